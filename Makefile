@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# memtracebpf: build, try, test, install. `make help` lists the targets.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+BUILD ?= build
+CLANG ?= clang
+BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
+PYTHON ?= /usr/bin/python3
+ARCH := $(shell uname -m)
+
+ifeq ($(V),1)
+Q =
+msg =
+else
+Q = @
+msg = @printf '  %-8s %s\n' '$(1)' '$(2)';
+endif
+
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers
+ifeq ($(SANITIZE),1)
+BUILD := $(BUILD)/sanitize
+SAN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+endif
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
+	-Isrc -Iinclude -I$(BUILD) -MMD -MP
+LIBS := -lbpf -ldw -lelf -lz -lZydis -liberty -lpthread
+
+SRCS := $(sort $(wildcard src/*.c src/*/*.c))
+OBJS := $(SRCS:%.c=$(BUILD)/%.o)
+BIN := $(BUILD)/memtracebpf
+SKEL := $(BUILD)/memtracebpf.skel.h
+
+.PHONY: all
+all: $(BIN) ## build memtracebpf into build/
+
+$(BIN): $(OBJS)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c
+	$(call msg,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Only the loader of the kernel half sees the skeleton.
+$(BUILD)/src/collect/%.o: $(SKEL)
+
+$(BUILD)/memtracebpf.bpf.o: bpf/memtracebpf.bpf.c $(wildcard bpf/*.h) include/memtracebpf.h
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror \
+		-Ivmlinux/$(ARCH) -Iinclude -Ibpf -c -o $@ $<
+
+$(SKEL): $(BUILD)/memtracebpf.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name memtracebpf_bpf > $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- tests ----
+
+# tests/unit/test_X.c links with what it tests and nothing else.
+BASE := src/base/log.c
+unit_snapshot := $(wildcard src/snapshot/*.c) $(BASE)
+unit_report := $(wildcard src/snapshot/*.c src/report/*.c) $(BASE)
+unit_cli := $(wildcard src/cli/*.c src/snapshot/*.c) $(BASE)
+unit_symbol := $(wildcard src/symbol/*.c src/snapshot/*.c) $(BASE)
+unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
+unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
+unit_target := $(wildcard src/target/*.c) $(BASE)
+
+UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
+
+.SECONDEXPANSION:
+$(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $$(patsubst %.c,$(BUILD)/%.o,$$(unit_$$*))
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(filter-out -lbpf,$(LIBS))
+
+.PHONY: unit
+unit: $(UNIT_BINS) ## unit tests: no root, no BPF
+	$(Q)for t in $(UNIT_BINS); do $$t || exit 1; done
+
+.PHONY: clean
+clean: ## remove what was built
+	$(Q)rm -rf build
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+.DELETE_ON_ERROR:
+.SECONDARY:

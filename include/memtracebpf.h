@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR GPL-2.0 */
+/*
+ * What the kernel half and the user half share: the keys and values of the maps, fixed in width.
+ * Nothing else belongs here. The includer brings __u8..__u64 (vmlinux.h or linux/types.h).
+ */
+#ifndef MEMTRACEBPF_H
+#define MEMTRACEBPF_H
+
+#define MAX_FRAMES 127		/* --nframe's upper limit */
+#define MAX_PROCESSES 4096	/* processes with books at one time; index 0 is "not traced" */
+#define MAX_FILES 4096		/* files with unwind rows at one time; index 0 is "no rows" */
+#define MAX_MAPPINGS 65536	/* executable mappings of all traced processes together */
+#define MAX_SPACES 16384	/* versions of address spaces; must fit RULE_CACHE_SPACE_BITS */
+#define MAX_RULES 32768		/* distinct unwind rules; an index must fit in 16 bits */
+
+/*
+ * One step of the way up the stack, shared by every row that says the same. Offsets are in bytes
+ * from the canonical frame address (CFA), the stack pointer before the call (psABI 3.4.1); saved
+ * registers lie on 8-byte slots.
+ */
+enum unwind_cfa {
+	CFA_NONE = 0,		/* no unwind information here */
+	CFA_SP,			/* CFA = rsp + cfa_offset */
+	CFA_BP,			/* CFA = rbp + cfa_offset */
+	CFA_BX,			/* CFA = rbx + cfa_offset (glibc's _dl_runtime_resolve_*) */
+	CFA_DEREF_SP,		/* CFA = *(rsp + deref_offset) + cfa_offset (OpenSSL's assembly) */
+	CFA_DEREF_BP,		/* CFA = *(rbp + deref_offset) + cfa_offset (realigned stacks) */
+	CFA_PLT,		/* CFA = rsp + 8 + ((rip & 15) >= deref_offset ? 8 : 0) */
+	CFA_SIGNAL,		/* an rt_sigframe: rsp points at its ucontext */
+	CFA_BOTTOM,		/* return address undefined: the outermost frame */
+	CFA_MAX,
+};
+
+enum unwind_saved {
+	SAVED_SAME = 0,		/* the register still holds the caller's value */
+	SAVED_AT_CFA,		/* *(CFA + 8 * slot) */
+	SAVED_UNDEFINED,	/* the caller's value cannot be had: what needs it stops */
+};
+
+struct unwind_rule {
+	__u8 cfa;		/* enum unwind_cfa */
+	__u8 bp;		/* enum unwind_saved */
+	__u8 bx;		/* enum unwind_saved */
+	__s8 ra_slot;		/* return address at *(CFA + 8 * ra_slot); -1 but for hand-written code */
+	__s32 cfa_offset;
+	__s16 bp_slot;
+	__s16 bx_slot;
+	__s32 deref_offset;
+};
+
+/*
+ * From `start` (address in the file's own numbering, p_vaddr space, minus the file's base) up to
+ * the next row's start, `rule` holds. Rows are sorted by start; gaps are rows with a CFA_NONE rule.
+ */
+struct unwind_row {
+	__u32 start;
+	__u32 rule;		/* index into the rules; 0 is CFA_NONE */
+};
+
+/* An executable mapping of one address space. Sorted by start within its space. */
+struct mapping {
+	__u64 start, end;	/* addresses in the process */
+	__u64 bias;		/* row start = address - bias */
+	__u32 file;		/* index into files; 0: mapped, but without rows */
+	__u32 nrows;
+};
+
+/* One version of the executable mappings of a process. Never changed once published. */
+struct space {
+	__u32 first, count;	/* into mappings */
+};
+
+/* Why a walk ended. Every value but STOP_BOTTOM and STOP_LIMIT_ASKED is a loss and is counted. */
+enum stop_reason {
+	STOP_BOTTOM = 0,	/* the outermost frame: complete */
+	STOP_LIMIT_ASKED,	/* --nframe below MAX_FRAMES cut it, as the user asked */
+	STOP_DEPTH,		/* deeper than MAX_FRAMES */
+	STOP_NO_ROWS,		/* no unwind information for this address and no frame pointer */
+	STOP_UNMAPPED,		/* the return address lies in no known executable mapping */
+	STOP_MAPS_CHANGED,	/* the mapping is newer than what user space has read */
+	STOP_STACK_READ,	/* the stack could not be read */
+	STOP_NO_PROGRESS,	/* the next frame would not lie above this one */
+	STOP_REGISTER,		/* the rule needs a register whose value is lost */
+	STOP_MAX,
+};
+
+/*
+ * A frame is a word: the program counter in the low 56 bits and a tag above it. FRAME_RETURN: the
+ * address after a call, to be looked up at pc - 1. FRAME_EXACT: the interrupted instruction below
+ * a signal handler, to be looked up at pc.
+ */
+#define FRAME_TAG_SHIFT 56
+#define FRAME_PC_MASK ((1ULL << FRAME_TAG_SHIFT) - 1)
+enum frame_tag {
+	FRAME_RETURN = 0,
+	FRAME_EXACT = 1,
+};
+
+/* Everything that could not be recorded, by cause. */
+enum lost_reason {
+	LOST_BLOCKS_FULL = 0,	/* blocks not followed: --max-blocks reached */
+	LOST_BLOCKS_MEMORY,	/* blocks not followed: the kernel had no memory for the entry */
+	LOST_BLOCKS_RETURN,	/* blocks not followed: the allocator's return was not seen */
+	LOST_STACKS_FULL,	/* allocations without a place: --max-stacks reached */
+	LOST_STACKS_MEMORY,	/* allocations without a place: the table could not grow in time */
+	LOST_THREAD,		/* calls not followed: no memory for the thread's state */
+	LOST_FREES_UNMATCHED,	/* frees of blocks that are not in the books (older than tracing) */
+	LOST_FREES_MISSED,	/* blocks that appeared where one was still alive */
+	LOST_EVENTS,		/* events for user space dropped: the ring buffer was full */
+	LOST_MAX,
+};
+
+/* The books of one process. User space reads it by mmap while the kernel half writes it. */
+struct process {
+	__u32 pid;		/* thread group id as the initial pid namespace has it */
+	__u32 space;		/* index of the current struct space; 0: none yet */
+	__u64 size, count;	/* outstanding: bytes asked for, blocks */
+	__u64 peak_size;	/* highest value that size ever had */
+	__u64 alloc_size, alloc_count;
+	/* Executable mappings newer than `space`: they changed `changes` times so far, of which
+	 * user space has read `changes_read`; while these differ, [changed_start, changed_end)
+	 * must not be looked up. */
+	__u32 changes, changes_read;
+	__u64 changed_start, changed_end;
+	__u32 hold;		/* 1: stop the process at every new executable mapping */
+	__u32 pad;
+};
+
+/*
+ * A place: one stack of one process, and what was allocated there. Its index is the site id. A
+ * site is found through chains that start in site_heads, hashed over process and frames.
+ */
+struct site {
+	__u32 process;		/* index into processes */
+	__u32 next;		/* next site of the chain; 0: last */
+	__u64 hash;
+	__u32 frames;		/* first word in the frame pool */
+	__u16 nframes;
+	__u8 stop;		/* enum stop_reason */
+	__u8 pad;
+	__u64 size, count;	/* outstanding */
+	__u64 alloc_size, alloc_count;
+};
+
+/* A live block. Keyed by process too: two processes have the same addresses. */
+struct block_key {
+	__u64 address;
+	__u32 process;
+	__u32 pad;
+};
+
+struct block {
+	__u64 size;		/* bytes asked for */
+	__u32 site;
+	__u32 time;		/* of the allocation, in units of BLOCK_TIME_NS since boot */
+};
+
+#define BLOCK_TIME_SHIFT 20	/* nanoseconds >> 20: about a millisecond; wraps after 52 days */
+
+/*
+ * Tables that grow are arrays of equal pieces which user space adds when asked: an index is
+ * (piece << SHIFT) | offset.
+ */
+#define SITE_PIECE_SHIFT 12	/* 4,096 sites a piece */
+#define FRAME_PIECE_SHIFT 16	/* 65,536 words a piece */
+#define MAX_SITE_PIECES 1024
+#define MAX_FRAME_PIECES 1024
+#define MAX_BLOCK_LEVELS 5	/* hash tables of blocks: 1/16, 1/16, 1/8, 1/4, 1/2 of --max-blocks */
+
+/* What the kernel half tells user space. */
+enum event_type {
+	EVENT_GROW = 1,		/* a table wants its next piece */
+	EVENT_MAPPED,		/* a traced process has a new executable mapping */
+	EVENT_EXEC,		/* a traced process runs a new program: new books, at `process` */
+};
+
+struct event {
+	__u32 type;		/* enum event_type */
+	__u32 pid;
+	__u32 process;
+	__u32 pad;
+};
+
+/* The allocator's entry points, as the attach cookie names them. */
+enum entry_point {
+	ENTRY_NONE = 0,
+	ENTRY_MALLOC,		/* also valloc, pvalloc: f(size) */
+	ENTRY_CALLOC,		/* f(n, size) */
+	ENTRY_REALLOC,		/* f(ptr, size) */
+	ENTRY_REALLOCARRAY,	/* f(ptr, n, size) */
+	ENTRY_ALIGNED_ALLOC,	/* also memalign: f(alignment, size) */
+	ENTRY_POSIX_MEMALIGN,	/* f(&ptr, alignment, size) */
+	ENTRY_FREE,		/* also free_sized, free_aligned_sized: f(ptr, ...) */
+	ENTRY_MAX,
+};
+
+#define MT_ASSERT_SIZE(type, n) _Static_assert(sizeof(type) == (n), "size of " #type)
+MT_ASSERT_SIZE(struct unwind_rule, 16);
+MT_ASSERT_SIZE(struct unwind_row, 8);
+MT_ASSERT_SIZE(struct mapping, 32);
+MT_ASSERT_SIZE(struct space, 8);
+MT_ASSERT_SIZE(struct site, 64);
+MT_ASSERT_SIZE(struct block_key, 16);
+MT_ASSERT_SIZE(struct block, 16);
+MT_ASSERT_SIZE(struct process, 80);
+MT_ASSERT_SIZE(struct event, 16);
+
+#endif

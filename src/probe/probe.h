@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a probe goes: allocator functions of an ELF file -> file offset of the best instruction. */
+#ifndef MT_PROBE_H
+#define MT_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/types.h"
+
+struct probe {
+	enum entry_point entry;
+	const char *symbol;	/* the name it was found under; static */
+	uint64_t function;	/* file offset of the function's first byte */
+	uint64_t offset;	/* file offset of the instruction that carries the probe */
+	bool emulated;		/* the kernel emulates that instruction: one trap, no single step */
+	char instruction[64];	/* as text, for -v and doctor */
+};
+
+struct probes {
+	struct probe *items;	/* each file offset once; aliases folded */
+	size_t count;
+	const char *allocator;	/* "glibc", "musl", "jemalloc", ...; static; NULL: carries none */
+};
+
+/*
+ * Looks for allocator entry points in the symbol tables (.dynsym, .symtab) of the ELF file `fd`.
+ * Returns 0 with count 0 where the file defines none (a reference to malloc is not a definition),
+ * -errno where it cannot be read. probes__free() releases.
+ */
+int probes__find(int fd, struct probes *probes);
+void probes__free(struct probes *probes);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A snapshot: what was outstanding at one moment, as plain data. No BPF, no /proc, no pointers to
+ * either; it can be made by the collector, read from a file or written by a test.
+ *
+ * What addresses mean (strings, modules, locations) lives in a `struct names` that outlives the
+ * snapshots which refer to it, so that an interval costs only what changed.
+ */
+#ifndef MT_SNAPSHOT_H
+#define MT_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/types.h"
+
+/* ---- names: append-only, indices stay valid, index 0 is "unknown" in every table ---- */
+
+struct names_frame {
+	const char *function;	/* demangled; NULL: not known */
+	const char *file;	/* absolute where DWARF says so; NULL: not known */
+	uint32_t line;		/* 0: not known */
+	bool inlined;		/* inlined into the next frame of the same location */
+};
+
+struct names_module {
+	const char *path;	/* as the process sees it; "[vdso]", "[anon]" for what is no file */
+	const char *build_id;	/* lower-case hex; NULL: none */
+};
+
+/*
+ * One return address of one file. `frames` is innermost first: inlined functions, then the
+ * function itself; nframes is 0 until the symbolizer has looked (then at least 1, possibly all
+ * unknown).
+ */
+struct names_location {
+	uint32_t module;	/* 0: address in no known module */
+	uint64_t offset;	/* file offset of pc; the address itself where module is 0 */
+	bool exact;		/* pc is the instruction itself, not the address after a call */
+	struct names_frame *frames;
+	uint32_t nframes;
+};
+
+struct names;
+
+struct names *names__new(void);			/* NULL: no memory */
+void names__free(struct names *names);		/* takes NULL */
+
+/* The one copy of s, owned by names: equal strings give equal pointers. NULL for NULL. */
+const char *names__string(struct names *names, const char *s);
+
+/* Index of the module with this path and build id (either may be NULL), added if new. */
+int names__module(struct names *names, const char *path, const char *build_id, uint32_t *index);
+const struct names_module *names__get_module(const struct names *names, uint32_t index);
+
+/* Index of the location, added (with nframes 0) if new. */
+int names__location(struct names *names, uint32_t module, uint64_t offset, bool exact,
+		    uint32_t *index);
+struct names_location *names__get_location(const struct names *names, uint32_t index);
+uint32_t names__nlocations(const struct names *names);	/* one past the highest index */
+/* Copies frames (their strings are interned). Replaces what was there. */
+int names__set_frames(struct names *names, uint32_t location, const struct names_frame *frames,
+		      uint32_t nframes);
+
+/* Index of the stack (locations, most recent call first), added if new. */
+int names__stack(struct names *names, const uint32_t *locations, uint32_t nlocations, uint8_t stop,
+		 uint32_t *index);
+struct names_stack {
+	const uint32_t *locations;
+	uint32_t nlocations;
+	uint8_t stop;		/* enum stop_reason */
+};
+struct names_stack names__get_stack(const struct names *names, uint32_t index);
+
+/* ---- the snapshot ---- */
+
+/* tracemalloc's trace, folded: all blocks of one process with one stack. Sizes in bytes. */
+struct trace {
+	uint32_t process;	/* index into snapshot.processes */
+	uint32_t stack;		/* index of names' stacks; 0: no stack was recorded */
+	uint64_t size, count;	/* outstanding */
+	uint64_t alloc_size, alloc_count; /* ever allocated since counting began */
+};
+
+struct snapshot_process {
+	uint32_t pid;
+	const char *comm;	/* interned in names */
+	uint64_t size, count, peak_size;
+};
+
+struct snapshot {
+	struct names *names;	/* not owned */
+	int64_t time_ns;	/* wall clock, since the epoch */
+	uint64_t elapsed_ns;	/* since counting began */
+	uint32_t nframe;	/* the traceback limit it was taken with */
+	struct snapshot_process *processes;
+	size_t nprocesses;
+	struct trace *traces;
+	size_t ntraces;
+	uint64_t size, count, peak_size; /* of all processes; from the books, not summed from traces */
+	uint64_t lost[LOST_MAX];
+	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
+	uint64_t programs_skipped;
+	const char *note;	/* a sentence for the report ("another allocator was found ..."), or NULL */
+};
+
+struct snapshot *snapshot__new(struct names *names);	/* NULL: no memory */
+void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
+int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace);
+int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process);
+
+#endif

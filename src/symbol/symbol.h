@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a place in an ELF file to names: functions, lines, inlined frames. elfutils does the work. */
+#ifndef MT_SYMBOL_H
+#define MT_SYMBOL_H
+
+#include "snapshot/snapshot.h"
+
+struct symbolizer;
+
+struct symbolizer *symbolizer__new(void);		/* NULL: no memory */
+void symbolizer__free(struct symbolizer *symbolizer);	/* takes NULL */
+
+/*
+ * Makes an ELF image known under the module index of `names`. `fd` stays the caller's; it is
+ * duplicated, so that the names can be had after the file or the process is gone. `root` is the
+ * directory under which separate debug files are looked for ("/proc/PID/root" or "" for our own).
+ */
+int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t module, int fd,
+			   const char *path, const char *root);
+
+/* Gives every location of `names` that has none its frames. Locations in unknown modules and in
+ * files without names get one unknown frame. 0 or -errno. */
+int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names);
+
+#endif

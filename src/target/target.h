@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes: may they be traced, what do they map, which files carry an allocator. */
+#ifndef MT_TARGET_H
+#define MT_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct target_mapping {
+	uint64_t start, end;	/* addresses in the process */
+	uint64_t offset;	/* in the file */
+	uint64_t device, inode;	/* 0, 0: no file */
+	bool executable;
+	char *path;		/* as in /proc/PID/maps, " (deleted)" cut off; "" for none */
+};
+
+struct target_maps {
+	struct target_mapping *items;	/* in address order */
+	size_t count;
+};
+
+/*
+ * 0 when `pid` is a live user process. Otherwise -ESRCH (no such process), -EINVAL (a kernel
+ * thread), -ECHILD (a zombie), -errno, after one sentence on stderr that says so and what to do.
+ */
+int target__check(pid_t pid);
+/* comm of the process, without a newline; "?" when it is gone. */
+void target__comm(pid_t pid, char comm[16]);
+
+/* Reads /proc/PID/maps. target_maps__free() releases. -ESRCH when the process is gone. */
+int target_maps__read(pid_t pid, struct target_maps *maps);
+void target_maps__free(struct target_maps *maps);
+
+/*
+ * Opens the file behind a mapping, read-only: through /proc/PID/map_files, so that deleted and
+ * containerised files work, else by its path under /proc/PID/root. The caller closes. -errno.
+ */
+int target__open_mapping(pid_t pid, const struct target_mapping *mapping);
+/* The vDSO's image, copied from the process' memory into a memfd. The caller closes. -errno. */
+int target__open_vdso(pid_t pid, const struct target_mapping *mapping);
+
+#endif
