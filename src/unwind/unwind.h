@@ -30,8 +30,8 @@ struct unwind_rows {
  * hostile). `name` is for warnings. `debug` is a separate debug file's image or NULL, used for
  * .debug_frame where the image itself covers nothing. rows->rows is the caller's to free() with
  * unwind_rows__free(). A file without any unwind information gives 0 rows and 0. What is damaged
- * is left out (a CFA_NONE row), with one warning naming the file; -EINVAL only when `image` is no
- * x86-64 ELF file.
+ * gets a CFA_DAMAGED row, with one warning naming the file; if that can hide whole entries, so do
+ * the gaps. -EINVAL: `image` is no x86-64 ELF file; -ENOMEM.
  */
 int unwind_rows__read(const void *image, size_t size, const void *debug, size_t debug_size,
 		      const char *name, struct unwind_rules *rules, struct unwind_rows *rows);
