@@ -28,12 +28,16 @@ enum unwind_cfa {
 	CFA_PLT,		/* CFA = rsp + 8 + ((rip & 15) >= deref_offset ? 8 : 0) */
 	CFA_SIGNAL,		/* an rt_sigframe: rsp points at its ucontext */
 	CFA_BOTTOM,		/* return address undefined: the outermost frame */
+	CFA_REGISTER,		/* needs what we do not track or cannot compute: stop, no guess */
+	CFA_DAMAGED,		/* the file's information is damaged here: stop, no guess */
 	CFA_MAX,
 };
 
 enum unwind_saved {
 	SAVED_SAME = 0,		/* the register still holds the caller's value */
 	SAVED_AT_CFA,		/* *(CFA + 8 * slot) */
+	SAVED_AT_BP,		/* *(rbp + 8 * slot), of this frame's rbp (realigned stacks) */
+	SAVED_AT_SP,		/* *(rsp + 8 * slot), of this frame's rsp */
 	SAVED_UNDEFINED,	/* the caller's value cannot be had: what needs it stops */
 };
 
