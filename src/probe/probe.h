@@ -21,13 +21,16 @@ struct probe {
 struct probes {
 	struct probe *items;	/* each file offset once; aliases folded */
 	size_t count;
-	const char *allocator;	/* "glibc", "musl", "jemalloc", ...; static; NULL: carries none */
+	const char *allocator;	/* "glibc", "musl", "jemalloc", ..., "unknown"; static; NULL: none */
+	bool followed;		/* this allocator's probes are known to keep right books */
 };
 
 /*
- * Looks for allocator entry points in the symbol tables (.dynsym, .symtab) of the ELF file `fd`.
- * Returns 0 with count 0 where the file defines none (a reference to malloc is not a definition),
- * -errno where it cannot be read. probes__free() releases.
+ * Looks for allocator entry points in the symbol tables (.dynsym, .symtab) of the x86-64 ELF file
+ * `fd`. Returns 0 with count 0 where the file defines no malloc (a reference to it is not a
+ * definition; the dynamic linker's own is not one either), -ENOEXEC where it is no such file,
+ * -errno where it cannot be read. An allocator under names of its own (je_malloc) is named, with
+ * count 0. probes__free() releases.
  */
 int probes__find(int fd, struct probes *probes);
 void probes__free(struct probes *probes);

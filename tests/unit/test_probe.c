@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Probe placement: the truth is nm's, readelf's and objdump's, or assembled by hand. */
+#include <errno.h>
+#include <fcntl.h>
+#include <gnu/libc-version.h>
+#include <link.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "probe/instruction.h"
+#include "probe/probe.h"
+
+#define LIBDIR "/lib/x86_64-linux-gnu/"
+
+static char directory[] = "/tmp/test_probe.XXXXXX";
+
+static int make_directory(void **state)
+{
+	return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	return system(command);
+}
+
+/* Compiles `source` (C, or assembly in asm()) into `path`, a file named `name`. */
+static void compile(const char *name, const char *flags, const char *source, char path[128])
+{
+	char command[512];
+	FILE *cc;
+
+	snprintf(path, 128, "%s/%s", directory, name);
+	snprintf(command, sizeof(command), "gcc -x c -O2 -o %s %s - 2>&1", path, flags);
+	cc = popen(command, "w");
+	assert_non_null(cc);
+	fputs(source, cc);
+	assert_int_equal(pclose(cc), 0);
+}
+
+static int find_in(const char *path, struct probes *probes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int err;
+
+	assert_true(fd >= 0);
+	err = probes__find(fd, probes);
+	close(fd);
+	return err;
+}
+
+static const struct probe *get_probe(const struct probes *probes, const char *symbol)
+{
+	for (size_t i = 0; i < probes->count; i++)
+		if (!strcmp(probes->items[i].symbol, symbol))
+			return &probes->items[i];
+	return NULL;
+}
+
+static bool has_function(const struct probes *probes, uint64_t function)
+{
+	for (size_t i = 0; i < probes->count; i++)
+		if (probes->items[i].function == function)
+			return true;
+	return false;
+}
+
+static bool has_library(const char *path)
+{
+	return access(path, R_OK) == 0;
+}
+
+/* What readelf says must be added to a code address to get the file offset. */
+static uint64_t offset_from_address(const char *path)
+{
+	unsigned long offset, address;
+	char command[256];
+	FILE *readelf;
+
+	snprintf(command, sizeof(command),
+		 "readelf -lW %s | awk '$1 == \"LOAD\" && / R E /{print $2, $3}'", path);
+	readelf = popen(command, "r");
+	assert_non_null(readelf);
+	assert_int_equal(fscanf(readelf, "%lx %lx", &offset, &address), 2);
+	pclose(readelf);
+	return offset - address;
+}
+
+/* Every allocator function that nm lists has its probe, and there are no others. */
+static void compare_with_nm(const char *path, const char *flags, const struct probes *probes)
+{
+	uint64_t seen[32], to_offset = offset_from_address(path);
+	unsigned long address;
+	char command[512];
+	size_t nseen = 0;
+	FILE *nm;
+
+	snprintf(command, sizeof(command),
+		 "nm %s --defined-only %s | grep -E ' [TtWw] (malloc|calloc|realloc|reallocarray|"
+		 "free|cfree|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|free_sized|"
+		 "free_aligned_sized)(@|$)'", flags, path);
+	nm = popen(command, "r");
+	assert_non_null(nm);
+	while (fscanf(nm, "%lx %*[^\n]", &address) == 1) {
+		size_t i = 0;
+
+		while (i < nseen && seen[i] != address)
+			i++;
+		seen[i] = address;
+		nseen += i == nseen;
+		assert_true(nseen < 32);
+		assert_true(has_function(probes, address + to_offset));
+	}
+	pclose(nm);
+	assert_true(nseen > 0);
+	assert_int_equal(probes->count, nseen);
+}
+
+/* objdump agrees that an instruction begins there, and that it is of an emulated kind. */
+static void compare_with_objdump(const char *path, const struct probe *probe)
+{
+	uint64_t to_offset = offset_from_address(path);
+	char command[512], mnemonic[32] = "", operand[64] = "";
+	bool found = false;
+	unsigned long address;
+	char line[256];
+	FILE *objdump;
+
+	snprintf(command, sizeof(command),
+		 "objdump -d --no-show-raw-insn --start-address=%#lx --stop-address=%#lx %s",
+		 probe->function - to_offset, probe->offset - to_offset + 16, path);
+	objdump = popen(command, "r");
+	assert_non_null(objdump);
+	while (!found && fgets(line, sizeof(line), objdump)) {
+		if (sscanf(line, " %lx: %31s %63s", &address, mnemonic, operand) < 2)
+			continue;
+		found = address + to_offset == probe->offset;
+		/* On the way there the stack pointer stays and nothing branches off. */
+		if (!found) {
+			assert_null(strstr(line, "rsp"));
+			assert_true(strncmp(mnemonic, "push", 4) && mnemonic[0] != 'j');
+		}
+	}
+	pclose(objdump);
+	assert_true(found);
+	if (probe->emulated)
+		assert_true(mnemonic[0] == 'j' || !strcmp(mnemonic, "nop") ||
+			    (!strcmp(mnemonic, "push") && operand[0] == '%'));
+	else
+		assert_int_equal(probe->offset, probe->function);
+}
+
+static void check_file(const char *path, const char *nm_flags, const char *allocator,
+		       bool followed)
+{
+	struct probes probes;
+
+	assert_int_equal(find_in(path, &probes), 0);
+	assert_non_null(probes.allocator);
+	assert_string_equal(probes.allocator, allocator);
+	assert_int_equal(probes.followed, followed);
+	compare_with_nm(path, nm_flags, &probes);
+	for (size_t i = 0; i < probes.count; i++) {
+		compare_with_objdump(path, &probes.items[i]);
+		assert_true(probes.items[i].instruction[0]);
+	}
+	probes__free(&probes);
+}
+
+static void test_glibc(void **state)
+{
+	const char *path = LIBDIR "libc.so.6";
+	struct probes probes;
+	const struct probe *probe;
+
+	check_file(path, "-D", "glibc", true);
+	assert_int_equal(find_in(path, &probes), 0);
+	probe = get_probe(&probes, "malloc");
+	assert_non_null(probe);
+	assert_int_equal(probe->entry, ENTRY_MALLOC);
+	assert_true(probe->emulated);
+	probe = get_probe(&probes, "free");
+	assert_non_null(probe);
+	assert_int_equal(probe->entry, ENTRY_FREE);
+	assert_true(probe->emulated);
+	/* Debian 12's: test %rdi,%rdi is single-stepped, the je after it is not. */
+	if (!strcmp(gnu_get_libc_version(), "2.36"))
+		assert_int_equal(probe->offset, probe->function + 3);
+	assert_null(get_probe(&probes, "cfree"));
+	probes__free(&probes);
+}
+
+static void test_other_allocators(void **state)
+{
+	static const struct {
+		const char *path, *allocator;
+		bool followed;
+	} files[] = {
+		{ "/lib/ld-musl-x86_64.so.1", "musl", true },
+		{ LIBDIR "libjemalloc.so.2", "jemalloc", false },
+		{ LIBDIR "libtcmalloc_minimal.so.4", "tcmalloc", false },
+		{ LIBDIR "libmimalloc.so.2", "mimalloc", false },
+		{ LIBDIR "libasan.so.8", "sanitizer", false },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (has_library(files[i].path))
+			check_file(files[i].path, "-D", files[i].allocator, files[i].followed);
+		else
+			print_message("not installed, left out: %s\n", files[i].path);
+	}
+}
+
+static const char user[] = "#include <stdlib.h>\n"
+			   "int main(int c, char **v) { void *p = malloc(c); free(p); return !p; }";
+
+static void test_static_executables(void **state)
+{
+	char path[128];
+
+	compile("static", "-static", user, path);
+	check_file(path, "", "glibc", true);
+	compile("static-pie", "-static-pie", user, path);
+	check_file(path, "", "glibc", true);
+}
+
+static void check_none(const char *path)
+{
+	struct probes probes;
+
+	assert_int_equal(find_in(path, &probes), 0);
+	assert_int_equal(probes.count, 0);
+	assert_null(probes.items);
+	assert_null(probes.allocator);
+	probes__free(&probes);
+}
+
+static void test_no_allocator(void **state)
+{
+	char path[128];
+
+	/* A reference, also one with an address of its own in the executable's PLT. */
+	compile("user", "", user, path);
+	check_none(path);
+	compile("pointer", "-no-pie -fno-pie",
+		"#include <stdlib.h>\nvoid *(*volatile f)(size_t) = malloc;\n"
+		"int main(void) { return !f(1); }", path);
+	check_none(path);
+	compile("static-function", "-fno-builtin",
+		"static __attribute__((noinline, used)) char *malloc(long n) { return (char *)n; }"
+		"int main(void) { return 0; }", path);
+	check_none(path);
+	compile("no-malloc", "-fno-builtin -shared", "void free(void *p) {}", path);
+	check_none(path);
+	compile("data", "-fno-builtin -shared", "long malloc = 1, free = 2;", path);
+	check_none(path);
+	compile("ifunc", "-fno-builtin -shared -fPIC",
+		"static void *m(long n) { return 0; }\nstatic void *r(void) { return m; }\n"
+		"void *malloc(long) __attribute__((ifunc(\"r\")));", path);
+	check_none(path);
+	compile("dynamic-linker", "-fno-builtin -shared -fPIC",
+		"int _rtld_global = 1; void *malloc(long n) { return 0; }", path);
+	check_none(path);
+	check_none("/lib64/ld-linux-x86-64.so.2");
+}
+
+static void check_unknown(const char *path, size_t count)
+{
+	struct probes probes;
+
+	assert_int_equal(find_in(path, &probes), 0);
+	assert_int_equal(probes.count, count);
+	assert_string_equal(probes.allocator, "unknown");
+	assert_false(probes.followed);
+	probes__free(&probes);
+}
+
+static void test_unknown_allocator(void **state)
+{
+	struct probes probes;
+	char path[128];
+
+	compile("own", "-fno-builtin -shared -fPIC",
+		"void *malloc(long n) { return (void *)n; } void free(void *p) {}\n"
+		"void free_sized(void *p, long n) { __asm__ volatile(\"nop; nop\"); }", path);
+	check_unknown(path, 3);
+	/* Only in .symtab: an executable does not export its functions. */
+	compile("executable", "-fno-builtin",
+		"void *malloc(long n) { return (void *)n; } int main(void) { return 0; }", path);
+	check_unknown(path, 1);
+	compile("own-names", "-shared -fPIC", "void *je_malloc(long n) { return 0; }", path);
+	assert_int_equal(find_in(path, &probes), 0);
+	assert_int_equal(probes.count, 0);
+	assert_string_equal(probes.allocator, "jemalloc");
+	assert_false(probes.followed);
+	probes__free(&probes);
+}
+
+static void test_endbr64(void **state)
+{
+	const struct probe *probe;
+	struct probes probes;
+	char path[128];
+
+	compile("endbr64", "-fno-builtin -shared -fPIC -fcf-protection=full",
+		"void *real(void *); void *malloc(void *n) { return (char *)real(n) + 1; }", path);
+	assert_int_equal(find_in(path, &probes), 0);
+	probe = get_probe(&probes, "malloc");
+	assert_non_null(probe);
+	assert_false(probe->emulated && probe->offset == probe->function);
+	compare_with_objdump(path, probe);
+	probes__free(&probes);
+}
+
+/* ---- functions assembled by hand ---- */
+
+struct hand_made {
+	const char *what;
+	uint8_t bytes[24];
+	size_t size;
+	unsigned int nargs;
+	size_t offset;
+	bool emulated;
+};
+
+static const struct hand_made hand_made[] = {
+	{ "push %rbp", { 0x55, 0xc3 }, 2, 1, 0, true },
+	{ "push %r12", { 0x41, 0x54, 0xc3 }, 3, 1, 0, true },
+	{ "rex.w push %rbp; nop", { 0x48, 0x55, 0x90, 0xc3 }, 4, 1, 0, false },
+	{ "data16 push %bp; nop", { 0x66, 0x55, 0x90, 0xc3 }, 4, 1, 0, false },
+	{ "push $1; nop", { 0x6a, 0x01, 0x90, 0xc3 }, 4, 1, 0, false },
+	{ "nop", { 0x90, 0xc3 }, 2, 1, 0, true },
+	{ "data16 nop; nop", { 0x66, 0x90, 0x90, 0xc3 }, 4, 1, 2, true },
+	{ "pause; nop", { 0xf3, 0x90, 0x90, 0xc3 }, 4, 1, 2, true },
+	{ "xchg %r8,%rax; nop", { 0x49, 0x90, 0x90, 0xc3 }, 4, 1, 2, true },
+	{ "nopl 0(%rax,%rax); nop", { 0x0f, 0x1f, 0x44, 0, 0, 0x90, 0xc3 }, 7, 1, 5, true },
+	{ "endbr64; push %rbx", { 0xf3, 0x0f, 0x1e, 0xfa, 0x53, 0xc3 }, 6, 1, 4, true },
+	{ "test; je", { 0x48, 0x85, 0xff, 0x74, 0x01, 0xc3, 0xc3 }, 7, 1, 3, true },
+	{ "test; je rel32", { 0x48, 0x85, 0xff, 0x0f, 0x84, 1, 0, 0, 0, 0xc3, 0xc3 }, 11, 1, 3,
+	  true },
+	{ "test; ds je; nop", { 0x48, 0x85, 0xff, 0x3e, 0x74, 0, 0x90, 0xc3 }, 8, 1, 0, false },
+	{ "jmp rel32", { 0xe9, 0, 1, 0, 0 }, 5, 1, 0, true },
+	{ "data16 jmp; nop", { 0x66, 0xe9, 0, 0, 0, 0, 0x90, 0xc3 }, 8, 1, 0, false },
+	{ "jmp *(%rip); nop", { 0xff, 0x25, 0, 1, 0, 0, 0x90 }, 7, 1, 0, false },
+	{ "call", { 0xe8, 0, 1, 0, 0, 0xc3 }, 6, 1, 0, true },
+	{ "ret; nop", { 0xc3, 0x90 }, 2, 1, 0, false },
+	{ "syscall; nop", { 0x0f, 0x05, 0x90, 0xc3 }, 4, 1, 0, false },
+	/* mov %rdi,%rbx; mov %esi,%edi; push: the first argument is gone */
+	{ "argument lost", { 0x48, 0x89, 0xfb, 0x89, 0xf7, 0x55, 0xc3 }, 7, 1, 0, false },
+	{ "low byte lost", { 0x40, 0xb7, 0x01, 0x55, 0xc3 }, 5, 1, 0, false },
+	/* mov %rdi,%rsi; push: matters to two arguments, not to one */
+	{ "second argument lost", { 0x48, 0x89, 0xfe, 0x55, 0xc3 }, 5, 2, 0, false },
+	{ "second argument unused", { 0x48, 0x89, 0xfe, 0x55, 0xc3 }, 5, 1, 3, true },
+	/* mul %rdi writes rdx without naming it */
+	{ "third argument lost", { 0x48, 0xf7, 0xe7, 0x55, 0xc3 }, 5, 3, 0, false },
+	{ "third argument unused", { 0x48, 0xf7, 0xe7, 0x55, 0xc3 }, 5, 2, 3, true },
+	/* sub $8,%rsp; nop and pop %rax; nop: the return address is elsewhere */
+	{ "stack moved", { 0x48, 0x83, 0xec, 0x08, 0x90, 0xc3 }, 6, 1, 0, false },
+	{ "stack popped", { 0x58, 0x90, 0xff, 0xe0 }, 4, 1, 0, false },
+	/* xor %eax,%eax; 2: nop; dec %eax; jne 2b: the nop would fire at every turn */
+	{ "loop", { 0x31, 0xc0, 0x90, 0xff, 0xc8, 0x75, 0xfb, 0xc3 }, 8, 1, 0, false },
+	/* the same, but the turn begins behind the nop */
+	{ "loop behind", { 0x31, 0xc0, 0x90, 0xff, 0xc8, 0x75, 0xfc, 0xc3 }, 8, 1, 2, true },
+	/* test; je to itself */
+	{ "its own target", { 0x48, 0x85, 0xff, 0x74, 0xfe, 0xc3 }, 6, 1, 0, false },
+	/* mov; push; pop; jmp to the start: a call of its own wherever the probe is */
+	{ "jump to start", { 0x89, 0xf8, 0x55, 0x5d, 0xeb, 0xfa }, 6, 1, 2, true },
+	{ "end not decodable", { 0x89, 0xf8, 0x55, 0x06, 0xc3 }, 5, 1, 0, false },
+	{ "cut short", { 0x89, 0xf8, 0x55, 0xe9, 0x00 }, 5, 1, 0, false },
+	{ "start not decodable", { 0x06, 0x90 }, 2, 1, 0, false },
+	{ "nothing", { 0 }, 0, 1, 0, false },
+};
+
+static void choose(const struct hand_made *function, bool whole, struct instruction *chosen)
+{
+	instruction__choose(&(struct function_code){
+		.bytes = function->bytes,
+		.size = function->size,
+		.whole = whole,
+		.address = 0x1000,
+		.nargs = function->nargs,
+	}, chosen);
+}
+
+static void test_hand_made(void **state)
+{
+	struct instruction chosen;
+
+	for (size_t i = 0; i < sizeof(hand_made) / sizeof(hand_made[0]); i++) {
+		choose(&hand_made[i], true, &chosen);
+		if (chosen.offset != hand_made[i].offset ||
+		    chosen.emulated != hand_made[i].emulated)
+			fail_msg("%s: chosen +%zu (%s), emulated %d", hand_made[i].what,
+				 chosen.offset, chosen.text, chosen.emulated);
+		/* Without its end, nothing but the first instruction can be trusted. */
+		choose(&hand_made[i], false, &chosen);
+		assert_int_equal(chosen.offset, 0);
+		assert_int_equal(chosen.emulated,
+				 hand_made[i].emulated && !hand_made[i].offset);
+	}
+}
+
+static void test_text(void **state)
+{
+	static const struct hand_made je = { "", { 0x48, 0x85, 0xff, 0x74, 0x01, 0xc3, 0xc3 },
+					     7, 1, 3, true };
+	static const struct hand_made push = { "", { 0x41, 0x54, 0xc3 }, 3, 1, 0, true };
+	static const struct hand_made bad = { "", { 0x06 }, 1, 1, 0, false };
+	struct instruction chosen;
+
+	choose(&je, true, &chosen);
+	assert_string_equal(chosen.text, "jz 0x1006");
+	choose(&push, true, &chosen);
+	assert_string_equal(chosen.text, "push %r12");
+	choose(&bad, true, &chosen);
+	assert_string_equal(chosen.text, "(bad)");
+}
+
+/* ---- hostile files ---- */
+
+static uint8_t *read_file(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	uint8_t *bytes;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	bytes = malloc(st.st_size);
+	assert_non_null(bytes);
+	assert_int_equal(read(fd, bytes, st.st_size), st.st_size);
+	close(fd);
+	*size = st.st_size;
+	return bytes;
+}
+
+static int find_in_bytes(const uint8_t *bytes, size_t size)
+{
+	int fd = memfd_create("test_probe", MFD_CLOEXEC);
+	struct probes probes;
+	int err;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, size), size);
+	err = probes__find(fd, &probes);
+	assert_true(err <= 0);
+	if (err) {
+		assert_null(probes.items);
+		assert_null(probes.allocator);
+	}
+	probes__free(&probes);
+	close(fd);
+	return err;
+}
+
+static void test_not_for_us(void **state)
+{
+	uint8_t *bytes;
+	char path[128];
+	size_t size;
+
+	assert_int_equal(find_in_bytes((const uint8_t *)"#!/bin/sh\n", 10), -ENOEXEC);
+	assert_int_equal(find_in_bytes((const uint8_t *)"", 0), -ENOEXEC);
+	compile("object.o", "-c", user, path);
+	bytes = read_file(path, &size);
+	assert_int_equal(find_in_bytes(bytes, size), -ENOEXEC);
+	free(bytes);
+	compile("machine", "", user, path);
+	bytes = read_file(path, &size);
+	assert_int_equal(find_in_bytes(bytes, size), 0);
+	((ElfW(Ehdr) *)bytes)->e_machine = EM_AARCH64;
+	assert_int_equal(find_in_bytes(bytes, size), -ENOEXEC);
+	((ElfW(Ehdr) *)bytes)->e_machine = EM_X86_64;
+	bytes[EI_CLASS] = ELFCLASS32;
+	assert_int_equal(find_in_bytes(bytes, size), -ENOEXEC);
+	free(bytes);
+}
+
+static void test_damaged(void **state)
+{
+	uint8_t *bytes, *damaged;
+	char path[128];
+	size_t size;
+
+	compile("victim", "-fno-builtin -shared -fPIC",
+		"void *malloc(long n) { return (void *)n; } void free(void *p) {}", path);
+	bytes = read_file(path, &size);
+	damaged = malloc(size);
+	assert_non_null(damaged);
+	for (size_t cut = 0; cut < size; cut += 97)
+		find_in_bytes(bytes, cut);
+	srandom(1);
+	for (int round = 0; round < 2000; round++) {
+		memcpy(damaged, bytes, size);
+		for (int i = 0; i < 16; i++) {
+			/* Mostly the headers at both ends: that is where the offsets are. */
+			size_t at = random() % (round % 4 ? 1024 : size);
+
+			damaged[round % 2 ? at % size : size - 1 - at % size] = random();
+		}
+		find_in_bytes(damaged, size);
+	}
+	free(damaged);
+	free(bytes);
+}
+
+/* More versions of malloc than any allocator has: refused, not followed without bound. */
+static void test_too_many(void **state)
+{
+	struct probes probes;
+	char *source = NULL;
+	char path[128];
+	size_t size;
+	FILE *out = open_memstream(&source, &size);
+
+	assert_non_null(out);
+	for (int i = 0; i < 100; i++)
+		fprintf(out, "void *m%d(void) { return (void *)%d; }\n"
+			"__asm__(\".symver m%d, malloc@V%d\");\n", i, i, i, i);
+	fclose(out);
+	snprintf(path, sizeof(path), "%s/versions", directory);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	for (int i = 0; i < 100; i++)
+		fprintf(out, "V%d {};\n", i);
+	fclose(out);
+	snprintf(path, sizeof(path), "-shared -fPIC -Wl,--version-script=%s/versions", directory);
+	compile("too-many", strdupa(path), source, path);
+	assert_int_equal(find_in(path, &probes), -E2BIG);
+	assert_null(probes.items);
+	free(source);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_glibc),
+		cmocka_unit_test(test_other_allocators),
+		cmocka_unit_test(test_static_executables),
+		cmocka_unit_test(test_no_allocator),
+		cmocka_unit_test(test_unknown_allocator),
+		cmocka_unit_test(test_endbr64),
+		cmocka_unit_test(test_hand_made),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_not_for_us),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_too_many),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
