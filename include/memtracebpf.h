@@ -72,6 +72,8 @@ struct mapping {
 /* One version of the executable mappings of a process. Never changed once published. */
 struct space {
 	__u32 first, count;	/* into mappings */
+	__u32 epoch;		/* grows when code is unmapped: from then on an address may mean another place */
+	__u32 pad;
 };
 
 /* Why a walk ended. Every value but STOP_BOTTOM and STOP_LIMIT_ASKED is a loss and is counted. */
@@ -81,7 +83,7 @@ enum stop_reason {
 	STOP_DEPTH,		/* deeper than MAX_FRAMES */
 	STOP_NO_ROWS,		/* no unwind information for this address and no frame pointer */
 	STOP_UNMAPPED,		/* the return address lies in no known executable mapping */
-	STOP_MAPS_CHANGED,	/* the mapping is newer than what user space has read */
+	STOP_MAPS_CHANGED,	/* libraries came or went, and user space has not read which */
 	STOP_STACK_READ,	/* the stack could not be read */
 	STOP_NO_PROGRESS,	/* the next frame would not lie above this one */
 	STOP_REGISTER,		/* the rule needs a register whose value is lost */
@@ -121,13 +123,17 @@ struct process {
 	__u64 size, count;	/* outstanding: bytes asked for, blocks */
 	__u64 peak_size;	/* highest value that size ever had */
 	__u64 alloc_size, alloc_count;
-	/* Executable mappings newer than `space`: they changed `changes` times so far, of which
-	 * user space has read `changes_read`; while these differ, [changed_start, changed_end)
-	 * must not be looked up. */
+	/* The dynamic linker changed the mappings `changes` times so far, of which user space has
+	 * read `changes_read`; `changing` says what is pending while these differ. */
 	__u32 changes, changes_read;
-	__u64 changed_start, changed_end;
-	__u32 hold;		/* 1: stop the process at every new executable mapping */
-	__u32 pad;
+	__u32 changing;		/* enum changing */
+	__u32 hold;		/* 1: stop the process when it has loaded its libraries */
+	__u64 link_state;	/* address of r_debug.r_state in the process; 0: not known */
+} __attribute__((aligned(64)));	/* no line of the cache for two processes */
+
+enum changing {
+	CHANGING_MORE = 1,	/* libraries came; what was known still holds */
+	CHANGING_LESS = 2,	/* libraries go, or all is new: no address means what it meant */
 };
 
 /*
@@ -144,6 +150,8 @@ struct site {
 	__u8 pad;
 	__u64 size, count;	/* outstanding */
 	__u64 alloc_size, alloc_count;
+	__u32 epoch;		/* struct space's */
+	__u32 pad2;
 };
 
 /* A live block. Keyed by process too: two processes have the same addresses. */
@@ -174,7 +182,7 @@ struct block {
 /* What the kernel half tells user space. */
 enum event_type {
 	EVENT_GROW = 1,		/* a table wants its next piece */
-	EVENT_MAPPED,		/* a traced process has a new executable mapping */
+	EVENT_MAPPED,		/* a traced process has loaded or unloaded libraries */
 	EVENT_EXEC,		/* a traced process runs a new program: new books, at `process` */
 };
 
@@ -202,11 +210,11 @@ enum entry_point {
 MT_ASSERT_SIZE(struct unwind_rule, 16);
 MT_ASSERT_SIZE(struct unwind_row, 8);
 MT_ASSERT_SIZE(struct mapping, 32);
-MT_ASSERT_SIZE(struct space, 8);
+MT_ASSERT_SIZE(struct space, 16);
 MT_ASSERT_SIZE(struct site, 64);
 MT_ASSERT_SIZE(struct block_key, 16);
 MT_ASSERT_SIZE(struct block, 16);
-MT_ASSERT_SIZE(struct process, 80);
+MT_ASSERT_SIZE(struct process, 128);
 MT_ASSERT_SIZE(struct event, 16);
 
 #endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which call owns a block. The allocator's entry points call and tail-call each other; the
+ * outermost call of a thread owns what comes back, with the size that its caller asked for.
+ */
+#ifndef MT_ALLOCATION_H
+#define MT_ALLOCATION_H
+
+/* Index of the books of the task's process; a task that shares its parent's memory (vfork,
+ * CLONE_VM) shares its books. 0: not traced. */
+static __noinline __u32 find_process(struct task_struct *task)
+{
+	__u32 tgid, *index;
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	index = bpf_map_lookup_elem(&process_of, &tgid);
+	if (!index && task->real_parent->mm == task->mm) {
+		tgid = task->real_parent->tgid;
+		index = bpf_map_lookup_elem(&process_of, &tgid);
+	}
+	return index ? *index : 0;
+}
+
+/* The state of the current thread when its process is traced, else NULL. */
+static __always_inline struct thread *current_thread(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	struct thread *thread;
+
+	if (!counting)
+		return NULL;
+	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!thread) {
+		count_lost(LOST_THREAD);
+		return NULL;
+	}
+	if (thread->mm != mm) {		/* its first call, or its first since exec */
+		thread->mm = mm;
+		thread->call = ENTRY_NONE;
+		thread->process = find_process(task);
+	}
+	return thread->process ? thread : NULL;
+}
+
+/* The page where the kernel keeps its return trampoline in this address space. */
+static __always_inline __u64 trampoline_page(void)
+{
+	struct xol_area *area = bpf_get_current_task_btf()->mm->uprobes_state.xol_area;
+
+	return area ? area->vaddr : 0;
+}
+
+/*
+ * Is a call that begins at `sp` part of the call in progress? Yes below its frame. At the same
+ * depth it is a tail call if the return address is already the trampoline's; else the call in
+ * progress ended unseen (longjmp, or the kernel had no memory to catch its return).
+ */
+static __always_inline bool is_nested(const struct thread *thread, __u64 sp)
+{
+	__u64 page, back = 0;
+
+	if (sp < thread->call_sp)
+		return true;
+	if (sp == thread->call_sp && !bpf_probe_read_user(&back, sizeof(back), (void *)sp)) {
+		page = trampoline_page();
+		if (page && back >= page && back < page + USER_PAGE)
+			return true;
+	}
+	count_lost(LOST_BLOCKS_RETURN);
+	return false;
+}
+
+static __always_inline void take_old_block(struct thread *thread, __u64 address)
+{
+	struct block_key key = { .address = address, .process = thread->process };
+
+	thread->pointer = address;
+	thread->old_known = address && take_block(&key, &thread->old);
+}
+
+/* Entry of a call that may return a block. True: its return has to be seen. */
+static __always_inline bool call_begins(struct pt_regs *ctx, enum entry_point entry)
+{
+	__u64 a = PT_REGS_PARM1(ctx), b = PT_REGS_PARM2(ctx), c = PT_REGS_PARM3(ctx);
+	struct thread *thread = current_thread();
+
+	if (!thread || (thread->call && is_nested(thread, PT_REGS_SP(ctx))))
+		return false;
+	thread->call = entry;
+	thread->call_sp = PT_REGS_SP(ctx);
+	switch (entry) {
+	case ENTRY_MALLOC:
+		thread->size = a;
+		break;
+	case ENTRY_CALLOC:
+		thread->size = a * b;	/* if that overflows, calloc fails */
+		break;
+	case ENTRY_REALLOC:
+		thread->size = b;
+		/* After the call the old address may already be another thread's. */
+		take_old_block(thread, a);
+		break;
+	case ENTRY_REALLOCARRAY:
+		thread->size = b * c;
+		take_old_block(thread, a);
+		break;
+	case ENTRY_ALIGNED_ALLOC:
+		thread->size = b;
+		break;
+	case ENTRY_POSIX_MEMALIGN:
+		thread->size = c;
+		thread->pointer = a;
+		break;
+	default:
+		break;
+	}
+	return true;
+}
+
+/* The address that the call returned; 0: it failed, or returned none. */
+static __always_inline __u64 returned_block(struct pt_regs *ctx, const struct thread *thread)
+{
+	__u64 address = PT_REGS_RC(ctx);
+
+	if (thread->call != ENTRY_POSIX_MEMALIGN)
+		return address;
+	if ((__u32)address || bpf_probe_read_user(&address, sizeof(address), (void *)thread->pointer))
+		return 0;
+	return address;
+}
+
+/* What realloc made of the block that it was given. */
+static __always_inline void end_old_block(struct thread *thread, struct process *process,
+					  __u64 address)
+{
+	struct block_key key = { .address = thread->pointer, .process = thread->process };
+
+	if (!thread->pointer)
+		return;
+	if (!address && thread->size) {		/* failed: the old block lives on */
+		if (thread->old_known && !put_block(process, &key, &thread->old))
+			book_out(process, &thread->old);
+		return;
+	}
+	if (thread->old_known)
+		book_out(process, &thread->old);
+	else
+		count_lost(LOST_FREES_UNMATCHED);
+}
+
+static __always_inline bool is_realloc(__u32 call)
+{
+	return call == ENTRY_REALLOC || call == ENTRY_REALLOCARRAY;
+}
+
+static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
+				   struct process *process, __u64 address)
+{
+	struct block_key key = {};
+	struct block block = {};
+	struct walker walker = {};
+
+	if (!ctx || !thread || !process)
+		return 0;
+	walker.room = &thread->room;
+	walk_registers(&walker, process, ctx);
+	block.size = thread->size;
+	block.site = site_of(&walker.walk, walker.room, thread->process);
+	block.time = bpf_ktime_get_ns() >> BLOCK_TIME_SHIFT;
+	key.address = address;
+	key.process = thread->process;
+	if (put_block(process, &key, &block))
+		book_in(process, block.site ? site_at(block.site) : NULL, block.size);
+	return 0;
+}
+
+/* Return of a call: of the outermost one if stack pointer and entry say so. */
+static __always_inline void call_returns(struct pt_regs *ctx, enum entry_point entry)
+{
+	struct thread *thread = current_thread();
+	struct process *process;
+	__u64 address;
+
+	if (!thread || thread->call != entry || PT_REGS_SP(ctx) != thread->call_sp + 8)
+		return;
+	process = process_at(thread->process);
+	if (!process)
+		return;
+	address = returned_block(ctx, thread);
+	if (is_realloc(entry))
+		end_old_block(thread, process, address);
+	if (address)
+		block_begins(ctx, thread, process, address);
+	thread->call = ENTRY_NONE;
+}
+
+/* Entry of free: the block is taken out before its address can be anybody else's. */
+static __always_inline void block_ends(struct pt_regs *ctx)
+{
+	struct thread *thread = current_thread();
+	struct block_key key = {};
+	struct process *process;
+	struct block block;
+
+	if (!thread || !PT_REGS_PARM1(ctx))
+		return;
+	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
+		return;
+	process = process_at(thread->process);
+	if (!process)
+		return;
+	key.address = PT_REGS_PARM1(ctx);
+	key.process = thread->process;
+	if (take_block(&key, &block))
+		book_out(process, &block);
+	else
+		count_lost(LOST_FREES_UNMATCHED);
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The books of live blocks, and the totals of sites and processes that follow from them. A block
+ * is looked for from the newest table to the oldest; new ones go into the newest with room.
+ */
+#ifndef MT_BLOCKS_H
+#define MT_BLOCKS_H
+
+static __always_inline void raise_peak(struct process *process, __u64 size)
+{
+	__u64 peak, seen;
+	__u32 i;
+
+	peak = *(volatile __u64 *)&process->peak_size;
+	for (i = 0; i < 16 && size > peak; i++) {
+		seen = __sync_val_compare_and_swap(&process->peak_size, peak, size);
+		if (seen == peak)
+			break;
+		peak = seen;
+	}
+}
+
+/* A block of `size` bytes began at `site` (0: no place). */
+static __always_inline void book_in(struct process *process, struct site *site, __u64 size)
+{
+	__u64 now = __sync_fetch_and_add(&process->size, size) + size;
+
+	__sync_fetch_and_add(&process->count, 1);
+	__sync_fetch_and_add(&process->alloc_size, size);
+	__sync_fetch_and_add(&process->alloc_count, 1);
+	raise_peak(process, now);
+	if (site) {
+		__sync_fetch_and_add(&site->size, size);
+		__sync_fetch_and_add(&site->count, 1);
+		__sync_fetch_and_add(&site->alloc_size, size);
+		__sync_fetch_and_add(&site->alloc_count, 1);
+	}
+}
+
+/* A block ended. */
+static __always_inline void book_out(struct process *process, const struct block *block)
+{
+	struct site *site = block->site ? site_at(block->site) : NULL;
+
+	__sync_fetch_and_add(&process->size, -block->size);
+	__sync_fetch_and_add(&process->count, -1ULL);
+	if (site) {
+		__sync_fetch_and_add(&site->size, -block->size);
+		__sync_fetch_and_add(&site->count, -1ULL);
+	}
+}
+
+/* Takes the block out of the tables from `level` down, into *block; false: it is in none. */
+static __always_inline bool take_block_from(__u32 level, const struct block_key *key,
+					    struct block *block)
+{
+	struct block *found;
+	void *map;
+	__u32 i;
+
+	for (i = 0; i < MAX_BLOCK_LEVELS; i++) {
+		map = bpf_map_lookup_elem(&block_levels, &level);
+		found = map ? bpf_map_lookup_elem(map, key) : NULL;
+		if (found) {
+			*block = *found;
+			bpf_map_delete_elem(map, key);
+			__sync_fetch_and_add(&live_blocks, -1ULL);
+			return true;
+		}
+		if (level-- == 0)
+			break;
+	}
+	return false;
+}
+
+static __always_inline bool take_block(const struct block_key *key, struct block *block)
+{
+	return take_block_from(top_block_level, key, block);
+}
+
+#define EEXIST 17
+#define E2BIG 7
+
+/* Puts the block into the newest table with room. 0 or an error. */
+static __always_inline long insert_block(const struct block_key *key, const struct block *block)
+{
+	__u32 i, level = top_block_level;
+	long err = -E2BIG;
+	void *map;
+
+	for (i = 0; i < MAX_BLOCK_LEVELS; i++) {
+		map = bpf_map_lookup_elem(&block_levels, &level);
+		if (map)
+			err = bpf_map_update_elem(map, key, block, BPF_NOEXIST);
+		if (err != -E2BIG || level-- == 0)
+			break;
+	}
+	return err;
+}
+
+/* Takes out what is still at the address of a block that begins: its end was missed. */
+static __noinline int forget_missed(__u32 level, struct process *process,
+				    const struct block_key *key)
+{
+	struct block old;
+
+	if (!process || !key)
+		return 0;
+	if (take_block_from(level, key, &old)) {
+		book_out(process, &old);
+		count_lost(LOST_FREES_MISSED);
+	}
+	return 0;
+}
+
+/* Enters a block; false: it could not be had, and that was counted. */
+static __always_inline bool put_block(struct process *process, const struct block_key *key,
+				      const struct block *block)
+{
+	__u32 top = top_block_level;
+	long err;
+
+	if (top)	/* the newest table refuses what it has itself; the older ones are not asked */
+		forget_missed(top - 1, process, key);
+	err = insert_block(key, block);
+	if (err == -EEXIST) {
+		forget_missed(top, process, key);
+		err = insert_block(key, block);
+	}
+	if (err) {
+		count_lost(err == -E2BIG ? LOST_BLOCKS_FULL : LOST_BLOCKS_MEMORY);
+		return false;
+	}
+	if (__sync_fetch_and_add(&live_blocks, 1) == blocks_grow_at)
+		send_event(EVENT_GROW, 0, 0);
+	return true;
+}
+
+#endif

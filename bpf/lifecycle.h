@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What happens to a traced process besides allocating: it runs a new program, it loads and
+ * unloads libraries. */
+#ifndef MT_LIFECYCLE_H
+#define MT_LIFECYCLE_H
+
+#define SIGSTOP 19
+
+/* struct r_debug's r_state, the interface between dynamic linker and debugger (elf/link.h). */
+enum link_state {
+	RT_CONSISTENT,
+	RT_ADD,
+	RT_DELETE,
+};
+
+static __always_inline __u32 process_index(__u32 tgid)
+{
+	__u32 *index = bpf_map_lookup_elem(&process_of, &tgid);
+
+	return index ? *index : 0;
+}
+
+/*
+ * exec: nothing of the old image is left, so that the process gets new books. Its other threads
+ * are gone by now (fs/exec.c, de_thread), nobody else changes its index.
+ */
+static __always_inline void program_begins(struct task_struct *task)
+{
+	__u32 tgid = task->tgid, old = process_index(tgid), fresh = 0;
+	struct process *from, *to;
+
+	if (!old)
+		return;
+	if (bpf_map_pop_elem(&free_processes, &fresh)) {
+		count_lost(LOST_EVENTS);
+		bpf_map_delete_elem(&process_of, &tgid);
+		return;
+	}
+	from = process_at(old);
+	to = process_at(fresh);
+	if (!from || !to)
+		return;
+	to->pid = tgid;
+	to->space = 0;
+	to->size = to->count = to->peak_size = to->alloc_size = to->alloc_count = 0;
+	to->hold = from->hold;
+	to->link_state = 0;
+	to->changes_read = 0;
+	to->changes = 1;
+	to->changing = CHANGING_LESS;
+	bpf_map_update_elem(&process_of, &tgid, &fresh, BPF_ANY);
+	send_event(EVENT_EXEC, tgid, fresh);
+	if (to->hold)
+		bpf_send_signal(SIGSTOP);
+}
+
+/*
+ * The dynamic linker calls its empty function _dl_debug_state before and after it changes the
+ * list of libraries, for debuggers to put a breakpoint there.
+ */
+static __always_inline void libraries_change(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, index = process_index(tgid);
+	struct process *process = index ? process_at(index) : NULL;
+	__s32 state = RT_CONSISTENT;
+
+	if (!process)
+		return;
+	if (process->link_state)
+		bpf_probe_read_user(&state, sizeof(state), (void *)process->link_state);
+	if (state == RT_ADD)
+		return;
+	if (process->changes == process->changes_read || state == RT_DELETE)
+		process->changing = state == RT_DELETE ? CHANGING_LESS : CHANGING_MORE;
+	__sync_fetch_and_add(&process->changes, 1);
+	send_event(EVENT_MAPPED, tgid, index);
+	if (process->hold && state == RT_CONSISTENT)
+		bpf_send_signal(SIGSTOP);
+}
+
+#endif

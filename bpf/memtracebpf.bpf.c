@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel half: every point where it is attached, and what happens there. Parts, in the order
+ * of a block's way: lifecycle.h who is traced, allocation.h whose block it is, stack.h and
+ * unwind.h where it was allocated, blocks.h the books, maps.h where all of it is kept.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#define NULL ((void *)0)
+
+#include "memtracebpf.h"
+
+#define user_read(dst, size, address) bpf_probe_read_user(dst, size, (const void *)(address))
+#define repeat(n, step, context) bpf_loop(n, step, context, 0)
+
+static const struct space *space_at(__u32 index);
+static const struct mapping *mapping_at(__u32 index);
+static const struct unwind_row *row_at(__u32 file, __u32 index);
+static const struct unwind_rule *rule_at(__u32 index);
+static __u64 *rule_cache_at(__u32 index);
+__u64 trampoline_return(__u64 slot, __u64 pc);
+
+#include "unwind.h"
+#include "maps.h"
+#include "tables.h"
+#include "stack.h"
+#include "blocks.h"
+#include "allocation.h"
+#include "lifecycle.h"
+
+/* Present from 6.13 on, where the session programs are. */
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* One program for entry and return (6.13): returning 1 at the entry skips the return. */
+SEC("?uprobe/session")
+int allocation_session(struct pt_regs *ctx)
+{
+	enum entry_point entry = bpf_get_attach_cookie(ctx);
+
+	if (!bpf_session_is_return())
+		return !call_begins(ctx, entry);
+	call_returns(ctx, entry);
+	return 0;
+}
+
+/* The same in two programs, for kernels before that. */
+SEC("?uprobe/entry")
+int allocation_entry(struct pt_regs *ctx)
+{
+	call_begins(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+SEC("?uretprobe/return")
+int allocation_return(struct pt_regs *ctx)
+{
+	call_returns(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+SEC("uprobe/free")
+int free_entry(struct pt_regs *ctx)
+{
+	block_ends(ctx);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task)
+{
+	program_begins(task);
+	return 0;
+}
+
+SEC("uprobe/libraries")
+int libraries_changed(struct pt_regs *ctx)
+{
+	libraries_change();
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Walks a user stack from rows made of .eh_frame. The same source compiles for the host: the
+ * includer supplies what reaches outside,
+ *
+ *	user_read(dst, size, address)	copies target memory; 0 or an error
+ *	space_at, mapping_at, row_at, rule_at, rule_cache_at	the tables; NULL past their end
+ *	repeat(n, step, context)	calls step(i, context) up to n times, until it returns 1
+ *	trampoline_return(slot, pc)	the return address that a uretprobe hid from a stack slot
+ *
+ * The rare parts are global functions: the verifier checks those once each, on their own, instead
+ * of once for every way that leads there.
+ *
+ * Sources: System V psABI x86-64 (frames, 3.2.2; registers, 3.2.1), DWARF 5 section 6.4,
+ * arch/x86/include/asm/sigframe.h (struct rt_sigframe), arch/x86/include/uapi/asm/sigcontext.h.
+ */
+#ifndef MT_UNWIND_STEP_H
+#define MT_UNWIND_STEP_H
+
+#define WALK_WINDOW 1024	/* bytes of stack read at a time */
+#define FRAME_GROUP 4		/* words compared at a time */
+#define MAX_PADDED_FRAMES (MAX_FRAMES + 1)
+#define USER_PAGE 4096
+#define USER_TOP (1ULL << 47)	/* 5-level address spaces are only for those who ask for them */
+
+#define RULE_CACHE_BITS 16
+#define RULE_CACHE_SIZE (1U << RULE_CACHE_BITS)
+#define RULE_CACHE_SPACE_SHIFT 47
+
+/* Too large for the 512 bytes of a BPF stack. */
+struct walk_room {
+	__u64 frames[MAX_PADDED_FRAMES];
+	__u8 window[WALK_WINDOW + 8];
+};
+
+struct walk {
+	__u64 pc, sp, bp, bx;
+	__u64 window_start;	/* address of room->window[0] */
+	__u32 window_size;	/* bytes that are valid; 0: none */
+	__u32 space;
+	__u32 nframes, limit;
+	__u32 exact;		/* pc is an instruction, not a return address */
+	__u32 bp_lost, bx_lost;	/* the register's value is not known */
+	__u32 stop;		/* enum stop_reason, once the walk has ended */
+	__u32 changing;		/* enum changing; 0: the mappings are known */
+	__u32 epoch;
+	__u64 hash;
+};
+
+struct walker {
+	struct walk walk;
+	struct walk_room *room;
+};
+
+/*
+ * Reads the window anew so that it holds `address`. It starts at the frame's own stack pointer
+ * where that reaches, because the saved registers of the frame lie between the two.
+ */
+__noinline int read_window(struct walk *w, struct walk_room *room, __u64 address)
+{
+	__u64 start, size = WALK_WINDOW;
+
+	if (!w || !room)
+		return -1;
+	start = address - w->sp < WALK_WINDOW - 64 ? w->sp : address - 64;
+	w->window_size = 0;
+	if (user_read(room->window, WALK_WINDOW, start)) {
+		/* The stack ends before the window does: up to the page's end it must go. */
+		start = address;
+		size = USER_PAGE - (address & (USER_PAGE - 1));
+		if (size > WALK_WINDOW)
+			size = WALK_WINDOW;
+		if (user_read(room->window, size, start))
+			return -1;
+	}
+	w->window_start = start;
+	w->window_size = size;
+	return 0;
+}
+
+/* One word of stack; most come from the window that was read in bulk. */
+static __always_inline int stack_word(struct walk *w, struct walk_room *room, __u64 address,
+				      __u64 *word)
+{
+	__u64 offset = address - w->window_start;
+
+	if (offset > WALK_WINDOW || offset + sizeof(*word) > w->window_size) {
+		if (read_window(w, room, address))
+			return -1;
+		offset = address - w->window_start;
+		if (offset + sizeof(*word) > w->window_size)
+			return -1;
+	}
+	*word = *(__u64 *)(room->window + (offset & (WALK_WINDOW - 1)));
+	return 0;
+}
+
+/* Binary search for the last element that starts at or below key: it is at low - 1 in the end. */
+struct bisection {
+	__u64 key;
+	__u32 low, high;	/* half-open range of elements not yet compared */
+	__u32 file;
+};
+
+static long bisect_mappings(__u32 i, struct bisection *b)
+{
+	__u32 middle = b->low + (b->high - b->low) / 2;
+	const struct mapping *m;
+
+	if (b->low >= b->high)
+		return 1;
+	m = mapping_at(middle);
+	if (m && m->start <= b->key)
+		b->low = middle + 1;
+	else
+		b->high = middle;
+	return 0;
+}
+
+static long bisect_rows(__u32 i, struct bisection *b)
+{
+	__u32 middle = b->low + (b->high - b->low) / 2;
+	const struct unwind_row *row;
+
+	if (b->low >= b->high)
+		return 1;
+	row = row_at(b->file, middle);
+	if (row && row->start <= b->key)
+		b->low = middle + 1;
+	else
+		b->high = middle;
+	return 0;
+}
+
+/* The mapping that holds an address, or NULL with w->stop saying why there is none. */
+static __always_inline const struct mapping *find_mapping(struct walk *w, __u64 address)
+{
+	const struct space *space = space_at(w->space);
+	struct bisection b = { .key = address };
+	const struct mapping *m;
+
+	w->stop = w->changing ? STOP_MAPS_CHANGED : STOP_UNMAPPED;
+	if (!space)
+		return NULL;
+	b.low = space->first;
+	b.high = b.low + space->count;
+	repeat(17, bisect_mappings, &b);	/* 2^16 mappings */
+	if (b.low == space->first)
+		return NULL;
+	m = mapping_at(b.low - 1);
+	if (!m || address >= m->end)
+		return NULL;
+	return m;
+}
+
+/* The rule for an address, by search: 0 (CFA_NONE) where there is none; -1: not mapped, see stop. */
+__noinline int search_rule(struct walk *w, __u64 address)
+{
+	const struct unwind_row *row;
+	const struct mapping *m;
+	struct bisection b = {};
+
+	if (!w)
+		return -1;
+	m = find_mapping(w, address);
+	if (!m)
+		return -1;
+	if (!m->file || !m->nrows)
+		return 0;
+	b.key = address - m->bias;
+	b.file = m->file;
+	b.high = m->nrows;
+	repeat(25, bisect_rows, &b);		/* 2^24 rows */
+	if (!b.low)
+		return 0;
+	row = row_at(b.file, b.low - 1);
+	return row ? row->rule : 0;
+}
+
+/*
+ * The rule for an address, from the cache where it is there. An entry is one word, read and
+ * written whole: the product of (space, address) with an odd constant is a bijection, its high
+ * bits are the index, the others the entry's tag, so that an entry names its key exactly. The
+ * constant is 2^64 / the golden ratio (Knuth, TAOCP 3, 6.4).
+ */
+static __always_inline int rule_of(struct walk *w, __u64 address)
+{
+	__u64 key = (address | (__u64)w->space << RULE_CACHE_SPACE_SHIFT) * 0x9e3779b97f4a7c15ULL;
+	__u64 tag = key << RULE_CACHE_BITS, entry;
+	__u64 *slot = rule_cache_at(key >> (64 - RULE_CACHE_BITS));
+	int rule;
+
+	if (!slot || address >= USER_TOP)
+		return search_rule(w, address);
+	entry = *(volatile __u64 *)slot;
+	if ((entry & ~((1ULL << RULE_CACHE_BITS) - 1)) == tag && (__u16)entry)
+		return (__u16)entry;
+	rule = search_rule(w, address);
+	if (rule > 0)
+		*(volatile __u64 *)slot = tag | (__u16)rule;
+	return rule;
+}
+
+/* Is the instruction before `pc` a call? E8 rel32, or FF /2 with its longest forms. */
+static __always_inline bool after_call(__u64 pc)
+{
+	__u8 code[8] = {};
+
+	if (user_read(code, 7, pc - 7))
+		return false;
+	return code[2] == 0xe8 || (code[5] == 0xff && (code[6] & 0x38) == 0x10) ||
+	       (code[4] == 0xff && (code[5] & 0x38) == 0x10) ||
+	       (code[3] == 0xff && (code[4] & 0x38) == 0x10) ||
+	       (code[1] == 0xff && (code[2] & 0x38) == 0x10) ||
+	       (code[0] == 0xff && (code[1] & 0x38) == 0x10);
+}
+
+/*
+ * A function without unwind information: if it keeps a frame pointer, that leads on. Believed only
+ * where it leads up the stack to an address after a call in mapped code; zero marks the outermost
+ * frame (psABI 3.4.1).
+ */
+__noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
+{
+	__u64 bp, pc;
+
+	if (!w || !room)
+		return 1;
+	if (w->bp == 0 && !w->bp_lost) {
+		w->stop = STOP_BOTTOM;
+		return 1;
+	}
+	if (w->bp_lost || w->bp < w->sp || w->bp & 7 || stack_word(w, room, w->bp, &bp) ||
+	    stack_word(w, room, w->bp + 8, &pc) || pc >= USER_TOP || !find_mapping(w, pc) ||
+	    !after_call(pc)) {
+		w->stop = STOP_NO_ROWS;
+		return 1;
+	}
+	w->sp = w->bp + 16;
+	w->bp = bp;
+	w->bx_lost = 1;
+	w->pc = pc;
+	w->exact = 0;
+	return 0;
+}
+
+/* A signal frame: the kernel put the interrupted registers into the ucontext at rsp. */
+__noinline int step_over_signal(struct walk *w, struct walk_room *room)
+{
+	__u64 context = w ? w->sp + 40 : 0;	/* offsetof(struct ucontext, uc_mcontext) */
+
+	if (!w || !room)
+		return 1;
+	/* struct sigcontext: r8..r15, di, si, bp, bx, dx, ax, cx, sp, ip */
+	if (stack_word(w, room, context + 8 * 10, &w->bp) || stack_word(w, room, context + 8 * 11, &w->bx) ||
+	    stack_word(w, room, context + 8 * 16, &w->pc) || stack_word(w, room, context + 8 * 15, &w->sp)) {
+		w->stop = STOP_STACK_READ;
+		return 1;
+	}
+	w->bp_lost = w->bx_lost = 0;
+	w->exact = 1;
+	return 0;
+}
+
+/* The caller's value of a callee-saved register. */
+static __always_inline int restore(struct walk *w, struct walk_room *room, __u8 how, __s16 slot,
+				   __u64 cfa, __u64 *value, __u32 *lost)
+{
+	if (how == SAVED_SAME)
+		return 0;
+	*lost = how == SAVED_UNDEFINED;
+	if (how == SAVED_AT_CFA)
+		return stack_word(w, room, cfa + 8 * slot, value);
+	return 0;
+}
+
+/* The frame's CFA by one of the rarer rules; 0: it cannot be had, see w->stop. */
+__noinline __u64 uncommon_cfa(struct walk *w, struct walk_room *room, __u32 kind, __s32 offset,
+			      __s32 deref)
+{
+	__u64 base = 0;
+
+	if (!w || !room)
+		return 0;
+	w->stop = STOP_REGISTER;
+	switch (kind) {
+	case CFA_BX:
+		return w->bx_lost ? 0 : w->bx + offset;
+	case CFA_DEREF_BP:
+		if (w->bp_lost)
+			return 0;
+		base = w->bp;
+		break;
+	case CFA_DEREF_SP:
+		base = w->sp;
+		break;
+	case CFA_PLT:
+		return w->sp + 8 + ((w->pc & 15) >= deref ? 8 : 0);
+	default:
+		return 0;
+	}
+	w->stop = STOP_STACK_READ;
+	if (stack_word(w, room, base + deref, &base))
+		return 0;
+	return base + offset;
+}
+
+static __always_inline int step_by_rule(struct walk *w, struct walk_room *room,
+					const struct unwind_rule *rule)
+{
+	__u64 cfa, pc = 0;
+
+	if (rule->cfa == CFA_SP)
+		cfa = w->sp + rule->cfa_offset;
+	else if (rule->cfa == CFA_BP && !w->bp_lost)
+		cfa = w->bp + rule->cfa_offset;
+	else
+		cfa = uncommon_cfa(w, room, rule->cfa, rule->cfa_offset, rule->deref_offset);
+	if (!cfa)
+		return 1;
+	/* Frames lie upwards. A leaf below a signal may have a CFA equal to its rsp + 8 only. */
+	if (cfa <= w->sp) {
+		w->stop = STOP_NO_PROGRESS;
+		return 1;
+	}
+	if (stack_word(w, room, cfa + 8 * rule->ra_slot, &pc) ||
+	    restore(w, room, rule->bp, rule->bp_slot, cfa, &w->bp, &w->bp_lost) ||
+	    restore(w, room, rule->bx, rule->bx_slot, cfa, &w->bx, &w->bx_lost)) {
+		w->stop = STOP_STACK_READ;
+		return 1;
+	}
+	w->sp = cfa;
+	w->pc = pc;
+	w->exact = 0;
+	return 0;
+}
+
+/* Notes the frame at w->pc and goes on to its caller; 1 when the walk has ended. */
+static long walk_step(__u32 i, struct walker *walker)
+{
+	struct walk_room *room = walker->room;
+	const struct unwind_rule *rule;
+	struct walk *w = &walker->walk;
+	__u32 n = w->nframes;
+	__u64 word;
+	int index;
+
+	if (n >= w->limit) {
+		w->stop = w->limit < MAX_FRAMES ? STOP_LIMIT_ASKED : STOP_DEPTH;
+		return 1;
+	}
+	index = rule_of(w, w->pc - !w->exact);
+	if (index < 0 && !w->exact) {
+		word = trampoline_return(w->sp - 8, w->pc);
+		if (word) {
+			w->pc = word;
+			index = rule_of(w, w->pc - 1);
+		}
+	}
+	word = w->pc | (__u64)(w->exact ? FRAME_EXACT : FRAME_RETURN) << FRAME_TAG_SHIFT;
+	room->frames[n & (MAX_PADDED_FRAMES - 1)] = word;
+	w->nframes = n + 1;
+	w->hash = (w->hash ^ word) * 0xff51afd7ed558ccdULL;
+	w->hash ^= w->hash >> 32;
+	if (index < 0)
+		return 1;
+	rule = rule_at(index);
+	if (!rule || rule->cfa == CFA_NONE)
+		return step_by_frame_pointer(w, room) != 0;
+	if (rule->cfa == CFA_BOTTOM) {
+		w->stop = STOP_BOTTOM;
+		return 1;
+	}
+	if (rule->cfa == CFA_SIGNAL)
+		return step_over_signal(w, room) != 0;
+	return step_by_rule(w, room, rule) != 0;
+}
+
+/*
+ * Walks up from walk.pc, sp, bp, bx (with room, space, limit, exact and changing set, the rest
+ * zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
+ * their number, why the walk ended, and a hash.
+ */
+static __always_inline void walk_stack(struct walker *walker)
+{
+	__u32 i, n;
+
+	if (walker->walk.changing == CHANGING_LESS)
+		walker->walk.stop = STOP_MAPS_CHANGED;
+	else
+		repeat(MAX_FRAMES + 1, walk_step, walker);
+	n = walker->walk.nframes;
+	for (i = n; i < n + FRAME_GROUP - 1 && i < MAX_PADDED_FRAMES; i++)	/* no memset in BPF */
+		*(volatile __u64 *)&walker->room->frames[i & (MAX_PADDED_FRAMES - 1)] = 0;
+}
+
+#endif
