@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Processes: may they be traced, what do they map, which files carry an allocator. */
+/* Processes: may they be traced, what do they map. */
 #ifndef MT_TARGET_H
 #define MT_TARGET_H
 
@@ -11,7 +11,7 @@
 struct target_mapping {
 	uint64_t start, end;	/* addresses in the process */
 	uint64_t offset;	/* in the file */
-	uint64_t device, inode;	/* 0, 0: no file */
+	uint64_t device, inode;	/* as the kernel's maps say, a dev_t; 0, 0: no file */
 	bool executable;
 	char *path;		/* as in /proc/PID/maps, " (deleted)" cut off; "" for none */
 };
@@ -23,10 +23,11 @@ struct target_maps {
 
 /*
  * 0 when `pid` is a live user process. Otherwise -ESRCH (no such process), -EINVAL (a kernel
- * thread), -ECHILD (a zombie), -errno, after one sentence on stderr that says so and what to do.
+ * thread, a thread of another process, or ourselves), -ECHILD (a zombie, or the first thread has
+ * ended), -errno, after one sentence on stderr that says so and what to do.
  */
 int target__check(pid_t pid);
-/* comm of the process, without a newline; "?" when it is gone. */
+/* comm of the process, control characters replaced by "?"; "?" when it is gone. */
 void target__comm(pid_t pid, char comm[16]);
 
 /* Reads /proc/PID/maps. target_maps__free() releases. -ESRCH when the process is gone. */
@@ -35,7 +36,8 @@ void target_maps__free(struct target_maps *maps);
 
 /*
  * Opens the file behind a mapping, read-only: through /proc/PID/map_files, so that deleted and
- * containerised files work, else by its path under /proc/PID/root. The caller closes. -errno.
+ * containerised files work, else by its path under /proc/PID/root. The caller closes. -ENOENT
+ * where the mapping has no file, -ESTALE where another file is found in its place, -errno.
  */
 int target__open_mapping(pid_t pid, const struct target_mapping *mapping);
 /* The vDSO's image, copied from the process' memory into a memfd. The caller closes. -errno. */

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The bytes behind a mapping. */
+#include "target/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_VDSO_SIZE (1 << 20)	/* it is two or three pages */
+
+static bool is_mapped_at(const void *address, const struct target_mapping *mapping)
+{
+	struct target_maps ours;
+	bool same = false;
+
+	if (target_maps__read(getpid(), &ours))
+		return false;
+	for (size_t i = 0; i < ours.count; i++)
+		if (ours.items[i].start == (uintptr_t)address)
+			same = ours.items[i].device == mapping->device &&
+			       ours.items[i].inode == mapping->inode;
+	target_maps__free(&ours);
+	return same;
+}
+
+/*
+ * On btrfs and overlayfs stat(2) and maps disagree about a file's device, at times about its
+ * inode. So where they differ, map it ourselves and see what our own maps call it.
+ */
+static bool is_file_of(int fd, const struct target_mapping *mapping)
+{
+	struct stat st;
+	void *page;
+	bool same;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return false;
+	if (st.st_dev == mapping->device && st.st_ino == mapping->inode)
+		return true;
+	page = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (page == MAP_FAILED)
+		return false;
+	same = is_mapped_at(page, mapping);
+	munmap(page, 1);
+	return same;
+}
+
+/* O_NONBLOCK: the name may meanwhile belong to a FIFO. */
+static int open_file(const char *path, const struct target_mapping *mapping)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	if (is_file_of(fd, mapping))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+int target__open_mapping(pid_t pid, const struct target_mapping *mapping)
+{
+	char path[PATH_MAX + 32];
+	int fd;
+
+	if (!mapping->inode)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
+		 mapping->start, mapping->end);
+	fd = open_file(path, mapping);
+	if (fd >= 0 || mapping->path[0] != '/')
+		return fd;
+	if (snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, mapping->path) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return open_file(path, mapping);
+}
+
+static int copy_memory(int mem, int to, uint64_t start, size_t size)
+{
+	char *bytes = malloc(size);
+	int err = 0;
+	ssize_t n;
+
+	if (!bytes)
+		return -ENOMEM;
+	n = pread(mem, bytes, size, start);
+	if (n < 0)
+		err = -errno;
+	else if ((size_t)n < size)
+		err = -EIO;
+	else if (write(to, bytes, size) != (ssize_t)size)
+		err = -EIO;
+	free(bytes);
+	return err;
+}
+
+int target__open_vdso(pid_t pid, const struct target_mapping *mapping)
+{
+	uint64_t size = mapping->end - mapping->start;
+	int mem, fd, err;
+	char path[64];
+
+	if (!size || size > MAX_VDSO_SIZE)
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	mem = open(path, O_RDONLY | O_CLOEXEC);
+	if (mem < 0)
+		return -errno;
+	fd = memfd_create("vdso", MFD_CLOEXEC);
+	err = fd < 0 ? -errno : copy_memory(mem, fd, mapping->start, size);
+	close(mem);
+	if (!err)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What /proc says about a process as a whole. */
+#include "target/target.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define PF_KTHREAD 0x00200000	/* include/linux/sched.h */
+
+/* Reads /proc/PID/NAME into `text` as a string, cut off at its size. 0 or -errno. */
+static int read_proc(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	size_t n;
+	FILE *in;
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	in = fopen(path, "re");
+	if (!in)
+		return -errno;
+	n = fread(text, 1, size - 1, in);
+	err = ferror(in) ? -errno : 0;
+	fclose(in);
+	text[n] = '\0';
+	return err;
+}
+
+struct process_stat {
+	char state;
+	unsigned int flags;
+	long nthreads;
+};
+
+/* proc(5): /proc/PID/stat. comm may hold anything, so fields count from the last ')'. */
+static int read_stat(pid_t pid, struct process_stat *stat)
+{
+	char text[1024];
+	const char *fields;
+	int err = read_proc(pid, "stat", text, sizeof(text));
+
+	if (err)
+		return err;
+	fields = strrchr(text, ')');
+	if (!fields || sscanf(fields + 1,
+			      " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d"
+			      " %ld", &stat->state, &stat->flags, &stat->nthreads) != 3)
+		return -EPROTO;
+	return 0;
+}
+
+/* The process that the thread `tid` belongs to. */
+static int read_tgid(pid_t tid, pid_t *tgid)
+{
+	char text[4096];
+	const char *line;
+	int err = read_proc(tid, "status", text, sizeof(text));
+
+	if (err)
+		return err;
+	/* comm, in the line before, has its newlines escaped. */
+	line = strstr(text, "\nTgid:");
+	if (!line)
+		return -EPROTO;
+	*tgid = atoi(line + strlen("\nTgid:"));
+	return 0;
+}
+
+static int report_unreadable(pid_t pid, int err)
+{
+	if (err == -ENOENT || err == -ESRCH) {
+		log__error("there is no process %d: `ps -e` lists those that run", (int)pid);
+		return -ESRCH;
+	}
+	log__error("process %d cannot be inspected: %s; is /proc mounted with hidepid?", (int)pid,
+		   strerror(-err));
+	return err;
+}
+
+int target__check(pid_t pid)
+{
+	struct process_stat stat;
+	pid_t tgid;
+	int err;
+
+	if (pid <= 0)
+		return report_unreadable(pid, -ESRCH);
+	err = read_stat(pid, &stat);
+	if (!err)
+		err = read_tgid(pid, &tgid);
+	if (err)
+		return report_unreadable(pid, err);
+	if (stat.flags & PF_KTHREAD) {
+		log__error("process %d is a kernel thread and has no heap: choose a user process",
+			   (int)pid);
+		return -EINVAL;
+	}
+	if (tgid == getpid()) {
+		log__error("process %d is memtracebpf itself, which it never profiles: choose"
+			   " another", (int)pid);
+		return -EINVAL;
+	}
+	if (tgid != pid) {
+		log__error("%d is a thread of process %d: trace that one, with -p %d", (int)pid,
+			   (int)tgid, (int)tgid);
+		return -EINVAL;
+	}
+	if (stat.state != 'Z' && stat.state != 'X')
+		return 0;
+	if (stat.nthreads > 1)
+		log__error("the first thread of process %d has ended while others run: such a"
+			   " process cannot be traced; start it with `memtracebpf -- COMMAND`",
+			   (int)pid);
+	else
+		log__error("process %d is a zombie: it has ended and only waits for its parent;"
+			   " choose one that runs", (int)pid);
+	return -ECHILD;
+}
+
+void target__comm(pid_t pid, char comm[16])
+{
+	char text[32];
+	size_t length;
+
+	strcpy(comm, "?");
+	if (read_proc(pid, "comm", text, sizeof(text)))
+		return;
+	length = strlen(text);
+	if (length && text[length - 1] == '\n')
+		text[length - 1] = '\0';
+	/* Anyone may call a process anything, and this goes to a terminal. */
+	for (char *c = text; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	if (text[0])
+		snprintf(comm, 16, "%.15s", text);
+}
