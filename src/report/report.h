@@ -10,11 +10,13 @@
 struct report_opts {
 	struct statistics_opts statistics;
 	unsigned int top;	/* groups shown; 0: all */
-	const char *title;	/* of text: "redis-server (4711)" */
+	uint64_t min_size;	/* bytes: smaller groups go to the others */
 };
 
-/* Prints one report. `old` is the previous report's snapshot or NULL. 0, -errno, or the error of
- * the stream (-EPIPE when its reader has gone). */
+/*
+ * Prints one report. `old` is the previous report's snapshot or NULL. 0, -errno, or the error of
+ * the stream (-EPIPE when its reader has gone); the stream is flushed.
+ */
 int report__text(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
 		 const struct report_opts *opts);
 int report__json(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,

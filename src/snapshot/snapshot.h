@@ -72,6 +72,7 @@ struct names_stack {
 	uint8_t stop;		/* enum stop_reason */
 };
 struct names_stack names__get_stack(const struct names *names, uint32_t index);
+uint32_t names__nstacks(const struct names *names);	/* one past the highest index */
 
 /* ---- the snapshot ---- */
 

@@ -11,6 +11,16 @@ enum group_by {
 	GROUP_BY_FUNCTION,
 	GROUP_BY_TRACEBACK,
 	GROUP_BY_LIBRARY,	/* module */
+	GROUP_BY_MAX,
+};
+
+/* "line", "file", ...; as the option and the JSON name it. */
+const char *group_by__name(enum group_by group_by);
+
+enum statistics_order {
+	ORDER_SIZE = 0,		/* as Snapshot.statistics: size, count, traceback */
+	ORDER_DIFFERENCE,	/* as Snapshot.compare_to: |size_diff|, size, |count_diff|, count,
+				 * traceback */
 };
 
 /* A frame as a report shows it: one location may be several, for inlined functions. */
@@ -19,37 +29,55 @@ struct stat_frame {
 	uint32_t line;			/* 0: not known */
 	bool inlined;
 	const char *module;		/* NULL: not known */
-	uint64_t offset;
+	uint64_t offset;		/* in the module's file; 0: not known */
 };
 
+/*
+ * A group and what it holds. What makes a group:
+ * line: file and line; where the file is not known, the place in the module.
+ * file: the file; where it is not known, the module.
+ * function: function and file (or module); where it has no name, the module.
+ * library: the module.
+ * traceback: all frames, and why the traceback ends.
+ * What is not part of the key is shown where all members of the group agree on it.
+ */
 struct statistic {
 	uint64_t size, count;
 	int64_t size_diff, count_diff;	/* against the snapshot compared with; 0 without one */
 	uint64_t alloc_size, alloc_count;
-	/* The group's key: one frame (with function and file NULL as the grouping has it), or for
-	 * GROUP_BY_TRACEBACK all of them, most recent call first. Owned by the statistics. */
-	struct stat_frame *frames;
+	const struct stat_frame *const *frames;	/* one; traceback: all, most recent call first */
 	uint32_t nframes;
 	uint8_t stop;			/* enum stop_reason; traceback only */
 };
 
 struct statistics {
-	struct statistic *items;
+	struct statistic *items;	/* biggest first */
 	size_t count;
+	struct grouping *grouping;	/* owns the frames */
 };
 
 struct statistics_opts {
 	enum group_by group_by;
-	/* Functions that are only a way to the allocator: line, file and function go to the first
-	 * frame outside them. fnmatch patterns, NULL-terminated; NULL: none. */
+	enum statistics_order order;
+	/*
+	 * Every frame of a traceback counts, not only the most recent: once each time it occurs,
+	 * as tracemalloc does it. Wrappers play no part. -EINVAL with GROUP_BY_TRACEBACK.
+	 */
+	bool cumulative;
+	/*
+	 * Only ways to the allocator: line, file, function and library go to the first frame
+	 * outside them; where there is none, to the outermost frame whose line is known, else to
+	 * the innermost. fnmatch patterns of function names, without return type; of module
+	 * paths where they have a slash. NULL-terminated; NULL: none.
+	 */
 	const char *const *wrappers;
-	uint64_t min_size;	/* bytes: leave out smaller groups */
 };
 
 /*
- * Statistics of `snapshot`, with differences against `old` where that is not NULL. Without `old`
- * ordered as tracemalloc orders them: size, count, traceback, biggest first; so also with `old`,
- * where groups that are gone stay with size 0 and their negative difference. The caller frees.
+ * Statistics of `snapshot`, with differences against `old` where that is not NULL; groups that are
+ * gone stay with size 0 and their negative difference, groups of which all was freed with size 0
+ * and what they allocated. If `old` has other names, its strings are
+ * added to those of `snapshot`. The frames' strings live as long as these names.
  */
 int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
 		    const struct statistics_opts *opts, struct statistics **statistics);

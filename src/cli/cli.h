@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From arguments to a plain struct; nothing else parses. */
+#ifndef MT_CLI_H
+#define MT_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "report/report.h"
+
+enum report_format {
+	FORMAT_TEXT = 0,
+	FORMAT_JSON,
+};
+
+struct options {
+	pid_t *pids;		/* each once; or ... */
+	size_t npids;
+	char **command;		/* ... what to run: the end of argv, NULL-terminated; else NULL */
+
+	uint64_t interval_ns;
+	uint64_t count;		/* reports; 0: no limit */
+	uint64_t duration_ns;	/* 0: no limit */
+
+	struct report_opts report;
+	const char **wrappers;	/* what report.statistics.wrappers points to; owned */
+	enum report_format format;
+
+	uint32_t nframe;	/* traceback limit: 1..MAX_FRAMES */
+	uint64_t min_age_ns;	/* younger blocks are left out; 0: none */
+	uint32_t max_blocks, max_stacks;
+	int verbose;		/* how many -v */
+};
+
+enum cli_result {
+	CLI_RUN = 0,	/* do what the options say */
+	CLI_DONE,	/* --help or --version was answered: exit 0 */
+	CLI_USAGE,	/* a sentence about the mistake is on stderr: exit 2 */
+};
+
+#define CLI_EXIT_USAGE 2
+
+/*
+ * Fills `options` from the command line. Strings point into argv. cli__free() releases, whatever
+ * the result was.
+ */
+enum cli_result cli__parse(int argc, char **argv, struct options *options);
+void cli__free(struct options *options);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MT_HELP_H
+#define MT_HELP_H
+
+extern const char help_text[];
+extern const char help_usage[];
+
+#endif

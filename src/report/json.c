@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One JSON object a report, on one line (RFC 8259; time as RFC 3339). */
+#include <inttypes.h>
+#include <time.h>
+
+#include "report/format.h"
+#include "report/report.h"
+#include "report/selection.h"
+
+static void write_time(FILE *out, int64_t time_ns)
+{
+	time_t seconds = time_ns / 1000000000;
+	char text[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm))
+		strftime(text, sizeof(text), "%FT%T", &tm);
+	fprintf(out, "\"time\":\"%s.%03dZ\"", text, (int)(time_ns % 1000000000 / 1000000));
+}
+
+static void write_frame(FILE *out, const struct stat_frame *frame)
+{
+	fputs("{\"function\":", out);
+	write_json_string(out, frame->function);
+	fputs(",\"file\":", out);
+	write_json_string(out, frame->file);
+	fprintf(out, ",\"line\":%" PRIu32 ",\"module\":", frame->line);
+	write_json_string(out, frame->module);
+	fprintf(out, ",\"offset\":%" PRIu64 ",\"inlined\":%s}", frame->offset,
+		frame->inlined ? "true" : "false");
+}
+
+static void write_statistic(FILE *out, const struct statistic *item, enum group_by group_by)
+{
+	fprintf(out,
+		"{\"size\":%" PRIu64 ",\"count\":%" PRIu64 ",\"size_diff\":%" PRId64
+		",\"count_diff\":%" PRId64 ",\"alloc_size\":%" PRIu64 ",\"alloc_count\":%" PRIu64
+		",\"traceback\":[",
+		item->size, item->count, item->size_diff, item->count_diff, item->alloc_size,
+		item->alloc_count);
+	for (uint32_t i = 0; i < item->nframes; i++) {
+		if (i)
+			putc(',', out);
+		write_frame(out, item->frames[i]);
+	}
+	putc(']', out);
+	if (group_by == GROUP_BY_TRACEBACK) {
+		fputs(",\"stopped\":", out);
+		write_json_string(out, item->stop == STOP_BOTTOM ? NULL
+								 : stop_reason__key(item->stop));
+	}
+	putc('}', out);
+}
+
+static void write_lost(FILE *out, const struct snapshot *snapshot)
+{
+	const uint64_t *lost = snapshot->lost;
+	const char *separator = "";
+
+	fprintf(out,
+		"\"lost\":{\"blocks\":%" PRIu64 ",\"stacks\":%" PRIu64 ",\"frames_cut\":%" PRIu64
+		",\"frees_unmatched\":%" PRIu64 ",\"frees_missed\":%" PRIu64
+		",\"programs_skipped\":%" PRIu64 ",\"events\":%" PRIu64 ",\"frames_cut_by\":{",
+		lost[LOST_BLOCKS_FULL] + lost[LOST_BLOCKS_MEMORY] + lost[LOST_BLOCKS_RETURN] +
+			lost[LOST_THREAD],
+		lost[LOST_STACKS_FULL] + lost[LOST_STACKS_MEMORY], snapshot__frames_cut(snapshot),
+		lost[LOST_FREES_UNMATCHED], lost[LOST_FREES_MISSED], snapshot->programs_skipped,
+		lost[LOST_EVENTS]);
+	for (int i = 0; i < STOP_MAX; i++) {
+		if (!stop_reason__words(i))
+			continue;
+		fprintf(out, "%s\"%s\":%" PRIu64, separator, stop_reason__key(i),
+			snapshot->frames_cut[i]);
+		separator = ",";
+	}
+	fputs("}}", out);
+}
+
+static void write_head(FILE *out, const struct snapshot *snapshot, enum group_by group_by)
+{
+	fputs("{\"version\":1,", out);
+	write_time(out, snapshot->time_ns);
+	fprintf(out, ",\"elapsed_ms\":%" PRIu64 ",\"pids\":[", snapshot->elapsed_ns / 1000000);
+	for (size_t i = 0; i < snapshot->nprocesses; i++)
+		fprintf(out, "%s%" PRIu32, i ? "," : "", snapshot->processes[i].pid);
+	fprintf(out,
+		"],\"group_by\":\"%s\",\"traced\":{\"size\":%" PRIu64 ",\"count\":%" PRIu64
+		",\"peak_size\":%" PRIu64 "}",
+		group_by__name(group_by), snapshot->size, snapshot->count, snapshot->peak_size);
+}
+
+int report__json(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
+		 const struct report_opts *opts)
+{
+	enum group_by group_by = opts->statistics.group_by;
+	struct selection selection;
+	int err;
+
+	err = selection__init(&selection, snapshot, old, opts, true);
+	if (err)
+		return err;
+	write_head(out, snapshot, group_by);
+	fputs(",\"statistics\":[", out);
+	for (size_t i = 0; i < selection.count; i++) {
+		if (i)
+			putc(',', out);
+		write_statistic(out, &selection.items[i], group_by);
+	}
+	fprintf(out,
+		"],\"other\":{\"groups\":%" PRIu64 ",\"size\":%" PRIu64 ",\"count\":%" PRIu64 "},",
+		selection.other_groups, selection.other_size, selection.other_count);
+	write_lost(out, snapshot);
+	fputs(",\"note\":", out);
+	write_json_string(out, snapshot->note);
+	fputs("}\n", out);
+	selection__release(&selection);
+	return finish_stream(out);
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames are made unique first, so that a group is known by the pointers to its frames. What a
+ * location means is worked out once a snapshot, however many stacks it occurs in.
+ */
+#include "snapshot/grouping.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Strings are interned: equal ones have equal pointers. */
+struct frame_key {
+	const char *function, *file, *module, *build_id;
+	uint64_t offset;
+	uint32_t line;
+	uint32_t inlined;
+};
+
+struct frame_entry {
+	UT_hash_handle hh;
+	struct frame_key key;
+	struct stat_frame shown;
+};
+
+struct placed_frame {
+	const struct stat_frame *frame;
+	bool wrapper;
+};
+
+struct placed_location {
+	struct placed_frame *frames; /* NULL: not looked at yet */
+	uint32_t nframes;
+};
+
+/* One snapshot on its way into the groups. */
+struct pass {
+	struct grouping *grouping;
+	const struct names *names;
+	struct placed_location *locations;
+	uintptr_t *key; /* of the group in question */
+	size_t key_room;
+	bool before;
+};
+
+/* Takes away what the grouping does not look at. */
+static void stat_frame__reduce(struct stat_frame *frame, enum group_by group_by)
+{
+	if (group_by == GROUP_BY_LINE || group_by == GROUP_BY_TRACEBACK)
+		return;
+	frame->line = 0;
+	frame->offset = 0;
+	frame->inlined = false;
+	if (group_by != GROUP_BY_FUNCTION)
+		frame->function = NULL;
+	if (group_by == GROUP_BY_LIBRARY)
+		frame->file = NULL;
+}
+
+static struct frame_key frame_key__of(const struct stat_frame *frame, const char *build_id,
+				      enum group_by group_by)
+{
+	struct frame_key key = {};
+
+	if (group_by == GROUP_BY_TRACEBACK)
+		key.inlined = frame->inlined;
+	if (frame->file) {
+		key.file = frame->file;
+		key.line = frame->line;
+		if (group_by != GROUP_BY_LINE)
+			key.function = frame->function;
+	} else {
+		key.function = frame->function;
+		key.module = frame->module;
+		key.offset = frame->offset;
+		key.build_id = frame->offset ? build_id : NULL;
+	}
+	return key;
+}
+
+/* What the members of a group do not agree on is not shown. */
+static void stat_frame__agree(struct stat_frame *shown, const struct stat_frame *frame)
+{
+	if (shown->function != frame->function)
+		shown->function = NULL;
+	if (shown->module != frame->module)
+		shown->module = NULL;
+	if (shown->module != frame->module || shown->offset != frame->offset)
+		shown->offset = 0;
+	shown->inlined &= frame->inlined;
+}
+
+static const struct stat_frame *grouping__frame(struct grouping *grouping,
+						struct stat_frame frame, const char *build_id)
+{
+	enum group_by group_by = grouping->opts->group_by;
+	struct frame_entry *entry;
+	struct frame_key key;
+
+	stat_frame__reduce(&frame, group_by);
+	key = frame_key__of(&frame, build_id, group_by);
+	HASH_FIND(hh, grouping->frames, &key, sizeof(key), entry);
+	if (entry) {
+		stat_frame__agree(&entry->shown, &frame);
+		return &entry->shown;
+	}
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	entry->key = key;
+	entry->shown = frame;
+	HASH_ADD(hh, grouping->frames, key, sizeof(key), entry);
+	if (!HASH_ADDED(entry)) {
+		free(entry);
+		return NULL;
+	}
+	return &entry->shown;
+}
+
+/* The string as the grouping's names have it. */
+static int pass__string(struct pass *pass, const char **s)
+{
+	if (pass->names == pass->grouping->names || !*s)
+		return 0;
+	*s = names__string(pass->grouping->names, *s);
+	return *s ? 0 : -ENOMEM;
+}
+
+static int pass__place_frame(struct pass *pass, const struct names_location *location,
+			     const struct names_frame *named, struct placed_frame *placed)
+{
+	const struct names_module *module = names__get_module(pass->names, location->module);
+	const char *build_id = module->build_id;
+	struct stat_frame frame = {
+		.function = named->function,
+		.file = named->file,
+		.line = named->file ? named->line : 0,
+		.inlined = named->inlined,
+		.module = module->path,
+		.offset = module->path ? location->offset : 0,
+	};
+
+	if (pass__string(pass, &frame.function) || pass__string(pass, &frame.file) ||
+	    pass__string(pass, &frame.module) || pass__string(pass, &build_id))
+		return -ENOMEM;
+	placed->wrapper = wrappers__match(&pass->grouping->wrappers, frame.function, frame.module);
+	placed->frame = grouping__frame(pass->grouping, frame, build_id);
+	return placed->frame ? 0 : -ENOMEM;
+}
+
+/* The frames of a location, innermost first; at least one. NULL: no memory. */
+static const struct placed_location *pass__location(struct pass *pass, uint32_t index)
+{
+	struct placed_location *placed = &pass->locations[index];
+	const struct names_location *location = names__get_location(pass->names, index);
+	const struct names_frame unknown = {};
+
+	if (placed->frames)
+		return placed;
+	placed->nframes = location->nframes ? location->nframes : 1;
+	placed->frames = calloc(placed->nframes, sizeof(*placed->frames));
+	if (!placed->frames)
+		return NULL;
+	for (uint32_t i = 0; i < placed->nframes; i++)
+		if (pass__place_frame(pass, location,
+				      location->nframes ? &location->frames[i] : &unknown,
+				      &placed->frames[i]))
+			return NULL;
+	return placed;
+}
+
+static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
+{
+	struct grouping *grouping = pass->grouping;
+	size_t length = (1 + (size_t)nframes) * sizeof(*pass->key);
+	struct group *group;
+	struct sum *total;
+
+	HASH_FIND(hh, grouping->groups, pass->key, length, group);
+	if (!group) {
+		group = calloc(1, sizeof(*group) + length);
+		if (!group)
+			return -ENOMEM;
+		group->nframes = nframes;
+		memcpy(group->key, pass->key, length);
+		HASH_ADD(hh, grouping->groups, key, length, group);
+		if (!HASH_ADDED(group)) {
+			free(group);
+			return -ENOMEM;
+		}
+	}
+	total = pass->before ? &group->before : &group->now;
+	total->size += sum->size;
+	total->count += sum->count;
+	total->alloc_size += sum->alloc_size;
+	total->alloc_count += sum->alloc_count;
+	return 0;
+}
+
+static int pass__add_frame(struct pass *pass, const struct stat_frame *frame,
+			   const struct sum *sum)
+{
+	pass->key[0] = STOP_BOTTOM;
+	pass->key[1] = (uintptr_t)frame;
+	return pass__add(pass, 1, sum);
+}
+
+/* Appends the frame to the key of a traceback. */
+static int pass__push(struct pass *pass, uint32_t nframes, const struct stat_frame *frame)
+{
+	if (nframes + 2 > pass->key_room) {
+		size_t room = 2 * pass->key_room;
+		uintptr_t *key = reallocarray(pass->key, room, sizeof(*key));
+
+		if (!key)
+			return -ENOMEM;
+		pass->key = key;
+		pass->key_room = room;
+	}
+	pass->key[1 + nframes] = (uintptr_t)frame;
+	return 0;
+}
+
+static int pass__add_traceback(struct pass *pass, const struct names_stack *stack,
+			       const struct sum *sum)
+{
+	const struct placed_location *location;
+	uint32_t nframes = 0;
+	int err;
+
+	for (uint32_t i = 0; i < stack->nlocations; i++) {
+		location = pass__location(pass, stack->locations[i]);
+		if (!location)
+			return -ENOMEM;
+		for (uint32_t j = 0; j < location->nframes; j++) {
+			err = pass__push(pass, nframes++, location->frames[j].frame);
+			if (err)
+				return err;
+		}
+	}
+	pass->key[0] = stack->stop;
+	return pass__add(pass, nframes, sum);
+}
+
+static int pass__add_cumulative(struct pass *pass, const struct names_stack *stack,
+				const struct sum *sum)
+{
+	const struct placed_location *location;
+	int err;
+
+	for (uint32_t i = 0; i < stack->nlocations; i++) {
+		location = pass__location(pass, stack->locations[i]);
+		if (!location)
+			return -ENOMEM;
+		for (uint32_t j = 0; j < location->nframes; j++) {
+			err = pass__add_frame(pass, location->frames[j].frame, sum);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+static int pass__add_outside_wrappers(struct pass *pass, const struct names_stack *stack,
+				      const struct sum *sum)
+{
+	const struct stat_frame *innermost = NULL, *with_line = NULL;
+	const struct placed_location *location;
+
+	for (uint32_t i = 0; i < stack->nlocations; i++) {
+		location = pass__location(pass, stack->locations[i]);
+		if (!location)
+			return -ENOMEM;
+		for (uint32_t j = 0; j < location->nframes; j++) {
+			const struct placed_frame *placed = &location->frames[j];
+
+			if (!placed->wrapper)
+				return pass__add_frame(pass, placed->frame, sum);
+			if (!innermost)
+				innermost = placed->frame;
+			if (placed->frame->file)
+				with_line = placed->frame;
+		}
+	}
+	return pass__add_frame(pass, with_line ? with_line : innermost, sum);
+}
+
+static int pass__add_stack(struct pass *pass, uint32_t index, const struct sum *sum)
+{
+	static const uint32_t unknown = 0;
+	struct names_stack stack = names__get_stack(pass->names, index);
+
+	if (!stack.nlocations) {
+		stack.locations = &unknown;
+		stack.nlocations = 1;
+	}
+	if (pass->grouping->opts->group_by == GROUP_BY_TRACEBACK)
+		return pass__add_traceback(pass, &stack, sum);
+	if (pass->grouping->opts->cumulative)
+		return pass__add_cumulative(pass, &stack, sum);
+	return pass__add_outside_wrappers(pass, &stack, sum);
+}
+
+static int pass__run(struct pass *pass, const struct snapshot *snapshot)
+{
+	uint32_t nstacks = names__nstacks(pass->names);
+	struct sum *sums;
+	int err = 0;
+
+	/* Traces of several processes share stacks: add these up first. */
+	sums = calloc(nstacks, sizeof(*sums));
+	if (!sums)
+		return -ENOMEM;
+	for (size_t i = 0; i < snapshot->ntraces; i++) {
+		const struct trace *trace = &snapshot->traces[i];
+		struct sum *sum = &sums[trace->stack];
+
+		sum->size += trace->size;
+		sum->count += trace->count;
+		sum->alloc_size += trace->alloc_size;
+		sum->alloc_count += trace->alloc_count;
+	}
+	for (uint32_t i = 0; i < nstacks && !err; i++)
+		if (sums[i].count || sums[i].alloc_count || sums[i].size)
+			err = pass__add_stack(pass, i, &sums[i]);
+	free(sums);
+	return err;
+}
+
+int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bool before)
+{
+	struct pass pass = {
+		.grouping = grouping,
+		.names = snapshot->names,
+		.before = before,
+		.key_room = 1 + MAX_FRAMES,
+	};
+	uint32_t nlocations = names__nlocations(pass.names);
+	int err = -ENOMEM;
+
+	pass.locations = calloc(nlocations, sizeof(*pass.locations));
+	pass.key = calloc(pass.key_room, sizeof(*pass.key));
+	if (pass.locations && pass.key)
+		err = pass__run(&pass, snapshot);
+	for (uint32_t i = 0; pass.locations && i < nlocations; i++)
+		free(pass.locations[i].frames);
+	free(pass.locations);
+	free(pass.key);
+	return err;
+}
+
+struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts)
+{
+	struct grouping *grouping = calloc(1, sizeof(*grouping));
+
+	if (!grouping)
+		return NULL;
+	grouping->opts = opts;
+	grouping->names = names;
+	if (wrappers__init(&grouping->wrappers, opts->cumulative ? NULL : opts->wrappers)) {
+		free(grouping);
+		return NULL;
+	}
+	return grouping;
+}
+
+void grouping__free(struct grouping *grouping)
+{
+	struct frame_entry *frame, *next_frame;
+	struct group *group, *next_group;
+
+	if (!grouping)
+		return;
+	HASH_ITER(hh, grouping->groups, group, next_group) {
+		HASH_DEL(grouping->groups, group);
+		free(group);
+	}
+	HASH_ITER(hh, grouping->frames, frame, next_frame) {
+		HASH_DEL(grouping->frames, frame);
+		free(frame);
+	}
+	wrappers__release(&grouping->wrappers);
+	free(grouping);
+}

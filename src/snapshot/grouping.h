@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The groups of one or two snapshots, before they are ordered. */
+#ifndef MT_GROUPING_H
+#define MT_GROUPING_H
+
+#include "snapshot/hash.h"
+#include "snapshot/statistics.h"
+#include "snapshot/wrappers.h"
+
+struct sum {
+	uint64_t size, count, alloc_size, alloc_count;
+};
+
+struct group {
+	UT_hash_handle hh;
+	struct sum now, before;
+	uint32_t nframes;
+	uintptr_t key[];	/* the stop reason, then pointers to the frames */
+};
+
+struct frame_entry;
+
+struct grouping {
+	const struct statistics_opts *opts;
+	struct names *names;	/* whose strings the frames point to */
+	struct wrappers wrappers;
+	struct frame_entry *frames;
+	struct group *groups;
+};
+
+struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts);
+void grouping__free(struct grouping *grouping);	/* takes NULL */
+
+/* Adds the traces of `snapshot` to the groups: to `before` or to `now`. */
+int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bool before);
+
+static inline const struct stat_frame *const *group__frames(const struct group *group)
+{
+	return (const struct stat_frame *const *)(group->key + 1);
+}
+
+#endif

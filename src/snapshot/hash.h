@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* uthash that reports a lack of memory instead of ending the process. */
+#ifndef MT_HASH_H
+#define MT_HASH_H
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* After HASH_ADD*: did the entry get in? (uthash clears tbl when it had no memory.) */
+#define HASH_ADDED(entry) ((entry)->hh.tbl != NULL)
+
+#endif
