@@ -74,15 +74,46 @@ unit_target := $(wildcard src/target/*.c) $(BASE)
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
 
+objects = $(1:%.c=$(BUILD)/%.o)
+
 .SECONDEXPANSION:
-$(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $$(patsubst %.c,$(BUILD)/%.o,$$(unit_$$*))
+$(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $$(call objects,$$(unit_$$*))
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(filter-out -lbpf,$(LIBS))
 
 .PHONY: unit
-unit: $(UNIT_BINS) ## unit tests: no root, no BPF
+unit: $(UNIT_BINS) $(BUILD)/replay_unwind ## unit tests: no root, no BPF
 	$(Q)for t in $(UNIT_BINS); do $$t || exit 1; done
+	$(Q)$(BUILD)/replay_unwind tests/fuzz/corpus/unwind/* 2>/dev/null
+
+FUZZ_UNWIND := tests/fuzz/fuzz_unwind.c $(unit_unwind)
+
+$(BUILD)/replay_unwind: $(call objects,$(FUZZ_UNWIND))
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))
+
+$(BUILD)/tests/fuzz/%.o: CFLAGS += -DREPLAY
+
+$(BUILD)/fuzz_unwind: $(FUZZ_UNWIND)
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lz -lZydis
+
+.PHONY: fuzz
+fuzz: $(BUILD)/fuzz_unwind ## read arbitrary unwind information for a minute
+	$(Q)mkdir -p $(BUILD)/corpus
+	$(Q)$(BUILD)/fuzz_unwind -max_total_time=60 -close_fd_mask=2 -artifact_prefix=$(BUILD)/ \
+		$(BUILD)/corpus tests/fuzz/corpus/unwind
+
+# A line for each file: make unwind-rows FILES=/usr/bin/python3.11
+.PHONY: unwind-rows
+unwind-rows: $(BUILD)/unwind_rows
+	$(Q)$(BUILD)/unwind_rows $(FILES)
+
+$(BUILD)/unwind_rows: $(call objects,tools/unwind_rows.c $(unit_unwind))
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))
 
 .PHONY: clean
 clean: ## remove what was built

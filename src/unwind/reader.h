@@ -18,7 +18,7 @@ struct reader {
 
 static inline struct reader reader__over(const uint8_t *data, size_t size)
 {
-	return (struct reader){ .at = data, .end = data + size };
+	return (struct reader){ .at = data, .end = size ? data + size : data };
 }
 
 static inline size_t reader__left(const struct reader *reader)

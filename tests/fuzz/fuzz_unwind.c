@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The reader of unwind information against arbitrary bytes: a whole ELF file, or what lies in a
+ * section. With libFuzzer, or replaying the files named on the command line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../unit/frame_image.h"
+#include "unwind/unwind.h"
+
+static void read_rows(const uint8_t *image, size_t size, const uint8_t *debug, size_t debug_size)
+{
+	struct unwind_rules *rules = unwind_rules__new();
+	struct unwind_rows rows;
+	uint32_t nrules;
+
+	if (unwind_rows__read(image, size, debug, debug_size, "fuzz", rules, &rows))
+		goto out;
+	unwind_rules__table(rules, &nrules);
+	for (uint32_t i = 0; i < rows.nrows; i++) {
+		if (rows.rows[i].rule >= nrules ||
+		    (i && (rows.rows[i].start <= rows.rows[i - 1].start ||
+			   rows.rows[i].rule == rows.rows[i - 1].rule)))
+			abort();
+	}
+	/* Every row needs an instruction that ends it: size bounds memory. */
+	if (rows.nrows > 2 * (size + debug_size))
+		abort();
+	unwind_rows__free(&rows);
+out:
+	unwind_rules__free(rules);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *image, *debug;
+	size_t image_size, debug_size;
+
+	if (size >= SELFMAG && !memcmp(data, ELFMAG, SELFMAG)) {
+		read_rows(data, size, NULL, 0);
+		return 0;
+	}
+	image = frame_image(BY_SEGMENT, data, size, &image_size);
+	debug = frame_image(IN_DEBUG_FRAME, data, size, &debug_size);
+	read_rows(image, image_size, debug, debug_size);
+	free(image);
+	free(debug);
+	return 0;
+}
+
+#ifdef REPLAY
+static void replay(const char *path)
+{
+	size_t size, room = 16 << 20;
+	uint8_t *data = malloc(room), *exact;
+	FILE *file = fopen(path, "rb");
+
+	if (!file || !data) {
+		perror(path);
+		exit(1);
+	}
+	size = fread(data, 1, room, file);
+	fclose(file);
+	exact = realloc(data, size ?: 1);	/* so that reading past the end is seen */
+	LLVMFuzzerTestOneInput(exact, size);
+	free(exact);
+}
+
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		replay(argv[i]);
+	printf("%d inputs replayed\n", argc - 1);
+	return 0;
+}
+#endif
