@@ -9,6 +9,9 @@
 
 #include "base/types.h"
 
+/* No allocator has more entry points, versions of one symbol included: a bound for hostile files. */
+#define MAX_PROBES 64
+
 struct probe {
 	enum entry_point entry;
 	const char *symbol;	/* the name it was found under; static */
@@ -19,7 +22,7 @@ struct probe {
 };
 
 struct probes {
-	struct probe *items;	/* each file offset once; aliases folded */
+	struct probe *items;	/* at most MAX_PROBES; each file offset once, aliases folded */
 	size_t count;
 	const char *allocator;	/* "glibc", "musl", "jemalloc", ..., "unknown"; static; NULL: none */
 	bool followed;		/* this allocator's probes are known to keep right books */

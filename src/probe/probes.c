@@ -10,8 +10,7 @@
 #include "probe/instruction.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-/* No allocator has more entry points, versions of one symbol included: a bound for hostile files. */
-#define MAX_PROBES 64
+
 /* Longer functions are not read to their end, and so only probed at their first instruction. */
 #define MAX_FUNCTION_SIZE (1 << 20)
 /* Of functions whose size nobody wrote down: as much as one instruction can have. */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From probes to links in the kernel: the best way that this kernel knows. */
+#ifndef MT_ATTACH_H
+#define MT_ATTACH_H
+
+#include <sys/types.h>
+
+#include "probe/probe.h"
+
+/*
+ * The loaded programs, all of type BPF_PROG_TYPE_KPROBE; -1 for what could not be loaded. They
+ * learn which entry point they are at (enum entry_point) from bpf_get_attach_cookie().
+ */
+struct probe_programs {
+	int session_fd;	/* expected attach type 57: at entry and return of what allocates */
+	int multi_fd;	/* expected attach type 48: at entry of what only frees */
+	int entry_fd;	/* expected attach type 0: at entry of either */
+	int return_fd;	/* expected attach type 0: at return of what allocates */
+};
+
+struct probe_links;
+
+/*
+ * Attaches to all probes of the file that `path` leads to (a /proc/self/fd/N will do; `name` is
+ * what messages call it), in the process `pid` or, for 0, in all that map it. Takes
+ * uprobe.session and uprobe.multi links (Linux 6.13) or, where the kernel has none, one perf event
+ * a probe (5.15). Either all are attached, or none and one sentence on stderr; -errno.
+ */
+int probe__attach(const struct probe_programs *programs, const char *path, const char *name,
+		  pid_t pid, const struct probes *probes, struct probe_links **links);
+/* Detaches: on return the kernel has put the probed instructions back. Takes NULL. */
+void probe_links__free(struct probe_links *links);
+/* "uprobe.session" or "perf uprobe": for -v. */
+const char *probe_links__kind(const struct probe_links *links);
+
+#endif
