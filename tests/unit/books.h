@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Snapshots written by hand for the tests. */
+#ifndef MT_TEST_BOOKS_H
+#define MT_TEST_BOOKS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "snapshot/snapshot.h"
+
+/* A location of its own with one frame, or with `inner` inlined into it. */
+static inline uint32_t place(struct names *names, const char *function, const char *file,
+			     uint32_t line, const char *module, uint64_t offset)
+{
+	const struct names_frame frame = { .function = function, .file = file, .line = line };
+	uint32_t m = 0, l;
+
+	if (module)
+		assert_int_equal(names__module(names, module, NULL, &m), 0);
+	assert_int_equal(names__location(names, m, offset, false, &l), 0);
+	assert_int_equal(names__set_frames(names, l, &frame, 1), 0);
+	return l;
+}
+
+/* Most recent call first; ends with 0. */
+static inline uint32_t stack(struct names *names, uint8_t stop, ...)
+{
+	uint32_t locations[MAX_FRAMES], n = 0, index;
+	va_list args;
+
+	va_start(args, stop);
+	while ((locations[n] = va_arg(args, uint32_t)))
+		n++;
+	va_end(args);
+	assert_int_equal(names__stack(names, locations, n, stop, &index), 0);
+	return index;
+}
+
+static inline void hold(struct snapshot *snapshot, uint32_t stack, uint64_t size, uint64_t count)
+{
+	const struct trace trace = {
+		.stack = stack,
+		.size = size,
+		.count = count,
+		.alloc_size = 2 * size,
+		.alloc_count = 2 * count,
+	};
+
+	assert_int_equal(snapshot__add_trace(snapshot, &trace), 0);
+	snapshot->size += size;
+	snapshot->count += count;
+	if (snapshot->peak_size < snapshot->size)
+		snapshot->peak_size = snapshot->size;
+}
+
+#endif

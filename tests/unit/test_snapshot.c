@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "books.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "snapshot/statistics.h"
+#include "snapshot/wrappers.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof(*(a)))
+
+static struct statistics *group(const struct snapshot *snapshot, const struct snapshot *old,
+				struct statistics_opts opts)
+{
+	struct statistics *statistics = NULL;
+
+	assert_int_equal(statistics__new(snapshot, old, &opts, &statistics), 0);
+	return statistics;
+}
+
+static void assert_group(const struct statistic *item, const char *file, uint32_t line,
+			 uint64_t size, uint64_t count)
+{
+	if (file)
+		assert_string_equal(item->frames[0]->file, file);
+	else
+		assert_null(item->frames[0]->file);
+	assert_int_equal(item->frames[0]->line, line);
+	assert_int_equal(item->size, size);
+	assert_int_equal(item->count, count);
+}
+
+static void test_interned_once(void **state)
+{
+	struct names *names = names__new();
+	const char *s = names__string(names, "abc");
+	uint32_t a, b, c, locations[] = { 0, 0, 0 };
+	char copy[] = "abc";
+
+	assert_ptr_equal(s, names__string(names, copy));
+	assert_ptr_not_equal(s, names__string(names, "abd"));
+	assert_null(names__string(names, NULL));
+
+	names__module(names, "/bin/x", "00ff", &a);
+	names__module(names, "/bin/x", "00ff", &b);
+	names__module(names, "/bin/x", NULL, &c);
+	assert_int_equal(a, b);
+	assert_int_not_equal(a, c);
+	assert_null(names__get_module(names, 0)->path);
+
+	names__location(names, a, 16, false, &locations[0]);
+	names__location(names, a, 16, true, &locations[1]);
+	names__location(names, c, 16, false, &locations[2]);
+	assert_int_equal(names__nlocations(names), 4);
+	assert_int_equal(names__get_location(names, locations[1])->module, a);
+	assert_int_equal(names__get_location(names, locations[1])->nframes, 0);
+
+	names__stack(names, locations, 3, STOP_BOTTOM, &a);
+	names__stack(names, locations, 2, STOP_BOTTOM, &b);
+	names__stack(names, locations, 3, STOP_DEPTH, &c);
+	assert_true(a != b && b != c && a != c);
+	names__stack(names, locations, 3, STOP_DEPTH, &b);
+	assert_int_equal(b, c);
+	assert_int_equal(names__get_stack(names, c).stop, STOP_DEPTH);
+	assert_memory_equal(names__get_stack(names, c).locations, locations, sizeof(locations));
+	assert_int_equal(names__get_stack(names, 0).nlocations, 0);
+	names__free(names);
+}
+
+static void test_groups(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint32_t read = place(names, "read", "/s/io.c", 10, "/bin/x", 0x10);
+	uint32_t read2 = place(names, "read", "/s/io.c", 11, "/bin/x", 0x18);
+	uint32_t parse = place(names, "parse", "/s/p.c", 5, "/lib/p.so", 0x20);
+	uint32_t bare = place(names, "stripped", NULL, 0, "/bin/x", 0x30);
+	uint32_t bare2 = place(names, "stripped", NULL, 0, "/bin/x", 0x38);
+	uint32_t dark = place(names, NULL, NULL, 0, "/bin/x", 0x40);
+	struct statistics *s;
+
+	hold(snapshot, stack(names, STOP_BOTTOM, read, parse, 0), 100, 1);
+	hold(snapshot, stack(names, STOP_BOTTOM, read, 0), 30, 3);
+	hold(snapshot, stack(names, STOP_BOTTOM, read2, 0), 7, 1);
+	hold(snapshot, stack(names, STOP_BOTTOM, parse, read, 0), 60, 2);
+	hold(snapshot, stack(names, STOP_BOTTOM, bare, 0), 20, 1);
+	hold(snapshot, stack(names, STOP_BOTTOM, bare2, 0), 21, 1);
+	hold(snapshot, stack(names, STOP_BOTTOM, dark, 0), 4, 1);
+	hold(snapshot, 0, 3, 1);
+
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_LINE });
+	assert_int_equal(s->count, 7);
+	assert_group(&s->items[0], "/s/io.c", 10, 130, 4);
+	assert_int_equal(s->items[0].alloc_size, 260);
+	assert_int_equal(s->items[0].alloc_count, 8);
+	assert_string_equal(s->items[0].frames[0]->function, "read");
+	assert_int_equal(s->items[0].frames[0]->offset, 0x10);
+	assert_int_equal(s->items[0].size_diff, 0);
+	assert_group(&s->items[1], "/s/p.c", 5, 60, 2);
+	assert_group(&s->items[2], NULL, 0, 21, 1);
+	assert_string_equal(s->items[2].frames[0]->function, "stripped");
+	assert_int_equal(s->items[2].frames[0]->offset, 0x38);
+	assert_group(&s->items[6], NULL, 0, 3, 1);
+	assert_null(s->items[6].frames[0]->module);
+	statistics__free(s);
+
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_FILE });
+	assert_int_equal(s->count, 4);
+	assert_group(&s->items[0], "/s/io.c", 0, 137, 5);
+	assert_null(s->items[0].frames[0]->function);
+	assert_group(&s->items[2], NULL, 0, 45, 3);
+	assert_string_equal(s->items[2].frames[0]->module, "/bin/x");
+	statistics__free(s);
+
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_FUNCTION });
+	assert_int_equal(s->count, 5);
+	assert_group(&s->items[2], NULL, 0, 41, 2);
+	assert_string_equal(s->items[2].frames[0]->function, "stripped");
+	statistics__free(s);
+
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_LIBRARY });
+	assert_int_equal(s->count, 3);
+	assert_group(&s->items[0], NULL, 0, 182, 8);
+	assert_string_equal(s->items[0].frames[0]->module, "/bin/x");
+	assert_string_equal(s->items[1].frames[0]->module, "/lib/p.so");
+	statistics__free(s);
+
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK });
+	assert_int_equal(s->count, 8);
+	assert_int_equal(s->items[0].nframes, 2);
+	assert_string_equal(s->items[0].frames[1]->function, "parse");
+	assert_int_equal(s->items[7].nframes, 1);
+	statistics__free(s);
+
+	/* Every frame counts: read also below parse. */
+	s = group(snapshot, NULL, (struct statistics_opts){ .cumulative = true });
+	assert_group(&s->items[0], "/s/io.c", 10, 190, 6);
+	assert_group(&s->items[1], "/s/p.c", 5, 160, 3);
+	statistics__free(s);
+
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
+static void test_cumulative_tracebacks_refused(void **state)
+{
+	const struct statistics_opts opts = { .group_by = GROUP_BY_TRACEBACK, .cumulative = true };
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	struct statistics *s;
+
+	assert_int_equal(statistics__new(snapshot, NULL, &opts, &s), -EINVAL);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
+/* What differs between the members of a group is not known of the group. */
+static void test_only_what_all_agree_on(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	struct statistics *s;
+
+	hold(snapshot, stack(names, 0, place(names, "f<int>", "/t.h", 3, "/bin/x", 0x10), 0), 1, 1);
+	hold(snapshot, stack(names, 0, place(names, "f<char>", "/t.h", 3, "/bin/x", 0x20), 0), 2,
+	     1);
+	s = group(snapshot, NULL, (struct statistics_opts){});
+	assert_int_equal(s->count, 1);
+	assert_null(s->items[0].frames[0]->function);
+	assert_string_equal(s->items[0].frames[0]->module, "/bin/x");
+	assert_int_equal(s->items[0].frames[0]->offset, 0);
+	statistics__free(s);
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK });
+	assert_int_equal(s->count, 2);
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
+static void test_order_of_equal_sizes(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	struct statistics *s;
+
+	hold(snapshot, stack(names, 0, place(names, "f", "/b.c", 2, "/x", 1), 0), 10, 1);
+	hold(snapshot, stack(names, 0, place(names, "f", "/b.c", 10, "/x", 2), 0), 10, 1);
+	hold(snapshot, stack(names, 0, place(names, "f", "/a.c", 99, "/x", 3), 0), 10, 1);
+	hold(snapshot, stack(names, 0, place(names, "f", "/a.c", 1, "/x", 4), 0), 10, 2);
+	s = group(snapshot, NULL, (struct statistics_opts){});
+	assert_group(&s->items[0], "/a.c", 1, 10, 2);
+	assert_group(&s->items[1], "/b.c", 10, 10, 1);
+	assert_group(&s->items[2], "/b.c", 2, 10, 1);
+	assert_group(&s->items[3], "/a.c", 99, 10, 1);
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
+static void test_stop_reason_is_part_of_a_traceback(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint32_t f = place(names, "f", "/a.c", 1, "/x", 1);
+	struct statistics *s;
+
+	hold(snapshot, stack(names, STOP_BOTTOM, f, 0), 1, 1);
+	hold(snapshot, stack(names, STOP_NO_ROWS, f, 0), 2, 1);
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK });
+	assert_int_equal(s->count, 2);
+	assert_int_equal(s->items[0].stop, STOP_NO_ROWS);
+	statistics__free(s);
+	s = group(snapshot, NULL, (struct statistics_opts){});
+	assert_int_equal(s->count, 1);
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
+/* grown, gone, new and unchanged lines; the older snapshot with the same names or its own. */
+static void compare(struct names *names, struct names *old_names)
+{
+	struct snapshot *now = snapshot__new(names), *old = snapshot__new(old_names);
+	const struct {
+		uint32_t line;
+		uint64_t size, count;
+		int64_t size_diff, count_diff;
+	} by_size[] = { { 4, 500, 5, 0, 0 }, { 1, 300, 3, 200, 2 },
+			{ 3, 50, 1, 50, 1 }, { 2, 0, 0, -400, -4 } },
+	  by_difference[] = { { 2, 0, 0, -400, -4 }, { 1, 300, 3, 200, 2 },
+			      { 3, 50, 1, 50, 1 }, { 4, 500, 5, 0, 0 } };
+	struct statistics *s;
+
+	/* Other numbers in the older names. */
+	place(old_names, "other", "/other.c", 1, "/y", 77);
+	for (uint32_t line = 1; line <= 4; line++) {
+		uint64_t size = (uint64_t[]){ 0, 300, 0, 50, 500 }[line];
+		uint64_t before = (uint64_t[]){ 0, 100, 400, 0, 500 }[line];
+
+		if (size)
+			hold(now, stack(names, 0, place(names, "f", "/a.c", line, "/x", line), 0),
+			     size, size / 100 ? size / 100 : 1);
+		if (before)
+			hold(old,
+			     stack(old_names, 0, place(old_names, "f", "/a.c", line, "/x", line), 0),
+			     before, before / 100);
+	}
+	s = group(now, old, (struct statistics_opts){});
+	assert_int_equal(s->count, LENGTH(by_size));
+	for (size_t i = 0; i < s->count; i++) {
+		assert_group(&s->items[i], "/a.c", by_size[i].line, by_size[i].size,
+			     by_size[i].count);
+		assert_int_equal(s->items[i].size_diff, by_size[i].size_diff);
+		assert_int_equal(s->items[i].count_diff, by_size[i].count_diff);
+	}
+	statistics__free(s);
+	s = group(now, old, (struct statistics_opts){ .order = ORDER_DIFFERENCE });
+	assert_int_equal(s->count, LENGTH(by_difference));
+	for (size_t i = 0; i < s->count; i++)
+		assert_group(&s->items[i], "/a.c", by_difference[i].line, by_difference[i].size,
+			     by_difference[i].count);
+	statistics__free(s);
+	s = group(now, old, (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK });
+	assert_int_equal(s->count, LENGTH(by_size));
+	statistics__free(s);
+	snapshot__free(now);
+	snapshot__free(old);
+}
+
+static void test_compare_same_names(void **state)
+{
+	struct names *names = names__new();
+
+	compare(names, names);
+	names__free(names);
+}
+
+static void test_compare_other_names(void **state)
+{
+	struct names *names = names__new(), *old_names = names__new();
+
+	compare(names, old_names);
+	names__free(names);
+	names__free(old_names);
+}
+
+static void test_return_types(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "main", "main" },
+		{ "operator new(unsigned long)", "operator new(unsigned long)" },
+		{ "ns::f(int, char const*) const", "ns::f(int, char const*) const" },
+		{ "void std::vector<int, std::allocator<int> >::emplace_back<int>(int&&)",
+		  "std::vector<int, std::allocator<int> >::emplace_back<int>(int&&)" },
+		{ "std::vector<int, std::allocator<int> > build<int>(int)", "build<int>(int)" },
+		{ "std::pair<int, bool> ns::f<int>()", "ns::f<int>()" },
+		{ "(anonymous namespace)::f(int)", "(anonymous namespace)::f(int)" },
+		{ "void (anonymous namespace)::f<int>(int)", "(anonymous namespace)::f<int>(int)" },
+		{ "X::operator bool() const", "X::operator bool() const" },
+		{ "bool operator< <int>(X<int> const&)", "operator< <int>(X<int> const&)" },
+		{ "auto f<1>()::{lambda(int)#1}::operator()(int) const",
+		  "f<1>()::{lambda(int)#1}::operator()(int) const" },
+		{ "<alloc::vec::Vec<T> as core::clone::Clone>::clone",
+		  "<alloc::vec::Vec<T> as core::clone::Clone>::clone" },
+		{ "<fn(A) -> B as core::ops::FnOnce>::call",
+		  "<fn(A) -> B as core::ops::FnOnce>::call" },
+		{ "", "" },
+		{ ">>>)(", ">>>)(" },
+	};
+
+	for (size_t i = 0; i < LENGTH(cases); i++)
+		assert_string_equal(wrappers__skip_return_type(cases[i][0]), cases[i][1]);
+}
+
+static void test_default_wrappers(void **state)
+{
+	static const char *const yes[] = {
+		"operator new(unsigned long)", "operator new[](unsigned long, std::nothrow_t const&)",
+		"std::allocator<int>::allocate(unsigned long)", "strdup", "__vasprintf_internal",
+		"void std::vector<int, std::allocator<int> >::_M_realloc_insert<int>()",
+		"__gnu_cxx::new_allocator<int>::allocate(unsigned long, void const*)", "g_malloc0",
+		"xmalloc", "zmalloc", "zcalloc_num", "alloc::raw_vec::RawVec<T,A>::reserve",
+		"<alloc::vec::Vec<T> as core::clone::Clone>::clone", "__rdl_alloc",
+		"std::_Function_handler<void ()>::_M_invoke", "_IO_file_doallocate", "getline",
+	};
+	static const char *const no[] = {
+		"main", "mallocate", "my_strdup_user", "std_main", "operator_new", "dictAdd",
+		"std::vector<int, std::allocator<int> > build<int>(int)", "void f<int>(std::string)",
+		"<my::Type as core::clone::Clone>::clone", "gmalloc", "fopen_all", "newlist",
+	};
+	struct wrappers wrappers;
+
+	assert_int_equal(wrappers__init(&wrappers, statistics_default_wrappers), 0);
+	for (size_t i = 0; i < LENGTH(yes); i++)
+		if (!wrappers__match(&wrappers, yes[i], "/bin/x"))
+			fail_msg("%s is a wrapper", yes[i]);
+	for (size_t i = 0; i < LENGTH(no); i++)
+		if (wrappers__match(&wrappers, no[i], "/bin/x"))
+			fail_msg("%s is no wrapper", no[i]);
+	assert_true(wrappers__match(&wrappers, NULL, "/lib/x86_64-linux-gnu/libc.so.6"));
+	assert_false(wrappers__match(&wrappers, NULL, "/usr/lib/libcrypto.so.3"));
+	assert_false(wrappers__match(&wrappers, NULL, NULL));
+	wrappers__release(&wrappers);
+}
+
+static void test_first_frame_outside_wrappers(void **state)
+{
+	const struct statistics_opts by_line = { .wrappers = statistics_default_wrappers };
+	const struct names_frame inlined[] = {
+		{ "std::allocator<int>::allocate(unsigned long)", "/std/alloc.h", 1, true },
+		{ "grow", "/s/v.cc", 7, true },
+		{ "main", "/s/main.cc", 9, false },
+	};
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint32_t new = place(names, "operator new(unsigned long)", NULL, 0, "/libstdc++.so", 1);
+	uint32_t call = place(names, NULL, NULL, 0, "/bin/x", 2);
+	uint32_t header = place(names, "std::vector<int>::f()", "/std/v.h", 3, "/bin/x", 3);
+	struct statistics *s;
+
+	names__set_frames(names, call, inlined, LENGTH(inlined));
+	hold(snapshot, stack(names, 0, new, call, 0), 100, 1);
+	/* Nothing but wrappers: the outermost with a line, or else the innermost. */
+	hold(snapshot, stack(names, STOP_NO_ROWS, new, header, new, 0), 20, 1);
+	hold(snapshot, stack(names, STOP_NO_ROWS, new, 0), 3, 1);
+
+	s = group(snapshot, NULL, by_line);
+	assert_int_equal(s->count, 3);
+	assert_group(&s->items[0], "/s/v.cc", 7, 100, 1);
+	assert_true(s->items[0].frames[0]->inlined);
+	assert_group(&s->items[1], "/std/v.h", 3, 20, 1);
+	assert_string_equal(s->items[2].frames[0]->function, "operator new(unsigned long)");
+	statistics__free(s);
+
+	s = group(snapshot, NULL, (struct statistics_opts){});
+	assert_int_equal(s->count, 1);
+	assert_group(&s->items[0], NULL, 0, 123, 3);
+	statistics__free(s);
+
+	/* A traceback keeps all frames. */
+	s = group(snapshot, NULL,
+		  (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK,
+					    .wrappers = statistics_default_wrappers });
+	assert_int_equal(s->items[0].nframes, 4);
+	assert_string_equal(s->items[0].frames[0]->function, "operator new(unsigned long)");
+	assert_string_equal(s->items[0].frames[3]->function, "main");
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
+/* Many traces: nothing gets lost or counted twice. */
+static void test_many(void **state)
+{
+	enum { STACKS = 20000, PROCESSES = 5, LINES = 500 };
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint64_t size = 0, count = 0;
+	struct statistics *s;
+
+	for (uint32_t i = 0; i < STACKS; i++) {
+		uint32_t inner = place(names, "f", "/a.c", 1 + i % LINES, "/x", 1 + i % LINES);
+		uint32_t outer = place(names, "g", "/b.c", 1 + i, "/x", 100000 + i);
+		uint32_t index = stack(names, 0, inner, outer, 0);
+
+		for (uint32_t p = 0; p < PROCESSES; p++)
+			hold(snapshot, index, i + 1, 1);
+	}
+	s = group(snapshot, NULL, (struct statistics_opts){});
+	assert_int_equal(s->count, LINES);
+	for (size_t i = 0; i < s->count; i++) {
+		size += s->items[i].size;
+		count += s->items[i].count;
+		assert_true(!i || s->items[i - 1].size >= s->items[i].size);
+	}
+	assert_int_equal(size, snapshot->size);
+	assert_int_equal(count, STACKS * PROCESSES);
+	statistics__free(s);
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK });
+	assert_int_equal(s->count, STACKS);
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_interned_once),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_cumulative_tracebacks_refused),
+		cmocka_unit_test(test_only_what_all_agree_on),
+		cmocka_unit_test(test_order_of_equal_sizes),
+		cmocka_unit_test(test_stop_reason_is_part_of_a_traceback),
+		cmocka_unit_test(test_compare_same_names),
+		cmocka_unit_test(test_compare_other_names),
+		cmocka_unit_test(test_return_types),
+		cmocka_unit_test(test_default_wrappers),
+		cmocka_unit_test(test_first_frame_outside_wrappers),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
