@@ -82,7 +82,7 @@ static const char *explain(int err)
 	case EOPNOTSUPP:
 		return "the kernel cannot put a probe on that instruction";
 	case EINVAL:
-		return "the kernel refuses: it takes Linux 5.15 with CONFIG_UPROBE_EVENTS";
+		return "the kernel finds it invalid; it must be Linux 5.15 or newer";
 	default:
 		return strerror(-err);
 	}
