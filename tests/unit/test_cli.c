@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/cli.h"
+
+#define MAX_ARGS 16
+
+/* Splits at spaces, as a shell would the simple cases used here. */
+static int split(char *line, char **argv)
+{
+	int argc = 0;
+
+	argv[argc++] = "memtracebpf";
+	for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	return argc;
+}
+
+struct run {
+	char line[256];
+	char *argv[MAX_ARGS];
+	char said[4096];	/* what was printed on `stream` */
+	enum cli_result result;
+	struct options options;
+};
+
+/* Parses `line` and catches what is printed meanwhile on file descriptor `fd`. */
+static struct run *run(const char *line, FILE *stream)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	FILE *caught = tmpfile();
+	int fd = fileno(stream), saved;
+
+	fflush(stream);
+	saved = dup(fd);
+	dup2(fileno(caught), fd);
+	strcpy(run->line, line);
+	run->result = cli__parse(split(run->line, run->argv), run->argv, &run->options);
+	fflush(stream);
+	dup2(saved, fd);
+	close(saved);
+	rewind(caught);
+	run->said[fread(run->said, 1, sizeof(run->said) - 1, caught)] = '\0';
+	fclose(caught);
+	return run;
+}
+
+static void run__free(struct run *run)
+{
+	cli__free(&run->options);
+	free(run);
+}
+
+static struct run *good(const char *line)
+{
+	struct run *r = run(line, stderr);
+
+	if (r->result != CLI_RUN || *r->said)
+		fail_msg("%s: %s", line, r->said);
+	return r;
+}
+
+static void test_defaults(void **state)
+{
+	struct run *r = good("-p 1");
+	const struct options *o = &r->options;
+
+	assert_int_equal(o->npids, 1);
+	assert_int_equal(o->pids[0], 1);
+	assert_null(o->command);
+	assert_int_equal(o->interval_ns, 5000000000);
+	assert_int_equal(o->count, 0);
+	assert_int_equal(o->duration_ns, 0);
+	assert_int_equal(o->report.top, 10);
+	assert_int_equal(o->report.min_size, 0);
+	assert_int_equal(o->report.statistics.group_by, GROUP_BY_LINE);
+	assert_int_equal(o->format, FORMAT_TEXT);
+	assert_int_equal(o->nframe, 64);
+	assert_int_equal(o->min_age_ns, 0);
+	assert_int_equal(o->max_blocks, 4194304);
+	assert_int_equal(o->max_stacks, 65536);
+	assert_int_equal(o->verbose, 0);
+	run__free(r);
+}
+
+static void test_every_option(void **state)
+{
+	struct run *r = good("-p 12,13 --pid=14 -p 13 -i 0.25 -n 3 -d 1.5 -t 0 -g traceback -f 127 "
+			     "--min-size 3M");
+	const struct options *o = &r->options;
+
+	assert_int_equal(o->npids, 3);
+	assert_int_equal(o->pids[2], 14);
+	assert_int_equal(o->interval_ns, 250000000);
+	assert_int_equal(o->count, 3);
+	assert_int_equal(o->duration_ns, 1500000000);
+	assert_int_equal(o->report.top, 0);
+	assert_int_equal(o->report.statistics.group_by, GROUP_BY_TRACEBACK);
+	assert_int_equal(o->nframe, 127);
+	assert_int_equal(o->report.min_size, 3 << 20);
+	run__free(r);
+
+	r = good("--min-age .001 --format json --max-blocks 1000 --max-stacks 64 -vv "
+		 "--group-by filename -- ls -l --help");
+	o = &r->options;
+	assert_int_equal(o->min_age_ns, 1000000);
+	assert_int_equal(o->format, FORMAT_JSON);
+	assert_int_equal(o->max_blocks, 1000);
+	assert_int_equal(o->max_stacks, 64);
+	assert_int_equal(o->verbose, 2);
+	assert_int_equal(o->report.statistics.group_by, GROUP_BY_FILE);
+	assert_string_equal(o->command[0], "ls");
+	assert_string_equal(o->command[2], "--help");
+	assert_null(o->command[3]);
+	run__free(r);
+}
+
+static void test_group_names(void **state)
+{
+	static const struct {
+		const char *line;
+		enum group_by group_by;
+	} cases[] = {
+		{ "-p1 -gline", GROUP_BY_LINE }, { "-p1 -glineno", GROUP_BY_LINE },
+		{ "-p1 -gfile", GROUP_BY_FILE }, { "-p1 -gfilename", GROUP_BY_FILE },
+		{ "-p1 -gfunction", GROUP_BY_FUNCTION }, { "-p1 -glibrary", GROUP_BY_LIBRARY },
+		{ "-p1 -gtraceback", GROUP_BY_TRACEBACK },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct run *r = good(cases[i].line);
+
+		assert_int_equal(r->options.report.statistics.group_by, cases[i].group_by);
+		run__free(r);
+	}
+}
+
+static bool has(const struct options *options, const char *pattern)
+{
+	const char *const *w = options->report.statistics.wrappers;
+
+	while (*w && strcmp(*w, pattern))
+		w++;
+	return *w;
+}
+
+static void test_wrappers(void **state)
+{
+	struct run *r = good("-p 1");
+
+	assert_true(has(&r->options, "operator new*"));
+	run__free(r);
+	r = good("-p 1 --wrappers my_* --wrappers */lib*");
+	assert_true(has(&r->options, "operator new*"));
+	assert_true(has(&r->options, "my_*") && has(&r->options, "*/lib*"));
+	run__free(r);
+	r = good("-p 1 --wrappers my_* --no-wrappers");
+	assert_false(has(&r->options, "operator new*"));
+	assert_true(has(&r->options, "my_*"));
+	run__free(r);
+	r = good("-p 1 --no-wrappers");
+	assert_null(r->options.report.statistics.wrappers[0]);
+	run__free(r);
+}
+
+/* One sentence that names the option and the value. */
+static void test_bad_values(void **state)
+{
+	static const char *const cases[][3] = {
+		{ "-p", "--pid", "value" }, { "-p 0", "--pid", "'0'" }, { "-p -1", "--pid", "'-1'" },
+		{ "-p 1x", "--pid", "'1x'" }, { "-p 1,", "--pid", "'1,'" },
+		{ "-p 1,,2", "--pid", "'1,,2'" }, { "-p 4194305", "--pid", "'4194305'" },
+		{ "-p 99999999999999999999", "--pid", "'99999999999999999999'" },
+		{ "-p 1 -i 0", "--interval", "'0'" }, { "-p 1 -i -1", "--interval", "'-1'" },
+		{ "-p 1 -i nan", "--interval", "'nan'" }, { "-p 1 -i inf", "--interval", "'inf'" },
+		{ "-p 1 -i 1s", "--interval", "'1s'" }, { "-p 1 -i 1e3", "--interval", "'1e3'" },
+		{ "-p 1 -i .", "--interval", "'.'" }, { "-p 1 -i 1.2.3", "--interval", "'1.2.3'" },
+		{ "-p 1 -i 0x10", "--interval", "'0x10'" },
+		{ "-p 1 -i 18446744073.8", "--interval", "'18446744073.8'" },
+		{ "-p 1 -i 0.0000000001", "--interval", "'0.0000000001'" },
+		{ "-p 1 -d 0", "--duration", "'0'" },
+		{ "-p 1 -n 0", "--count", "'0'" }, { "-p 1 -n 1.5", "--count", "'1.5'" },
+		{ "-p 1 -n +1", "--count", "'+1'" },
+		{ "-p 1 -n 18446744073709551616", "--count", "'18446744073709551616'" },
+		{ "-p 1 -t -1", "--top", "'-1'" }, { "-p 1 -t 4294967296", "--top", "'4294967296'" },
+		{ "-p 1 -f 0", "--nframe", "'0'" }, { "-p 1 -f 128", "--nframe", "'128'" },
+		{ "-p 1 -g lines", "--group-by", "'lines'" },
+		{ "-p 1 --min-size 1T", "--min-size", "'1T'" },
+		{ "-p 1 --min-size 17179869184G", "--min-size", "'17179869184G'" },
+		{ "-p 1 --min-size K", "--min-size", "'K'" },
+		{ "-p 1 --min-age -5", "--min-age", "'-5'" },
+		{ "-p 1 --min-age 4600000", "--min-age", "'4600000'" },
+		{ "-p 1 --format xml", "--format", "'xml'" },
+		{ "-p 1 --max-blocks 0", "--max-blocks", "'0'" },
+		{ "-p 1 --max-stacks 4194305", "--max-stacks", "'4194305'" },
+		{ "-p 1 --interval", "--interval", "value" },
+		{ "-p 1 --no-wrappers=3", "--no-wrappers", "=3" },
+		{ "-p 1 --bogus", "--bogus", "--help" }, { "-p 1 -x", "-x", "--help" },
+		{ "-p 1 --m 3", "--m", "--help" },
+		{ "", "-p PID", "COMMAND" }, { "--", "-p PID", "COMMAND" },
+		{ "-p 1 -- ls", "-p PID", "COMMAND" }, { "1234", "'1234'", "-p PID" },
+		{ "-p 1 ls", "'ls'", "--" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct run *r = run(cases[i][0], stderr);
+		const char *newline = strchr(r->said, '\n');
+
+		if (r->result != CLI_USAGE || !strstr(r->said, cases[i][1]) ||
+		    !strstr(r->said, cases[i][2]) || !newline || newline[1] ||
+		    strncmp(r->said, "memtracebpf: ", 13))
+			fail_msg("%s: %d, %s", cases[i][0], r->result, r->said);
+		run__free(r);
+	}
+}
+
+static void test_version(void **state)
+{
+	struct run *r = run("--version", stdout);
+
+	assert_int_equal(r->result, CLI_DONE);
+	assert_string_equal(r->said, "memtracebpf " VERSION "\n");
+	run__free(r);
+}
+
+static void test_help_names_every_option(void **state)
+{
+	static const char *const options[] = {
+		"--pid", "--interval", "--count", "--duration", "--top", "--group-by", "--nframe",
+		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--format",
+		"--max-blocks", "--max-stacks", "--verbose", "--help", "--version", "Examples:",
+	};
+	struct run *r = run("--help", stdout);
+
+	assert_int_equal(r->result, CLI_DONE);
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		assert_non_null(strstr(r->said, options[i]));
+	run__free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_option),
+		cmocka_unit_test(test_group_names),
+		cmocka_unit_test(test_wrappers),
+		cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_help_names_every_option),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "books.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "report/format.h"
+#include "report/report.h"
+
+#define PYTHON "/usr/bin/python3"
+
+/* ---- sizes: Python's own answers ---- */
+
+static void test_sizes_as_python(void **state)
+{
+	/* Prints "size sign text" around every threshold of tracemalloc._format_size(). */
+	FILE *in = popen(PYTHON " -c '\n"
+			 "import tracemalloc, random\n"
+			 "random.seed(1)\n"
+			 "sizes = [s * f + d for s in (1, 2**10, 2**20, 2**30, 2**40)\n"
+			 "         for f in (0, 1, 9, 10, 99, 100, 1000, 1024, 9999, 10239, 10240)\n"
+			 "         for d in (-1, 0, 1, 0.5, 52.3)]\n"
+			 "sizes += [random.randrange(1 << random.randrange(1, 62)) for _ in range(2000)]\n"
+			 "sizes += [99.95 * 1024**i for i in range(5)] + [2**64 - 1]\n"
+			 "for size in sizes:\n"
+			 "    for sign in (False, True):\n"
+			 "        for s in (size, -size):\n"
+			 "            print(repr(float(s)), int(sign), tracemalloc._format_size(s, sign),\n"
+			 "                  sep=\"|\")\n"
+			 "'", "r");
+	char line[128], buffer[FORMAT_SIZE_MAX];
+	int lines = 0;
+
+	assert_non_null(in);
+	while (fgets(line, sizeof(line), in)) {
+		char *sign = strchr(line, '|') + 1, *text = strchr(sign, '|') + 1;
+
+		text[strcspn(text, "\n")] = '\0';
+		assert_string_equal(format_size(buffer, strtod(line, NULL), *sign == '1'), text);
+		lines++;
+	}
+	assert_int_equal(pclose(in), 0);
+	assert_true(lines > 8000);
+}
+
+/* ---- what a report says ---- */
+
+struct books {
+	struct names *names;
+	struct snapshot *now, *old;
+	char source[64];	/* a file with lines */
+};
+
+static int setup(void **state)
+{
+	struct books *b = calloc(1, sizeof(*b));
+	struct snapshot_process process = { .pid = 4711 };
+	uint32_t main_, add, none, dark;
+	FILE *source;
+
+	strcpy(b->source, "/tmp/test_report.XXXXXX");
+	source = fdopen(mkstemp(b->source), "w");
+	fputs("one\n\t  entry\t= zmalloc(\x1b[31m);  \n\nfour", source);
+	fclose(source);
+
+	b->names = names__new();
+	process.comm = names__string(b->names, "redis-server");
+	main_ = place(b->names, "main", "/nowhere/main.c", 12, "/bin/x", 0x10);
+	add = place(b->names, "dictAdd", b->source, 2, "/bin/x", 0x20);
+	none = place(b->names, "bare", NULL, 0, "/lib/n.so", 0x1234);
+	dark = place(b->names, NULL, NULL, 0, "/lib/n.so", 0x30);
+	for (int i = 0; i < 2; i++) {
+		struct snapshot *s = snapshot__new(b->names);
+
+		s->time_ns = 1700000000123456789 + i * 5000000000LL;
+		s->elapsed_ns = 5000000000ULL * (i + 1);
+		snapshot__add_process(s, &process);
+		hold(s, stack(b->names, STOP_BOTTOM, add, main_, 0), 4971520 * (i + 1), 39328 + i);
+		hold(s, stack(b->names, STOP_NO_ROWS, none, 0), 3000, 3);
+		hold(s, stack(b->names, STOP_BOTTOM, dark, main_, 0), 200, 1);
+		hold(s, 0, 17, 1);
+		*(i ? &b->now : &b->old) = s;
+	}
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct books *b = *state;
+
+	unlink(b->source);
+	snapshot__free(b->now);
+	snapshot__free(b->old);
+	names__free(b->names);
+	free(b);
+	return 0;
+}
+
+typedef int report_fn(FILE *, const struct snapshot *, const struct snapshot *,
+		      const struct report_opts *);
+
+/* The report as a string, which the caller frees. */
+static char *print(report_fn *report, const struct snapshot *now, const struct snapshot *old,
+		   struct report_opts opts)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(report(out, now, old, &opts), 0);
+	fclose(out);
+	return text;
+}
+
+static void assert_report(report_fn *report, const struct snapshot *now,
+			  const struct snapshot *old, struct report_opts opts, const char *expected)
+{
+	char *text = print(report, now, old, opts);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void test_text_by_line(void **state)
+{
+	struct books *b = *state;
+	char expected[1024];
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	snprintf(expected, sizeof(expected),
+		 "[ 22:13:20 · redis-server (4711) · 5.0 s traced ]\n"
+		 "%s:2: size=4855 KiB, count=39328, average=126 B\n"
+		 "    entry = zmalloc(\\x1b[31m);\n"
+		 "bare (/lib/n.so+0x1234): size=3000 B, count=3, average=1000 B\n"
+		 "2 other lines: size=217 B, count=2\n"
+		 "Total: size=4858 KiB, count=39333, peak=4858 KiB\n",
+		 b->source);
+	assert_report(report__text, b->old, NULL, (struct report_opts){ .top = 2 }, expected);
+
+	snprintf(expected, sizeof(expected),
+		 "[ 22:13:25 · redis-server (4711) · 10.0 s traced ]\n"
+		 "%s:2: size=9710 KiB (+4855 KiB), count=39329 (+1), average=253 B\n"
+		 "    entry = zmalloc(\\x1b[31m);\n"
+		 "bare (/lib/n.so+0x1234): size=3000 B (+0 B), count=3 (+0), average=1000 B\n"
+		 "<unknown> (/lib/n.so+0x30): size=200 B (+0 B), count=1 (+0), average=200 B\n"
+		 "<unknown>:0: size=17 B (+0 B), count=1 (+0), average=17 B\n"
+		 "Total: size=9713 KiB, count=39334, peak=9713 KiB\n",
+		 b->source);
+	assert_report(report__text, b->now, b->old, (struct report_opts){}, expected);
+}
+
+static void test_text_shows_files_from_here(void **state)
+{
+	struct books *b = *state;
+	char *text;
+	int here = open(".", O_RDONLY | O_DIRECTORY);
+
+	assert_int_equal(chdir("/tmp"), 0);
+	text = print(report__text, b->now, NULL, (struct report_opts){ .top = 1 });
+	assert_non_null(strstr(text, "\ntest_report."));
+	free(text);
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+}
+
+static void test_text_other_groupings(void **state)
+{
+	static const char *const expected[] = {
+		[GROUP_BY_FILE] = "<unknown> (/lib/n.so): size=3200 B, count=4, average=800 B\n"
+				  "1 other file: size=17 B, count=1\n",
+		[GROUP_BY_FUNCTION] = "bare (/lib/n.so): size=3000 B, count=3, average=1000 B\n"
+				      "2 other functions: size=217 B, count=2\n",
+		[GROUP_BY_LIBRARY] = "/lib/n.so: size=3200 B, count=4, average=800 B\n"
+				     "1 other library: size=17 B, count=1\n",
+	};
+	struct books *b = *state;
+
+	for (int g = 0; g < GROUP_BY_MAX; g++) {
+		char *text;
+
+		if (g == GROUP_BY_LINE || g == GROUP_BY_TRACEBACK)
+			continue;
+		text = print(report__text, b->now, NULL,
+			     (struct report_opts){ .statistics.group_by = g, .top = 2 });
+		if (!strstr(text, expected[g]))
+			fail_msg("%s lacks %s", text, expected[g]);
+		free(text);
+	}
+}
+
+static void test_text_tracebacks(void **state)
+{
+	struct books *b = *state;
+	char expected[1024];
+	char *text;
+
+	snprintf(expected, sizeof(expected),
+		 "39329 memory blocks: 9710.0 KiB (+1 blocks, +4855.0 KiB)\n"
+		 "  File \"%s\", line 2, in dictAdd\n"
+		 "    entry = zmalloc(\\x1b[31m);\n"
+		 "  File \"/nowhere/main.c\", line 12, in main\n"
+		 "3 memory blocks: 2.9 KiB (+0 blocks, +0.0 KiB)\n"
+		 "  File \"<unknown>\", line 0, in bare (/lib/n.so+0x1234)\n"
+		 "  [stopped: no unwind information in /lib/n.so]\n"
+		 "2 other tracebacks: size=217 B, count=2\n",
+		 b->source);
+	text = print(report__text, b->now, b->old,
+		     (struct report_opts){ .statistics.group_by = GROUP_BY_TRACEBACK, .top = 2 });
+	if (!strstr(text, expected))
+		fail_msg("%s lacks %s", text, expected);
+	free(text);
+}
+
+static void test_text_says_what_was_lost(void **state)
+{
+	struct books *b = *state;
+	char *text;
+
+	text = print(report__text, b->now, NULL, (struct report_opts){});
+	assert_null(strstr(text, "Lost"));
+	free(text);
+	for (int i = 0; i < LOST_MAX; i++)
+		b->now->lost[i] = 1000 + i;
+	for (int i = 0; i < STOP_MAX; i++)
+		b->now->frames_cut[i] = 2000 + i;
+	b->now->programs_skipped = 3000;
+	b->now->note = "another allocator was found";
+	text = print(report__text, b->now, NULL, (struct report_opts){});
+	for (int i = 0; i < LOST_MAX; i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "\nLost: %d %s\n", 1000 + i, lost_reason__words(i));
+		assert_non_null(strstr(text, line));
+	}
+	assert_non_null(strstr(text, "\nLost: 2003 tracebacks cut short: no unwind information\n"));
+	/* Complete, or as short as the user asked for. */
+	assert_null(strstr(text, "2000 "));
+	assert_null(strstr(text, "2001 "));
+	assert_non_null(strstr(text, "\nLost: 3000 "));
+	assert_non_null(strstr(text, "\nNote: another allocator was found\n"));
+	free(text);
+	b->now->note = NULL;
+}
+
+static void test_min_size(void **state)
+{
+	struct books *b = *state;
+	char *text = print(report__text, b->now, NULL, (struct report_opts){ .min_size = 201 });
+
+	assert_non_null(strstr(text, "bare"));
+	assert_non_null(strstr(text, "2 other lines: size=217 B, count=2\n"));
+	free(text);
+	text = print(report__text, b->now, NULL, (struct report_opts){ .min_size = 200 });
+	assert_non_null(strstr(text, "1 other line: size=17 B, count=1\n"));
+	free(text);
+}
+
+/* Lines that hold nothing any more: no news for people, but their totals for programs. */
+static void test_freed_groups(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *s = snapshot__new(names);
+	struct trace trace = { .alloc_size = 10, .alloc_count = 2 };
+	char *text;
+
+	trace.stack = stack(names, 0, place(names, "f", "/a.c", 3, "/x", 1), 0);
+	snapshot__add_trace(s, &trace);
+	text = print(report__text, s, NULL, (struct report_opts){});
+	assert_null(strstr(text, "a.c"));
+	free(text);
+	text = print(report__json, s, NULL, (struct report_opts){});
+	assert_non_null(strstr(text, "\"alloc_size\":10,\"alloc_count\":2"));
+	free(text);
+	snapshot__free(s);
+	names__free(names);
+}
+
+static void test_escapes(void **state)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	write_text(out, "a\x1b[2J\n\t\x7f\xc2\x9b ü€😀 \xff\xc0\xaf\xed\xa0\x80 \xe2\x80\xae \xe2\x82");
+	fclose(out);
+	assert_string_equal(text, "a\\x1b[2J\\x0a\\x09\\x7f\\xc2\\x9b ü€😀 "
+				  "\\xff\\xc0\\xaf\\xed\\xa0\\x80 \\xe2\\x80\\xae \\xe2\\x82");
+	free(text);
+}
+
+static void test_unreadable_sources(void **state)
+{
+	struct books *b = *state;
+	char *line;
+
+	assert_null(source__line("/nowhere/x.c", 1));
+	assert_null(source__line("Makefile", 1));
+	assert_null(source__line("/dev/zero", 1));
+	assert_null(source__line("/tmp", 1));
+	assert_null(source__line(NULL, 1));
+	assert_null(source__line(b->source, 0));
+	assert_null(source__line(b->source, 3));
+	assert_null(source__line(b->source, 5));
+	line = source__line(b->source, 4);
+	assert_string_equal(line, "four");
+	free(line);
+}
+
+/* ---- JSON, as Python reads it ---- */
+
+/* Runs `program` with the JSON on its standard input. */
+static void check_json(const char *json, const char *program)
+{
+	char command[4096];
+	FILE *python;
+
+	snprintf(command, sizeof(command), PYTHON " -c '\nimport json, sys\n"
+		 "text = sys.stdin.buffer.read().decode()\n"
+		 "assert text.count(\"\\n\") == 1 and text.endswith(\"\\n\")\n"
+		 "o = json.loads(text)\n%s'", program);
+	python = popen(command, "w");
+	assert_non_null(python);
+	fputs(json, python);
+	assert_int_equal(pclose(python), 0);
+}
+
+static void test_json(void **state)
+{
+	struct books *b = *state;
+	char *text;
+
+	b->now->lost[LOST_BLOCKS_FULL] = 1;
+	b->now->lost[LOST_BLOCKS_MEMORY] = 20;
+	b->now->lost[LOST_BLOCKS_RETURN] = 300;
+	b->now->lost[LOST_THREAD] = 4000;
+	b->now->lost[LOST_STACKS_FULL] = 5;
+	b->now->lost[LOST_STACKS_MEMORY] = 60;
+	b->now->lost[LOST_FREES_UNMATCHED] = 7;
+	b->now->lost[LOST_FREES_MISSED] = 8;
+	b->now->frames_cut[STOP_BOTTOM] = 100;
+	b->now->frames_cut[STOP_LIMIT_ASKED] = 100;
+	b->now->frames_cut[STOP_NO_ROWS] = 2;
+	b->now->frames_cut[STOP_REGISTER] = 3;
+	b->now->programs_skipped = 9;
+	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
+	check_json(text,
+		"assert list(o) == [\"version\", \"time\", \"elapsed_ms\", \"pids\", \"group_by\",\n"
+		"    \"traced\", \"statistics\", \"other\", \"lost\", \"note\"], list(o)\n"
+		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
+		"assert o[\"elapsed_ms\"] == 10000 and o[\"pids\"] == [4711]\n"
+		"assert o[\"group_by\"] == \"line\" and o[\"note\"] is None\n"
+		"assert o[\"traced\"] == {\"size\": 9946257, \"count\": 39334, \"peak_size\": 9946257}\n"
+		"s = o[\"statistics\"]\n"
+		"assert len(s) == 2 and list(s[0]) == [\"size\", \"count\", \"size_diff\",\n"
+		"    \"count_diff\", \"alloc_size\", \"alloc_count\", \"traceback\"]\n"
+		"assert list(s[0].values())[:6] == [9943040, 39329, 4971520, 1, 19886080, 78658]\n"
+		"assert s[1][\"traceback\"] == [{\"function\": \"bare\", \"file\": None, \"line\": 0,\n"
+		"    \"module\": \"/lib/n.so\", \"offset\": 0x1234, \"inlined\": False}]\n"
+		"assert o[\"other\"] == {\"groups\": 2, \"size\": 217, \"count\": 2}\n"
+		"by = o[\"lost\"].pop(\"frames_cut_by\")\n"
+		"assert by[\"no_rows\"] == 2 and by[\"register\"] == 3 and sum(by.values()) == 5\n"
+		"assert o[\"lost\"] == {\"blocks\": 4321, \"stacks\": 65, \"frames_cut\": 5,\n"
+		"    \"frees_unmatched\": 7, \"frees_missed\": 8, \"programs_skipped\": 9,\n"
+		"    \"events\": 0}\n");
+	free(text);
+
+	text = print(report__json, b->now, NULL,
+		     (struct report_opts){ .statistics.group_by = GROUP_BY_TRACEBACK });
+	check_json(text,
+		"s = o[\"statistics\"]\n"
+		"assert [x[\"stopped\"] for x in s] == [None, \"no_rows\", None, None]\n"
+		"assert [f[\"function\"] for f in s[0][\"traceback\"]] == [\"dictAdd\", \"main\"]\n"
+		"assert s[3][\"traceback\"] == [{\"function\": None, \"file\": None, \"line\": 0,\n"
+		"    \"module\": None, \"offset\": 0, \"inlined\": False}]\n");
+	free(text);
+}
+
+static void test_json_with_hostile_names(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *s = snapshot__new(names);
+	char *text;
+
+	hold(s, stack(names, 0, place(names, "a\"\\\n\x01\xff\xed\xa0\x80\x7f ü", "/\xf0\x9f", 3,
+				      "/m\xe2\x80\xa8", 1), 0), 1, 1);
+	text = print(report__json, s, NULL, (struct report_opts){});
+	check_json(text,
+		"f = o[\"statistics\"][0][\"traceback\"][0]\n"
+		"assert f[\"function\"] == \"a\\\"\\\\\\n\\x01\\ufffd\\ufffd\\ufffd\\ufffd\\x7f \\u00fc\"\n"
+		"assert f[\"file\"] == \"/\\ufffd\\ufffd\", f\n"
+		"assert f[\"module\"] == \"/m\\u2028\"\n");
+	free(text);
+	snapshot__free(s);
+	names__free(names);
+}
+
+static void test_empty(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *s = snapshot__new(names);
+	char *text = print(report__json, s, NULL, (struct report_opts){});
+
+	check_json(text, "assert o[\"statistics\"] == [] and o[\"pids\"] == []\n");
+	free(text);
+	text = print(report__text, s, NULL, (struct report_opts){});
+	assert_non_null(strstr(text, "Total: size=0 B, count=0, peak=0 B\n"));
+	free(text);
+	snapshot__free(s);
+	names__free(names);
+}
+
+static void test_broken_stream(void **state)
+{
+	static report_fn *const reports[] = { report__text, report__json };
+	const struct report_opts opts = {};
+	struct books *b = *state;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < 2; i++) {
+		int ends[2];
+		FILE *out;
+
+		assert_int_equal(pipe(ends), 0);
+		close(ends[0]);
+		out = fdopen(ends[1], "w");
+		assert_int_equal(reports[i](out, b->now, NULL, &opts), -EPIPE);
+		fclose(out);
+		out = fopen("/dev/full", "w");
+		assert_int_equal(reports[i](out, b->now, NULL, &opts), -ENOSPC);
+		fclose(out);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_sizes_as_python),
+		TEST(test_text_by_line),
+		TEST(test_text_shows_files_from_here),
+		TEST(test_text_other_groupings),
+		TEST(test_text_tracebacks),
+		TEST(test_text_says_what_was_lost),
+		TEST(test_min_size),
+		TEST(test_freed_groups),
+		TEST(test_escapes),
+		TEST(test_unreadable_sources),
+		TEST(test_json),
+		TEST(test_json_with_hostile_names),
+		TEST(test_empty),
+		TEST(test_broken_stream),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
