@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `make test`: everything that has been built by it, one after the other; the last line is the sum.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+build=$(realpath "${BUILD:-build}")
+passed=0
+failed=0
+
+add() {		# PASSED FAILED
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+}
+
+# A cmocka program: TAP, so that a crash half-way is told from success by its exit status.
+run_unit() {
+	local tap ok not_ok status
+
+	tap=$(CMOCKA_MESSAGE_OUTPUT=TAP "$1" 2>&1)
+	status=$?
+	ok=$(grep -c '^ok ' <<<"$tap")
+	not_ok=$(grep -c '^not ok ' <<<"$tap")
+	[ "$status" = 0 ] || [ "$not_ok" -gt 0 ] || not_ok=1
+	[ "$not_ok" = 0 ] || echo "$tap"
+	echo "${1##*/}: $ok passed, $not_ok failed"
+	add "$ok" "$not_ok"
+}
+
+# A fuzz target over its corpus: one test.
+run_corpus() {
+	local log corpus=${1##*/replay_}
+
+	if log=$("$1" "tests/fuzz/corpus/$corpus/"* 2>&1); then
+		echo "${1##*/}: $(tail -1 <<<"$log")"
+		add 1 0
+	else
+		echo "$log"
+		add 0 1
+	fi
+}
+
+# "12 passed, 1 failed, 2 errors in 3 s"
+count() {	# LINE WORD
+	grep -oE "[0-9]+ $2" <<<"$1" | grep -oE '[0-9]+' || echo 0
+}
+
+run_system() {
+	local log status sum bad
+
+	log=$(mktemp)
+	BUILD=$build "${PYTHON:-/usr/bin/python3}" -m pytest -q -p no:cacheprovider tests/system |
+		tee "$log"
+	status=${PIPESTATUS[0]}
+	sum=$(tail -1 "$log")
+	rm -f "$log"
+	bad=$(($(count "$sum" failed) + $(count "$sum" error)))
+	[ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+	add "$(count "$sum" passed)" "$bad"
+}
+
+for program in "$build"/sanitize/unit/test_*; do
+	[[ "$program" == *.* || ! -x "$program" ]] || run_unit "$program"
+done
+for program in "$build"/sanitize/replay_*; do
+	[[ "$program" == *.* || ! -x "$program" ]] || run_corpus "$program"
+done
+run_system
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whole stacks without frame pointers, frame for frame as gdb sees them."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from tracing import (WORKLOADS, Process, Tracer, Workload, assert_lines, assert_nothing_lost,
+                     functions, stacks_of, trace)
+from uretprobe import Uretprobe
+
+BY_TRACEBACK = ("--group-by", "traceback", "--nframe", 127)
+VARIANTS = [word.split(".")[1] for word in sorted(
+    path.name for path in WORKLOADS.glob("stacks.*"))]
+
+# What each scenario's functions are, from malloc's caller up to the scenario's own.
+SCENARIOS = {
+    "deep": ["bottom", *["recurse"] * 30, "deep"],
+    "signalled": ["bottom", "on_signal", ..., "signalled"],
+    "trapped": ["bottom", "on_trap", ..., "trap_first", "trapped"],
+    "alternate": ["bottom", "on_signal", ..., "alternate"],
+    "in_vdso": ["bottom", "on_tick", ..., "in_vdso"],
+    "assembly": ["bottom", "asm_with_frame_pointer", "assembly"],
+    "hooked": ["bottom", "hooked_inner", "hooked_outer", "hooked"],
+    "through_libc": ["bottom", "compare", ..., "through_libc"],
+}
+
+
+def gdb_stacks(spawn, tmp_path, *command, env=None):
+    """{stack: entry point} of every allocation of the command's run."""
+    gdb = spawn(Gdb, tmp_path, "--args", *command, env=env)
+    return gdb.stacks()
+
+
+def gdb_stacks_of_workload(spawn, tmp_path, program, *scenario):
+    """The same for what a workload does after its barrier."""
+    workload = spawn(Workload, program, *scenario)
+    gdb = spawn(Gdb, tmp_path, "-p", workload.pid)
+    gdb.out.expect("armed")
+    workload.run()
+    workload.say()
+    return gdb.stacks()
+
+
+class Gdb(Process):
+    def __init__(self, tmp_path, *arguments, env=None):
+        self.file = tmp_path / "stacks"
+        script = pathlib.Path(__file__).with_name("gdb_stacks.py")
+        super().__init__("gdb", "-nx", "-batch", "-x", script, *arguments,
+                         stdin=subprocess.DEVNULL,
+                         env=dict(env or os.environ, STACKS=str(self.file)))
+
+    def stacks(self):
+        self.wait()
+        stacks = {}
+        for line in self.file.read_text().splitlines():
+            entry, stack = json.loads(line)
+            stacks[tuple(tuple(frame) for frame in stack)] = entry
+        assert stacks, self.out.lines + self.err.lines
+        return stacks
+
+
+def follows(names, pattern):
+    """The names start as the pattern says; `...` stands for any number of them."""
+    text = "".join(f"<{name}>" for name in names)
+    regex = "".join("(<[^>]*>)*?" if word is ... else f"<{re.escape(word)}>" for word in pattern)
+    return re.match(regex, text) is not None
+
+
+def assert_equal_to_gdb(report, expected):
+    """Every stack of ours is one of gdb's, and none of gdb's is missing."""
+    ours = stacks_of(report)
+    assert set(ours) - set(expected) == set()
+    # realloc is seen by gdb also where it only frees or fails.
+    missing = [stack for stack, entry in expected.items()
+               if stack not in ours and entry != "realloc"]
+    assert missing == []
+
+
+@pytest.mark.parametrize("scenario", ["deep", "signalled", "trapped", "alternate", "shapes",
+                                      "threaded", "coroutines", "hooked", "through_libc"])
+@pytest.mark.parametrize("variant", ["nofp", "clang", "plt"])
+def test_like_gdb(spawn, tmp_path, variant, scenario):
+    program = f"stacks.{variant}"
+    report, _ = trace(spawn, program, scenario, options=BY_TRACEBACK)
+    assert_nothing_lost(report)
+    assert_equal_to_gdb(report, gdb_stacks_of_workload(spawn, tmp_path, program, scenario))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("scenario", ["deep", "signalled", "shapes", "threaded", "through_libc"])
+def test_every_kind_of_file(spawn, variant, scenario):
+    """Down to the bottom, and equal in every line."""
+    if variant == "stripped":
+        report, truth = trace(spawn, f"stacks.{variant}", scenario, options=BY_TRACEBACK)
+        assert report["traced"]["count"] == truth["count"]
+    else:
+        report, truth = trace(spawn, f"stacks.{variant}", scenario)
+        assert_lines(report, truth)
+    assert_nothing_lost(report)
+
+
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "hooked"])
+@pytest.mark.parametrize("variant", ["nofp", "musl", "static"])
+def test_functions(spawn, variant, scenario):
+    report, _ = trace(spawn, f"stacks.{variant}", scenario, options=BY_TRACEBACK)
+    names = [functions(stat) for stat in report["statistics"]]
+    matching = [n for n in names if follows(n, [*SCENARIOS[scenario], "main"])]
+    assert matching, names
+    assert_nothing_lost(report)
+
+
+@pytest.mark.parametrize("depth", [30, 126, 127, 200])
+def test_depth(spawn, tmp_path, depth):
+    """127 frames and not one more; what is cut is said."""
+    report, truth = trace(spawn, "stacks.nofp", "deep", depth, options=BY_TRACEBACK)
+    stat, = report["statistics"]
+    assert_equal_to_gdb(report, gdb_stacks_of_workload(
+        spawn, tmp_path, "stacks.nofp", "deep", depth))
+    whole = len(["bottom", *["recurse"] * depth, "deep", "main", "__libc_start_call_main",
+                 "__libc_start_main", "_start"])
+    frames = [f for f in stat["traceback"] if not f["inlined"]]
+    assert len(frames) == min(whole, 127)
+    assert report["lost"]["frames_cut"] == (1 if whole > 127 else 0)
+
+
+def test_assembly_without_anything(spawn):
+    """Nobody can walk it: the frames up to it are right, and the rest is not made up."""
+    report, _ = trace(spawn, "stacks.nofp", "blind_assembly", options=BY_TRACEBACK)
+    stat, = report["statistics"]
+    assert functions(stat) == ["bottom", "asm_without_frame_pointer"]
+    assert report["lost"]["frames_cut"] == 1
+
+
+def symbol_offset(path, name):
+    """File offset of a function."""
+    symbols = subprocess.run(["nm", "--defined-only", path], capture_output=True, text=True,
+                             check=True).stdout
+    address = next(int(line.split()[0], 16) for line in symbols.splitlines()
+                   if line.split()[-1] == name)
+    headers = subprocess.run(["readelf", "-lW", path], capture_output=True, text=True,
+                             check=True).stdout
+    for line in headers.splitlines():
+        words = line.split()
+        if words and words[0] == "LOAD":
+            offset, start, _, size = (int(word, 16) for word in words[1:5])
+            if start <= address < start + size:
+                return address - start + offset
+    raise AssertionError(f"{name} lies in no segment of {path}")
+
+
+def test_return_probe_of_someone_else(spawn):
+    """The kernel's trampoline stands where the return address was: see through it."""
+    program = WORKLOADS / "stacks.nofp"
+    workload = spawn(Workload, "stacks.nofp", "hooked")
+    with Uretprobe(program, symbol_offset(program, "hooked_outer"), workload.pid), \
+            Uretprobe(program, symbol_offset(program, "hooked_inner"), workload.pid):
+        tracer = spawn(Tracer, "-p", workload.pid, *BY_TRACEBACK)
+        workload.run()
+        report = tracer.stop()
+    stat, = report["statistics"]
+    assert follows(functions(stat), [*SCENARIOS["hooked"], "main"]), functions(stat)
+    assert_nothing_lost(report)
+
+
+# ---- libraries that come and go ----
+
+def plugin_lines(report):
+    return {functions(stat)[0]: stat["alloc_size"] for stat in report["statistics"]
+            if (stat["traceback"][0]["file"] or "").endswith("/plugin.c")}
+
+
+@pytest.mark.parametrize("program", ["loader.nofp", "loader.fp"])
+def test_library_that_comes_late(spawn, program):
+    workload = spawn(Workload, program, "late", WORKLOADS / "plugin1.so")
+    tracer = spawn(Tracer, "-p", workload.pid, *BY_TRACEBACK, interval=0.1)
+    workload.say()
+    workload.out.expect("loaded")
+    assert tracer.report() and tracer.report()  # a whole interval has passed
+    truth = workload.run()
+    report = tracer.stop()
+    assert_lines(report, truth)
+    stat, = [s for s in report["statistics"] if "plugin_allocate" in functions(s)[:1]]
+    assert follows(functions(stat), ["plugin_allocate", "call", "late", "main"])
+    assert_nothing_lost(report)
+
+
+def test_library_that_is_used_at_once(spawn):
+    """Whole, or cut and marked: never wrong."""
+    workload = spawn(Workload, "loader.nofp", "at_once", WORKLOADS / "plugin2.so")
+    tracer = spawn(Tracer, "-p", workload.pid, *BY_TRACEBACK)
+    truth = workload.run()
+    report = tracer.stop()
+    assert report["traced"]["size"] >= truth["size"]
+    whole = ["plugin_allocate", "call", "at_once", "main"]
+    stat, = [s for s in report["statistics"] if s["size"] == 202]
+    names = functions(stat)
+    if not follows(names, whole):
+        assert names == whole[:len(names)]
+        assert report["lost"]["frames_cut"] > 0
+
+
+def test_library_at_other_addresses(spawn):
+    """One goes, another takes its place, the first comes back elsewhere."""
+    workload = spawn(Workload, "loader.nofp", "swapped", WORKLOADS / "plugin1.so",
+                     WORKLOADS / "plugin2.so")
+    tracer = spawn(Tracer, "-p", workload.pid, *BY_TRACEBACK, interval=0.1)
+    workload.say()
+    for _ in range(3):
+        workload.out.expect("loaded")
+        assert tracer.report() and tracer.report()
+        workload.say()
+    assert workload.truth()["count"] == 3
+    assert "addresses are not as planned" not in workload.out.lines
+    report = tracer.stop()
+    plugin = [s for s in report["statistics"] if functions(s)[0] == "plugin_allocate"]
+    assert sorted(s["size"] // s["count"] for s in plugin) in ([101, 202], [101, 101, 202])
+    for stat in plugin:
+        assert follows(functions(stat), ["plugin_allocate", "call", "swapped", "main"])
+    assert_nothing_lost(report)
+
+
+# ---- programs as Debian ships them ----
+
+SQL = ("create table t(a, b); with recursive n(i) as (select 1 union all select i + 1 from n "
+       "where i < 40) insert into t select i, 'text ' || i from n; "
+       "select count(*), max(b) from t group by a % 7;")
+
+
+@pytest.mark.parametrize("command", [
+    ["sqlite3", ":memory:", SQL],
+    ["/usr/bin/python3", "-S", "-E", "-c", "print(sorted({str(i): i for i in range(50)}))"],
+    ["/bin/ls", "-la", "/usr"],
+], ids=["sqlite3", "python3", "ls"])
+def test_programs_like_gdb(spawn, tmp_path, command):
+    """Nothing that these libraries contain may be walked otherwise than gdb does it."""
+    env = dict(os.environ, PYTHONMALLOC="malloc", PYTHONHASHSEED="0", LC_ALL="C.UTF-8")
+    tracer = spawn(Tracer, *BY_TRACEBACK, "--", *command, stdin=subprocess.DEVNULL, env=env)
+    report = tracer.last()
+    expected = gdb_stacks(spawn, tmp_path, *command, env=env)
+    ours = stacks_of(report)
+    differing = [stack for stack in ours if stack not in expected]
+    calls = sum(stat["alloc_count"] for stat in ours.values())
+    wrong = sum(ours[stack]["alloc_count"] for stack in differing)
+    assert wrong <= calls / 1000, f"{wrong} of {calls} calls, for one {differing[:1]}"
+    assert report["lost"]["frames_cut"] <= calls / 1000

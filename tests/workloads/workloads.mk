@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The programs that the system tests trace: $(WL)/PROGRAM.VARIANT.
+
+WL := $(BUILD)/workloads
+WL_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter
+WL_FP := -fno-omit-frame-pointer
+WL_NOFP := -fomit-frame-pointer -fasynchronous-unwind-tables
+
+# In how many ways a file can be built; everything but `fp` is without frame pointers.
+variant_fp := $(WL_FP)
+variant_nofp := $(WL_NOFP)
+variant_lazy := $(WL_NOFP) -Wl,-z,lazy
+variant_now := $(WL_NOFP) -Wl,-z,now
+variant_plt := $(WL_NOFP) -fcf-protection=none -Wl,-z,lazy
+variant_static := $(WL_NOFP) -static
+variant_static-pie := $(WL_NOFP) -static-pie
+variant_no-pie := $(WL_NOFP) -no-pie
+variant_stripped := $(WL_NOFP) -s
+variant_no-eh-frame-hdr := $(WL_NOFP) -Wl,--no-eh-frame-hdr
+variant_debug-frame := $(WL_NOFP) -fno-asynchronous-unwind-tables -fno-exceptions
+variant_musl := $(WL_NOFP)
+variant_musl-static := $(WL_NOFP) -static
+variant_clang := $(WL_NOFP)
+
+compiler_musl := musl-gcc
+compiler_musl-static := musl-gcc
+compiler_clang := $(CLANG)
+wl_cc = $(or $(compiler_$*),gcc)
+
+WL_PROGRAMS := \
+	$(addprefix alloc.,fp nofp musl) \
+	$(addprefix threads.,fp nofp musl) \
+	$(addprefix containers.,fp nofp) \
+	$(addprefix lifecycle.,fp) \
+	$(addprefix loader.,fp nofp) plugin1.so plugin2.so \
+	$(addprefix stacks.,$(patsubst variant_%,%,$(filter variant_%,$(.VARIABLES)))) \
+	bare
+
+.PHONY: workloads
+workloads: $(addprefix $(WL)/,$(WL_PROGRAMS)) ## the programs that the system tests trace
+
+WL_TRUTH := tests/workloads/truth.c tests/workloads/truth.h
+
+define wl_rule
+$$(WL)/$(1).%: $(2) $$(WL_TRUTH) tests/workloads/workloads.mk
+	$$(call msg,WORKLOAD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(wl_cc) -std=gnu11 $$(WL_FLAGS) $$(variant_$$*) -o $$@ $$(filter %.c %.S,$$^) $(3)
+endef
+
+$(eval $(call wl_rule,alloc,tests/workloads/alloc.c))
+$(eval $(call wl_rule,threads,tests/workloads/threads.c))
+$(eval $(call wl_rule,lifecycle,tests/workloads/lifecycle.c))
+$(eval $(call wl_rule,loader,tests/workloads/loader.c,-rdynamic))
+$(eval $(call wl_rule,stacks,tests/workloads/stacks.c tests/workloads/stacks_asm.S))
+
+$(WL)/truth.o: $(WL_TRUTH)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 $(WL_FLAGS) -c -o $@ $<
+
+$(WL)/containers.%: tests/workloads/containers.cc $(WL)/truth.o tests/workloads/workloads.mk
+	$(call msg,WORKLOAD,$@)
+	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(variant_$*) -o $@ $(filter %.cc %.o,$^)
+
+$(WL)/plugin%.so: tests/workloads/plugin.c tests/workloads/truth.h
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 $(WL_FLAGS) $(WL_NOFP) -fPIC -shared -DPLUGIN=$* -o $@ $<
+
+$(WL)/bare: tests/workloads/bare.S
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -nostdlib -static -o $@ $<
