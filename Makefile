@@ -68,6 +68,7 @@ unit_report := $(wildcard src/snapshot/*.c src/report/*.c) $(BASE)
 unit_cli := $(wildcard src/cli/*.c src/snapshot/*.c) $(BASE)
 unit_symbol := $(wildcard src/symbol/*.c src/snapshot/*.c) $(BASE)
 unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
+unit_unwind_libdw := $(unit_unwind)
 unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
@@ -82,18 +83,19 @@ $(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $$(call objects,$$(unit_$$*))
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(filter-out -lbpf,$(LIBS))
 
+.PHONY: unit-programs
+unit-programs: $(UNIT_BINS) $(BUILD)/replay_unwind
+
 .PHONY: unit
-unit: $(UNIT_BINS) $(BUILD)/replay_unwind ## unit tests: no root, no BPF
+unit: unit-programs ## unit tests: no root, no BPF
 	$(Q)for t in $(UNIT_BINS); do $$t || exit 1; done
-	$(Q)$(BUILD)/replay_unwind tests/fuzz/corpus/unwind/* 2>/dev/null
+	$(Q)$(BUILD)/replay_unwind tests/fuzz/corpus/unwind/*
 
-FUZZ_UNWIND := tests/fuzz/fuzz_unwind.c $(unit_unwind)
+FUZZ_UNWIND := tests/fuzz/fuzz_unwind.c $(wildcard src/unwind/*.c)
 
-$(BUILD)/replay_unwind: $(call objects,$(FUZZ_UNWIND))
+$(BUILD)/replay_unwind: $(call objects,tests/fuzz/replay.c $(FUZZ_UNWIND))
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))
-
-$(BUILD)/tests/fuzz/%.o: CFLAGS += -DREPLAY
 
 $(BUILD)/fuzz_unwind: $(FUZZ_UNWIND)
 	$(call msg,FUZZ,$@)
@@ -103,7 +105,7 @@ $(BUILD)/fuzz_unwind: $(FUZZ_UNWIND)
 .PHONY: fuzz
 fuzz: $(BUILD)/fuzz_unwind ## read arbitrary unwind information for a minute
 	$(Q)mkdir -p $(BUILD)/corpus
-	$(Q)$(BUILD)/fuzz_unwind -max_total_time=60 -close_fd_mask=2 -artifact_prefix=$(BUILD)/ \
+	$(Q)$(BUILD)/fuzz_unwind -max_total_time=60 -artifact_prefix=$(BUILD)/ \
 		$(BUILD)/corpus tests/fuzz/corpus/unwind
 
 # A line for each file: make unwind-rows FILES=/usr/bin/python3.11
@@ -114,6 +116,34 @@ unwind-rows: $(BUILD)/unwind_rows
 $(BUILD)/unwind_rows: $(call objects,tools/unwind_rows.c $(unit_unwind))
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))
+
+include tests/workloads/workloads.mk
+
+$(BUILD)/demo-server: tools/demo/server.c
+	$(call msg,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -D_GNU_SOURCE $(WARN) -o $@ $<
+
+# ---- what a fresh machine can say; sub-makes, because what they need is installed first ----
+
+.PHONY: deps
+deps: ## install what a Debian 12 machine lacks (as root)
+	$(Q)tools/install-deps.sh
+
+.PHONY: as-root
+as-root:
+	@[ "$$(id -u)" = 0 ] || { echo "eBPF needs privileges: run this as root" >&2; exit 1; }
+
+.PHONY: test
+test: as-root deps ## install, build, run all tests (as root)
+	$(Q)$(MAKE) --no-print-directory all workloads
+	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-programs
+	$(Q)BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run.sh
+
+.PHONY: demo
+demo: as-root deps ## install, build, watch a leaking server (as root)
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/demo-server
+	$(Q)BUILD=$(BUILD) PYTHON=$(PYTHON) tools/demo.sh
 
 .PHONY: clean
 clean: ## remove what was built

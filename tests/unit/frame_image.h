@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Puts hand-made unwind information into an ELF file in memory: code at 0x1000, then the frames. */
+/* For tests: puts unwind information into an ELF file in memory, looks rows up. */
 #ifndef FRAME_IMAGE_H
 #define FRAME_IMAGE_H
 
@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "unwind/unwind.h"
 
 #define CODE 0x1000	/* offset and address */
 #define CODE_SIZE 0x1000
@@ -63,6 +65,23 @@ static inline uint8_t *frame_image(enum frame_kind kind, const void *frames, siz
 	memcpy(image + end, names, sizeof(names));
 	*image_size = sections + 3 * sizeof(Elf64_Shdr);
 	return image;
+}
+
+/* Index of the rule that holds at an address. */
+static inline uint32_t rule_at(const struct unwind_rows *rows, uint64_t address)
+{
+	uint64_t key = address - rows->base;
+	uint32_t low = 0, high = rows->nrows;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (rows->rows[middle].start <= key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? rows->rows[low - 1].rule : 0;
 }
 
 #endif
