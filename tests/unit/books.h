@@ -29,7 +29,7 @@ static inline uint32_t place(struct names *names, const char *function, const ch
 }
 
 /* Most recent call first; ends with 0. */
-static inline uint32_t stack(struct names *names, uint8_t stop, ...)
+static inline uint32_t stack(struct names *names, int stop, ...)
 {
 	uint32_t locations[MAX_FRAMES], n = 0, index;
 	va_list args;

@@ -249,6 +249,17 @@ static void test_text_says_what_was_lost(void **state)
 	b->now->note = NULL;
 }
 
+static void test_every_reason_has_words(void **state)
+{
+	for (int i = 0; i < LOST_MAX; i++)
+		assert_non_null(lost_reason__words(i));
+	for (int i = 0; i < STOP_MAX; i++) {
+		assert_non_null(stop_reason__key(i));
+		assert_int_equal(stop_reason__words(i) != NULL,
+				 i != STOP_BOTTOM && i != STOP_LIMIT_ASKED);
+	}
+}
+
 static void test_min_size(void **state)
 {
 	struct books *b = *state;
@@ -449,6 +460,7 @@ int main(void)
 		TEST(test_text_other_groupings),
 		TEST(test_text_tracebacks),
 		TEST(test_text_says_what_was_lost),
+		TEST(test_every_reason_has_words),
 		TEST(test_min_size),
 		TEST(test_freed_groups),
 		TEST(test_escapes),
