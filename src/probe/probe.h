@@ -9,7 +9,7 @@
 
 #include "base/types.h"
 
-/* No allocator has more entry points, versions of one symbol included: a bound for hostile files. */
+/* No allocator has more entry points, versions of a symbol included: a bound for hostile files. */
 #define MAX_PROBES 64
 
 struct probe {
@@ -22,9 +22,9 @@ struct probe {
 };
 
 struct probes {
-	struct probe *items;	/* at most MAX_PROBES; each file offset once, aliases folded */
+	struct probe *items;	/* each file offset once, aliases folded; at most MAX_PROBES */
 	size_t count;
-	const char *allocator;	/* "glibc", "musl", "jemalloc", ..., "unknown"; static; NULL: none */
+	const char *allocator;	/* "glibc", "jemalloc", ..., "unknown"; static; NULL: none */
 	bool followed;		/* this allocator's probes are known to keep right books */
 };
 

@@ -37,7 +37,7 @@ static const struct {
 	{ "pvalloc", ENTRY_MALLOC, 1 },
 	{ "cfree", ENTRY_FREE, 1 },
 	{ "free_sized", ENTRY_FREE, 1 },	/* C23 7.24.3.4 */
-	{ "free_aligned_sized", ENTRY_FREE, 1 }, /* C23 7.24.3.5 */
+	{ "free_aligned_sized", ENTRY_FREE, 1 },	/* C23 7.24.3.5 */
 };
 
 /*
@@ -48,7 +48,7 @@ static const struct {
 	const char *symbol;
 	const char *allocator;	/* NULL: the dynamic linker, whose malloc is for itself alone */
 	bool followed;
-	bool is_malloc;		/* it marks a file that defines malloc only by naming the same code */
+	bool is_malloc;		/* where the file defines malloc, it must be the same code */
 } markers[] = {
 	{ "_rtld_global", NULL, false, false },	/* exports malloc up to glibc 2.31 */
 	{ "mallctl", "jemalloc", false, false },

@@ -259,7 +259,8 @@ static void test_no_allocator(void **state)
 	compile("user", "", user, path);
 	check_none(path);
 	compile("pointer", "-no-pie -fno-pie",
-		"#include <stdlib.h>\nint main(int c, char **v) { return (long)malloc == c; }", path);
+		"#include <stdlib.h>\nint main(int c, char **v) { return (long)malloc == c; }",
+		path);
 	check_none(path);
 	compile("static-function", "-fno-builtin",
 		"static __attribute__((noinline, used)) char *malloc(long n) { return (char *)n; }"
