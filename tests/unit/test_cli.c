@@ -209,7 +209,7 @@ static void test_bad_values(void **state)
 		{ "-p 1 --m 3", "--m", "--help" },
 		{ "", "-p PID", "COMMAND" }, { "--", "-p PID", "COMMAND" },
 		{ "-p 1 -- ls", "-p PID", "COMMAND" }, { "1234", "'1234'", "-p PID" },
-		{ "-p 1 ls", "'ls'", "--" },
+		{ "-p 1 ls", "'ls'", "--" }, { "ls --version", "'ls'", "--" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

@@ -197,6 +197,26 @@ static void test_order_of_equal_sizes(void **state)
 	names__free(names);
 }
 
+/* As Python's tuples of frames, which begin with the oldest. */
+static void test_order_of_equal_tracebacks(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint32_t a = place(names, "a", "/a.c", 1, "/x", 1), z = place(names, "z", "/z.c", 1, "/x", 2);
+	struct statistics *s;
+
+	hold(snapshot, stack(names, 0, z, a, 0), 10, 1);
+	hold(snapshot, stack(names, 0, a, z, 0), 10, 1);
+	hold(snapshot, stack(names, 0, z, 0), 10, 1);
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK });
+	assert_group(&s->items[0], "/a.c", 1, 10, 1);
+	assert_int_equal(s->items[1].nframes, 1);
+	assert_int_equal(s->items[2].nframes, 2);
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
 static void test_stop_reason_is_part_of_a_traceback(void **state)
 {
 	struct names *names = names__new();
@@ -431,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_cumulative_tracebacks_refused),
 		cmocka_unit_test(test_only_what_all_agree_on),
 		cmocka_unit_test(test_order_of_equal_sizes),
+		cmocka_unit_test(test_order_of_equal_tracebacks),
 		cmocka_unit_test(test_stop_reason_is_part_of_a_traceback),
 		cmocka_unit_test(test_compare_same_names),
 		cmocka_unit_test(test_compare_other_names),
