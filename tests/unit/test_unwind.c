@@ -30,7 +30,8 @@ static void put(struct bytes *bytes, uint64_t value, size_t size)
 static void put_all(struct bytes *bytes, const void *data, size_t size)
 {
 	assert_true(bytes->size + size <= sizeof(bytes->data));
-	memcpy(bytes->data + bytes->size, data, size);
+	if (size)
+		memcpy(bytes->data + bytes->size, data, size);
 	bytes->size += size;
 }
 

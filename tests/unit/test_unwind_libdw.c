@@ -51,9 +51,12 @@ static bool push_register(struct evaluation *e, unsigned int number, int64_t off
 
 static bool run_operator(struct evaluation *e, uint8_t atom)
 {
-	uint64_t right = e->stack[e->depth - 1], *left = &e->stack[e->depth - 2];
+	uint64_t right, *left;
 
-	e->depth--;
+	if (e->depth < 2)
+		return false;	/* DW_OP_reg*: in a register, not in memory */
+	right = e->stack[--e->depth];
+	left = &e->stack[e->depth - 1];
 	switch (atom) {
 	case DW_OP_plus:
 		*left += right;
@@ -72,8 +75,6 @@ static bool run_operator(struct evaluation *e, uint8_t atom)
 		return true;
 	case DW_OP_ge:
 		*left = (int64_t)*left >= (int64_t)right;
-		return true;
-	case DW_OP_drop:
 		return true;
 	default:
 		return false;
@@ -102,6 +103,8 @@ static bool evaluate(struct evaluation *e, const Dwarf_Op *ops, size_t count)
 			e->stack[e->depth - 1] += op->number;
 		} else if (op->atom == DW_OP_deref) {
 			e->stack[e->depth - 1] = load(e->stack[e->depth - 1]);
+		} else if (op->atom == DW_OP_drop) {
+			e->depth--;
 		} else if (op->atom == DW_OP_stack_value) {
 			e->is_value = true;
 		} else if (!run_operator(e, op->atom)) {
@@ -286,6 +289,7 @@ static void compare_file(const char *path, uint32_t stride)
 		      nrules, c.compared, c.followed);
 	assert_int_equal(c.not_followed, 0);
 	assert_int_equal(c.not_saved, 0);
+	dwarf_cfi_end(c.cfi);
 	elf_end(elf);
 	unwind_rows__free(&c.rows);
 	unwind_rules__free(c.rules);
