@@ -7,10 +7,13 @@ call first, without inlined frames, as far as memtracebpf walks (127 frames).
 
 import json
 import os
+import re
 
 import gdb
 
 ENTRIES = ("malloc", "calloc", "realloc", "memalign", "posix_memalign")
+# Who calls another entry point; with libc's debug information by its inner names.
+OUTER = re.compile("(__GI_)?(__libc_|__)?(calloc|realloc|reallocarray|memalign|posix_memalign)")
 MAX_FRAMES = 127
 
 
@@ -55,7 +58,7 @@ class Entry(gdb.Breakpoint):
         frame = gdb.newest_frame().older()
         if self.maps.place(gdb.newest_frame().pc())[0].startswith("ld-"):
             return False  # ld.so's own, before there is a libc
-        if frame and frame.name() in ENTRIES + ("reallocarray",):
+        if frame and OUTER.fullmatch(frame.name() or ""):
             return False  # one entry point calls another: the outer one has been seen
         while frame and len(stack) < MAX_FRAMES:
             if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):

@@ -120,6 +120,7 @@ def test_nframe(spawn):
                       options=["--group-by", "traceback", "--nframe", "5"])
     for stat in report["statistics"]:
         assert len([f for f in stat["traceback"] if not f["inlined"]]) == 5
+        assert stat["stopped"] == "limit_asked"
     assert report["lost"]["frames_cut"] == 0
 
 

@@ -3,8 +3,9 @@
 Deterministic single-threaded runs under memcheck and under memtracebpf, from the first
 allocation to the end. Memcheck replaces malloc in the file that memtracebpf probes, so both see
 the same calls: those of the program, of its libraries, and of ld.so once libc is relocated. It
-counts a realloc as one free and one allocation of the whole new size, as we do. Kept apart:
-what libc frees at the end only when memcheck asks for it (--run-libc-freeres=no).
+counts a realloc as one free and one allocation of the whole new size, as we do. Left out: what
+libc frees at the end only because memcheck asks it to (--run-libc-freeres=no), and runs with calls
+that fail, which memcheck counts as if they had not.
 """
 
 import collections
@@ -17,8 +18,7 @@ import pytest
 
 from tracing import TIMEOUT, WORKLOADS, Tracer, assert_nothing_lost, in_file
 
-ENV = dict(os.environ, LC_ALL="C", PYTHONMALLOC="malloc", PYTHONHASHSEED="0",
-           GIT_CONFIG_NOSYSTEM="1", HOME="/nonexistent")
+ENV = dict(os.environ, LC_ALL="C", GIT_CONFIG_NOSYSTEM="1", HOME="/nonexistent")
 SQL = ("create table t(a, b); with recursive n(i) as (select 1 union all select i + 1 from n "
        "where i < 3000) insert into t select i, 'text ' || i from n; select count(*) from t;")
 
@@ -39,13 +39,11 @@ def ours(spawn, command, *options, **kwargs):
 
 @pytest.mark.parametrize("command", [
     [WORKLOADS / "alloc.nofp", "mixed"],
-    [WORKLOADS / "alloc.nofp", "reallocs"],
     [WORKLOADS / "alloc.nofp", "inside_libc"],
     [WORKLOADS / "containers.nofp", "containers"],
-    [WORKLOADS / "containers.nofp", "bad_alloc"],
     ["/usr/bin/sqlite3", ":memory:", SQL],
     ["/bin/ls", "-la", "/usr/bin"],
-    ["/usr/bin/python3", "-S", "-E", "-c", "print(len({str(i): i for i in range(3000)}))"],
+    ["/usr/bin/git", "hash-object", "/usr/bin/git"],
 ], ids=lambda command: os.path.basename(str(command[0])) + ":" + str(command[1])[:12])
 def test_totals(spawn, tmp_path, command):
     """Number of allocations and bytes, ever and at the end, match to the unit."""

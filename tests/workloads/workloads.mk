@@ -17,7 +17,7 @@ variant_static-pie := $(WL_NOFP) -static-pie
 variant_no-pie := $(WL_NOFP) -no-pie
 variant_stripped := $(WL_NOFP) -s
 variant_no-eh-frame-hdr := $(WL_NOFP) -Wl,--no-eh-frame-hdr
-variant_debug-frame := $(WL_NOFP) -fno-asynchronous-unwind-tables -fno-exceptions
+variant_debug-frame := $(WL_NOFP) -fno-asynchronous-unwind-tables
 variant_musl := $(WL_NOFP)
 variant_musl-static := $(WL_NOFP) -static
 variant_clang := $(WL_NOFP)
@@ -26,6 +26,10 @@ compiler_musl := musl-gcc
 compiler_musl-static := musl-gcc
 compiler_clang := $(CLANG)
 wl_cc = $(or $(compiler_$*),gcc)
+
+# Without .eh_frame; .debug_frame and all the names are in a separate file.
+after_debug-frame = objcopy --only-keep-debug $@ $@.debug && \
+	objcopy --strip-all --add-gnu-debuglink=$@.debug $@
 
 WL_PROGRAMS := \
 	$(addprefix alloc.,fp nofp musl) \
@@ -46,6 +50,7 @@ $$(WL)/$(1).%: $(2) $$(WL_TRUTH) tests/workloads/workloads.mk
 	$$(call msg,WORKLOAD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(wl_cc) -std=gnu11 $$(WL_FLAGS) $$(variant_$$*) -o $$@ $$(filter %.c %.S,$$^) $(3)
+	$$(Q)$$(after_$$*)
 endef
 
 $(eval $(call wl_rule,alloc,tests/workloads/alloc.c))
