@@ -64,7 +64,7 @@ static struct image_bytes clip(const struct image *image, uint64_t offset, uint6
 	return bytes;
 }
 
-int image__open(struct image *image, const void *data, size_t size)
+int unwind_image__open(struct image *image, const void *data, size_t size)
 {
 	Elf64_Ehdr header;
 	Elf64_Phdr segment;
@@ -84,7 +84,7 @@ int image__open(struct image *image, const void *data, size_t size)
 	return 0;
 }
 
-const struct image_bytes *image__code_at(const struct image *image, uint64_t address)
+const struct image_bytes *unwind_image__code_at(const struct image *image, uint64_t address)
 {
 	for (uint32_t i = 0; i < image->ncode; i++) {
 		if (address - image->code[i].address < image->code[i].size)
@@ -167,7 +167,7 @@ static bool eh_frame_by_segment(const struct image *image, struct image_bytes *b
 	return false;
 }
 
-bool image__eh_frame(const struct image *image, struct image_bytes *bytes)
+bool unwind_image__eh_frame(const struct image *image, struct image_bytes *bytes)
 {
 	bool by_segment = eh_frame_by_segment(image, bytes);
 	Elf64_Shdr section;
@@ -212,7 +212,7 @@ static int uncompress_section(struct image_bytes *bytes)
 	return 0;
 }
 
-int image__debug_frame(const struct image *image, struct image_bytes *bytes)
+int unwind_image__debug_frame(const struct image *image, struct image_bytes *bytes)
 {
 	Elf64_Shdr section;
 	int err;

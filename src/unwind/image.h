@@ -28,18 +28,18 @@ struct image {
 };
 
 /* -EINVAL: no x86-64 ELF file. Nothing to close: `image` only points into `data`. */
-int image__open(struct image *image, const void *data, size_t size);
+int unwind_image__open(struct image *image, const void *data, size_t size);
 
 /* .eh_frame, by PT_GNU_EH_FRAME or by its section header. False: there is none. */
-bool image__eh_frame(const struct image *image, struct image_bytes *bytes);
+bool unwind_image__eh_frame(const struct image *image, struct image_bytes *bytes);
 /*
  * .debug_frame, uncompressed if need be. 1: found, 0: there is none, -errno: cannot be read. The
  * caller calls image_bytes__release().
  */
-int image__debug_frame(const struct image *image, struct image_bytes *bytes);
+int unwind_image__debug_frame(const struct image *image, struct image_bytes *bytes);
 void image_bytes__release(struct image_bytes *bytes);
 
 /* The executable segment that holds `address`, or NULL. */
-const struct image_bytes *image__code_at(const struct image *image, uint64_t address);
+const struct image_bytes *unwind_image__code_at(const struct image *image, uint64_t address);
 
 #endif

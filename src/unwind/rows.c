@@ -129,7 +129,7 @@ static int add_section(struct builder *builder, const struct image *image,
 	builder->damaged |= section->damaged;
 	for (size_t i = 0; i < section->nfdes; i++) {
 		const struct cfi_fde *fde = &section->fdes[i];
-		const struct image_bytes *code = image__code_at(image, fde->start);
+		const struct image_bytes *code = unwind_image__code_at(image, fde->start);
 		int err;
 
 		/* Linkers leave entries of discarded functions in .debug_frame, at address 0. */
@@ -159,11 +159,11 @@ static int read_section(struct builder *builder, const struct image *image,
 
 	section->is_eh = source == EH_FRAME;
 	if (source == EH_FRAME)
-		image__eh_frame(image, &section->bytes);
+		unwind_image__eh_frame(image, &section->bytes);
 	else if (source == DEBUG_FRAME)
-		err = image__debug_frame(image, &section->bytes);
+		err = unwind_image__debug_frame(image, &section->bytes);
 	else if (debug)
-		err = image__debug_frame(debug, &section->bytes);
+		err = unwind_image__debug_frame(debug, &section->bytes);
 	if (err == -EINVAL)
 		builder->damaged = true;
 	else if (err < 0)
@@ -202,10 +202,10 @@ int unwind_rows__read(const void *data, size_t size, const void *debug_data, siz
 	int err;
 
 	*rows = (struct unwind_rows){ 0 };
-	err = image__open(&image, data, size);
+	err = unwind_image__open(&image, data, size);
 	if (err)
 		return err;
-	has_debug = debug_data && !image__open(&debug, debug_data, debug_size);
+	has_debug = debug_data && !unwind_image__open(&debug, debug_data, debug_size);
 	builder.cannot = plain_rule(rules, CFA_REGISTER);
 	builder.broken = plain_rule(rules, CFA_DAMAGED);
 	err = build(&builder, &image, has_debug ? &debug : NULL);
