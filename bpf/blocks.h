@@ -20,8 +20,7 @@ static __always_inline void raise_peak(struct process *process, __u64 size)
 	}
 }
 
-/* A block of `size` bytes began at `site` (0: no place). */
-static __always_inline void book_in(struct process *process, struct site *site, __u64 size)
+static __always_inline void process_in(struct process *process, __u64 size)
 {
 	__u64 now = __sync_fetch_and_add(&process->size, size) + size;
 
@@ -29,6 +28,22 @@ static __always_inline void book_in(struct process *process, struct site *site, 
 	__sync_fetch_and_add(&process->alloc_size, size);
 	__sync_fetch_and_add(&process->alloc_count, 1);
 	raise_peak(process, now);
+}
+
+static __always_inline void process_out(struct process *process, __u64 size)
+{
+	__sync_fetch_and_add(&process->size, -size);
+	__sync_fetch_and_add(&process->count, -1ULL);
+}
+
+/* A block of `size` bytes began at `site` (NULL: no place). */
+static __always_inline void book_in(struct process *process, struct site *site, __u64 size)
+{
+	struct process *sum = keep_sum ? process_at(0) : NULL;
+
+	process_in(process, size);
+	if (sum)
+		process_in(sum, size);
 	if (site) {
 		__sync_fetch_and_add(&site->size, size);
 		__sync_fetch_and_add(&site->count, 1);
@@ -41,9 +56,11 @@ static __always_inline void book_in(struct process *process, struct site *site, 
 static __always_inline void book_out(struct process *process, const struct block *block)
 {
 	struct site *site = block->site ? site_at(block->site) : NULL;
+	struct process *sum = keep_sum ? process_at(0) : NULL;
 
-	__sync_fetch_and_add(&process->size, -block->size);
-	__sync_fetch_and_add(&process->count, -1ULL);
+	process_out(process, block->size);
+	if (sum)
+		process_out(sum, block->size);
 	if (site) {
 		__sync_fetch_and_add(&site->size, -block->size);
 		__sync_fetch_and_add(&site->count, -1ULL);

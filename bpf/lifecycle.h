@@ -43,7 +43,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	to->pid = tgid;
 	to->space = 0;
 	to->size = to->count = to->peak_size = to->alloc_size = to->alloc_count = 0;
-	to->hold = from->hold;
+	to->hold = from->hold ? HOLD_AT_LIBRARIES : HOLD_NEVER;
 	to->link_state = 0;
 	to->changes_read = 0;
 	to->changes = 1;
@@ -74,8 +74,10 @@ static __always_inline void libraries_change(void)
 		process->changing = state == RT_DELETE ? CHANGING_LESS : CHANGING_MORE;
 	__sync_fetch_and_add(&process->changes, 1);
 	send_event(EVENT_MAPPED, tgid, index);
-	if (process->hold && state == RT_CONSISTENT)
+	if (process->hold == HOLD_AT_LIBRARIES) {
+		process->hold = HOLD_AT_EXEC;
 		bpf_send_signal(SIGSTOP);
+	}
 }
 
 #endif

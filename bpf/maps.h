@@ -15,12 +15,6 @@
 		__uint(value_size, bytes);                                                         \
 	}
 
-#define SITE_PIECE (1U << SITE_PIECE_SHIFT)
-#define SITE_PIECE_BYTES (SITE_PIECE * sizeof(struct site))
-#define FRAME_PIECE (1U << FRAME_PIECE_SHIFT)
-/* A stack that begins at a piece's last words ends in the room behind them. */
-#define FRAME_PIECE_BYTES ((FRAME_PIECE + MAX_PADDED_FRAMES) * sizeof(__u64))
-
 /* ---- who is traced ---- */
 
 struct {
@@ -73,13 +67,14 @@ struct {
 
 /* ---- live blocks: hash tables, the newest the largest, so that memory follows use ---- */
 
+/* Declared as types only: user space makes the tables. */
 struct block_level {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct block_key);
-	__type(value, struct block);
-} block_level SEC(".maps");
+	__uint(key_size, sizeof(struct block_key));
+	__uint(value_size, sizeof(struct block));
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -90,7 +85,7 @@ struct {
 
 /* ---- places: sites, found through the chains of site_heads, and their frames ---- */
 
-PIECE(site_piece, SITE_PIECE_BYTES) site_piece SEC(".maps");
+PIECE(site_piece, SITE_PIECE_BYTES);
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, MAX_SITE_PIECES);
@@ -98,7 +93,7 @@ struct {
 	__array(values, struct site_piece);
 } site_pieces SEC(".maps");
 
-PIECE(frame_piece, FRAME_PIECE_BYTES) frame_piece SEC(".maps");
+PIECE(frame_piece, FRAME_PIECE_BYTES);
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, MAX_FRAME_PIECES);
@@ -137,9 +132,9 @@ struct file_rows {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	__type(key, __u32);
-	__type(value, struct unwind_row);
-} file_rows SEC(".maps");
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct unwind_row));
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, MAX_FILES);
@@ -174,14 +169,13 @@ struct {
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
 const volatile __u32 site_heads_mask = 65535;
+const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 
 /* Read and written while running. */
 __u32 counting;			/* the one switch: nothing is recorded before it is on */
 __u32 top_block_level;		/* newest level that has a map */
 __u64 blocks_grow_at;		/* live blocks at which user space is asked for the next level */
 __u64 live_blocks;
-__u32 site_pieces_ready;	/* pieces that user space has put in */
-__u32 frame_pieces_ready;
 __u32 next_site = 1;		/* 0 is "no place" */
 __u32 next_frame;		/* index into the frame pool */
 __u64 lost[LOST_MAX];

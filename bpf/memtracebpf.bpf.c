@@ -51,7 +51,12 @@ int allocation_session(struct pt_regs *ctx)
 SEC("?uprobe/entry")
 int allocation_entry(struct pt_regs *ctx)
 {
-	call_begins(ctx, bpf_get_attach_cookie(ctx));
+	enum entry_point entry = bpf_get_attach_cookie(ctx);
+
+	if (entry == ENTRY_FREE)
+		block_ends(ctx);
+	else
+		call_begins(ctx, entry);
 	return 0;
 }
 
@@ -62,7 +67,8 @@ int allocation_return(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("uprobe/free")
+/* Beside the sessions: free has no return that matters, and its probe may lie behind a push. */
+SEC("?uprobe/free")
 int free_entry(struct pt_regs *ctx)
 {
 	block_ends(ctx);

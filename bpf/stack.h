@@ -76,17 +76,18 @@ static long site_search_step(__u32 i, struct site_search *search)
 	return 0;
 }
 
-/* Asks in good time, several times a piece: one event may come while the last is at work. */
-static __always_inline void ask_for_pieces(__u32 site, __u32 frames)
+/* Asks for pieces in good time: four times a piece, so that one answer may come late. */
+static __always_inline void ask_for_pieces(__u32 site, __u32 frames, __u32 nwords)
 {
-	if ((site & (SITE_PIECE / 4 - 1)) == 0 || (frames & (FRAME_PIECE / 4 - 1)) < FRAME_GROUP * 8)
+	if ((site & (SITE_PIECE / 4 - 1)) == 0 ||
+	    (frames ^ (frames + nwords)) >> (FRAME_PIECE_SHIFT - 2))
 		send_event(EVENT_GROW, 0, 0);
 }
 
 /* A new site with the stack in the room, not yet in a chain; 0: none could be had. */
 __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u32 process, __u64 hash)
 {
-	__u32 i, id, frames;
+	__u32 i, id, frames, nwords;
 	struct site *site;
 	__u64 *words;
 
@@ -96,8 +97,8 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u32 process,
 		count_lost(LOST_STACKS_FULL);
 		return 0;
 	}
-	frames = __sync_fetch_and_add(&next_frame, (w->nframes + FRAME_GROUP - 1) &
-						   ~(FRAME_GROUP - 1));
+	nwords = (w->nframes + FRAME_GROUP - 1) & ~(FRAME_GROUP - 1);
+	frames = __sync_fetch_and_add(&next_frame, nwords);
 	words = frames_at(frames);
 	id = __sync_fetch_and_add(&next_site, 1);
 	site = site_at(id);
@@ -105,7 +106,7 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u32 process,
 		count_lost(LOST_STACKS_MEMORY);
 		return 0;
 	}
-	ask_for_pieces(id, frames);
+	ask_for_pieces(id, frames, nwords);
 	for (i = 0; i < MAX_PADDED_FRAMES; i++) {
 		if (i >= w->nframes)
 			break;

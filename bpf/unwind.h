@@ -23,10 +23,6 @@
 #define USER_PAGE 4096
 #define USER_TOP (1ULL << 47)	/* 5-level address spaces are only for those who ask for them */
 
-#define RULE_CACHE_BITS 16
-#define RULE_CACHE_SIZE (1U << RULE_CACHE_BITS)
-#define RULE_CACHE_SPACE_SHIFT 47
-
 /* Too large for the 512 bytes of a BPF stack. */
 struct walk_room {
 	__u64 frames[MAX_PADDED_FRAMES];
@@ -262,16 +258,22 @@ __noinline int step_over_signal(struct walk *w, struct walk_room *room)
 	return 0;
 }
 
-/* The caller's value of a callee-saved register. */
+/* The caller's value of a callee-saved register; sp and bp are this frame's. */
 static __always_inline int restore(struct walk *w, struct walk_room *room, __u8 how, __s16 slot,
-				   __u64 cfa, __u64 *value, __u32 *lost)
+				   __u64 cfa, __u64 sp, __u64 bp, __u64 *value, __u32 *lost)
 {
+	__u64 base = cfa;
+
 	if (how == SAVED_SAME)
 		return 0;
 	*lost = how == SAVED_UNDEFINED;
-	if (how == SAVED_AT_CFA)
-		return stack_word(w, room, cfa + 8 * slot, value);
-	return 0;
+	if (how == SAVED_UNDEFINED)
+		return 0;
+	if (how == SAVED_AT_BP)
+		base = bp;
+	else if (how == SAVED_AT_SP)
+		base = sp;
+	return stack_word(w, room, base + 8 * slot, value);
 }
 
 /* The frame's CFA by one of the rarer rules; 0: it cannot be had, see w->stop. */
@@ -296,6 +298,9 @@ __noinline __u64 uncommon_cfa(struct walk *w, struct walk_room *room, __u32 kind
 		break;
 	case CFA_PLT:
 		return w->sp + 8 + ((w->pc & 15) >= deref ? 8 : 0);
+	case CFA_DAMAGED:
+		w->stop = STOP_NO_ROWS;
+		return 0;
 	default:
 		return 0;
 	}
@@ -308,7 +313,7 @@ __noinline __u64 uncommon_cfa(struct walk *w, struct walk_room *room, __u32 kind
 static __always_inline int step_by_rule(struct walk *w, struct walk_room *room,
 					const struct unwind_rule *rule)
 {
-	__u64 cfa, pc = 0;
+	__u64 cfa, pc = 0, sp = w->sp, bp = w->bp;
 
 	if (rule->cfa == CFA_SP)
 		cfa = w->sp + rule->cfa_offset;
@@ -324,8 +329,8 @@ static __always_inline int step_by_rule(struct walk *w, struct walk_room *room,
 		return 1;
 	}
 	if (stack_word(w, room, cfa + 8 * rule->ra_slot, &pc) ||
-	    restore(w, room, rule->bp, rule->bp_slot, cfa, &w->bp, &w->bp_lost) ||
-	    restore(w, room, rule->bx, rule->bx_slot, cfa, &w->bx, &w->bx_lost)) {
+	    restore(w, room, rule->bp, rule->bp_slot, cfa, sp, bp, &w->bp, &w->bp_lost) ||
+	    restore(w, room, rule->bx, rule->bx_slot, cfa, sp, bp, &w->bx, &w->bx_lost)) {
 		w->stop = STOP_STACK_READ;
 		return 1;
 	}

@@ -7,10 +7,13 @@
 #define MEMTRACEBPF_H
 
 #define MAX_FRAMES 127		/* --nframe's upper limit */
-#define MAX_PROCESSES 4096	/* processes with books at one time; index 0 is "not traced" */
+#define MAX_PROCESSES 4096	/* processes with books at one time; index 0 is their sum */
 #define MAX_FILES 4096		/* files with unwind rows at one time; index 0 is "no rows" */
 #define MAX_MAPPINGS 65536	/* executable mappings of all traced processes together */
-#define MAX_SPACES 16384	/* versions of address spaces; must fit RULE_CACHE_SPACE_BITS */
+#define MAX_SPACES 16384	/* versions of address spaces; 47 + 14 bits are a key of the cache */
+#define RULE_CACHE_BITS 16
+#define RULE_CACHE_SIZE (1U << RULE_CACHE_BITS)
+#define RULE_CACHE_SPACE_SHIFT 47
 #define MAX_RULES 32768		/* distinct unwind rules; an index must fit in 16 bits */
 
 /*
@@ -127,9 +130,16 @@ struct process {
 	 * read `changes_read`; `changing` says what is pending while these differ. */
 	__u32 changes, changes_read;
 	__u32 changing;		/* enum changing */
-	__u32 hold;		/* 1: stop the process when it has loaded its libraries */
+	__u32 hold;		/* enum hold */
 	__u64 link_state;	/* address of r_debug.r_state in the process; 0: not known */
 } __attribute__((aligned(64)));	/* no line of the cache for two processes */
+
+/* Whether to stop the process until user space has seen its new code: only what we started. */
+enum hold {
+	HOLD_NEVER = 0,
+	HOLD_AT_EXEC,
+	HOLD_AT_LIBRARIES,	/* ... and when it has loaded its libraries, before they run */
+};
 
 enum changing {
 	CHANGING_MORE = 1,	/* libraries came; what was known still holds */
@@ -175,6 +185,11 @@ struct block {
  */
 #define SITE_PIECE_SHIFT 12	/* 4,096 sites a piece */
 #define FRAME_PIECE_SHIFT 16	/* 65,536 words a piece */
+#define SITE_PIECE (1U << SITE_PIECE_SHIFT)
+#define SITE_PIECE_BYTES (SITE_PIECE * sizeof(struct site))
+#define FRAME_PIECE (1U << FRAME_PIECE_SHIFT)
+/* A stack that begins at a piece's last words ends in the room behind them. */
+#define FRAME_PIECE_BYTES ((FRAME_PIECE + MAX_FRAMES + 1) * sizeof(__u64))
 #define MAX_SITE_PIECES 1024
 #define MAX_FRAME_PIECES 1024
 #define MAX_BLOCK_LEVELS 5	/* hash tables of blocks: 1/16, 1/16, 1/8, 1/4, 1/2 of --max-blocks */

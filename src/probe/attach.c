@@ -115,6 +115,8 @@ static int attach_multi(struct attachment *attachment, bool frees, int prog_fd,
 	}
 	if (!n)
 		return 0;
+	if (prog_fd < 0)
+		return -EINVAL;
 	attr.uprobe_multi.cnt = n;
 	return create_link(attachment, &attr);
 }
@@ -124,8 +126,6 @@ static int attach_session(struct attachment *attachment)
 	const struct probe_programs *programs = attachment->programs;
 	int err;
 
-	if (programs->session_fd < 0 || programs->multi_fd < 0)
-		return -EINVAL;
 	/* 6.6 to 6.9 take a multi link's pid for a thread's; whoever has sessions does not. */
 	err = attach_multi(attachment, false, programs->session_fd, TRACE_UPROBE_SESSION);
 	if (!err)

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MT_PRIVILEGE_H
+#define MT_PRIVILEGE_H
+
+/* May we load BPF programs and look into other processes, and can the kernel describe its types?
+ * 0, or -EPERM or -ENOENT after one sentence that says what is missing and what to do. */
+int privilege__check(void);
+
+#endif

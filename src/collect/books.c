@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "collect/books.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memtracebpf.skel.h"
+
+struct books {
+	struct tables *tables;
+	struct names *names;
+	uint32_t *stacks;	/* index of names' stacks by site; 0: not yet looked up */
+	uint32_t nstacks;
+	uint32_t *process_of;	/* index into the snapshot's processes by index of books, + 1 */
+};
+
+struct books *books__new(struct tables *tables, struct names *names)
+{
+	struct books *books = calloc(1, sizeof(*books));
+
+	if (!books)
+		return NULL;
+	books->tables = tables;
+	books->names = names;
+	books->process_of = calloc(MAX_PROCESSES, sizeof(*books->process_of));
+	if (!books->process_of) {
+		free(books);
+		return NULL;
+	}
+	return books;
+}
+
+void books__free(struct books *books)
+{
+	if (!books)
+		return;
+	free(books->stacks);
+	free(books->process_of);
+	free(books);
+}
+
+static int reserve_stacks(struct books *books, uint32_t nsites)
+{
+	uint32_t *stacks;
+
+	if (nsites <= books->nstacks)
+		return 0;
+	stacks = reallocarray(books->stacks, nsites, sizeof(*stacks));
+	if (!stacks)
+		return -ENOMEM;
+	memset(stacks + books->nstacks, 0, (nsites - books->nstacks) * sizeof(*stacks));
+	books->stacks = stacks;
+	books->nstacks = nsites;
+	return 0;
+}
+
+static int location_of(struct books *books, const struct traced *traced, uint32_t epoch,
+		       uint64_t word, uint32_t *location)
+{
+	bool exact = word >> FRAME_TAG_SHIFT == FRAME_EXACT;
+	uint64_t pc = word & FRAME_PC_MASK;
+	/* A call at the very end of a mapping returns past it. */
+	const struct code_mapping *mapping = traced__find(traced, epoch, exact ? pc : pc - 1);
+
+	if (!mapping || !mapping->module)
+		return names__location(books->names, 0, pc, exact, location);
+	return names__location(books->names, mapping->module->name,
+			       pc - mapping->start + mapping->offset, exact, location);
+}
+
+static int stack_of(struct books *books, const struct traced *traced, const struct site *site,
+		    uint32_t *stack)
+{
+	const uint64_t *words = tables__frames(books->tables, site->frames);
+	uint32_t locations[MAX_FRAMES];
+
+	*stack = 0;
+	if (!words || site->nframes > MAX_FRAMES)
+		return 0;
+	for (uint32_t i = 0; i < site->nframes; i++) {
+		int err = location_of(books, traced, site->epoch, words[i], &locations[i]);
+
+		if (err)
+			return err;
+	}
+	return names__stack(books->names, locations, site->nframes, site->stop, stack);
+}
+
+static int add_processes(struct books *books, struct traced *const *processes, size_t n,
+			 struct snapshot *snapshot)
+{
+	memset(books->process_of, 0, MAX_PROCESSES * sizeof(*books->process_of));
+	for (size_t i = 0; i < n; i++) {
+		const struct process *from = &books->tables->processes[processes[i]->index];
+		struct snapshot_process to = {
+			.pid = processes[i]->pid,
+			.comm = names__string(books->names, processes[i]->comm),
+			.size = from->size,
+			.count = from->count,
+			.peak_size = from->peak_size,
+		};
+		int err = snapshot__add_process(snapshot, &to);
+
+		if (err)
+			return err;
+		books->process_of[processes[i]->index] = i + 1;
+		snapshot->size += to.size;
+		snapshot->count += to.count;
+	}
+	snapshot->peak_size = n == 1 ? snapshot->processes[0].peak_size :
+				       books->tables->processes[0].peak_size;
+	return 0;
+}
+
+/* Blocks whose stack could not be kept: what the process' books have and no site has. */
+struct unplaced {
+	uint64_t size, count, alloc_size, alloc_count;
+};
+
+static int add_site(struct books *books, struct traced *const *processes, uint32_t id,
+		    struct unplaced *placed, struct snapshot *snapshot)
+{
+	const struct site *site = tables__site(books->tables, id);
+	/* Set last in the kernel half: what comes before is complete. */
+	uint64_t alloc_count = site ? __atomic_load_n(&site->alloc_count, __ATOMIC_ACQUIRE) : 0;
+	uint32_t process = alloc_count && site->process < MAX_PROCESSES ?
+				   books->process_of[site->process] : 0;
+	struct trace trace;
+
+	if (!process)
+		return 0;
+	process--;
+	if (!books->stacks[id]) {
+		int err = stack_of(books, processes[process], site, &books->stacks[id]);
+
+		if (err)
+			return err;
+	}
+	trace = (struct trace){
+		.process = process,
+		.stack = books->stacks[id],
+		.size = site->size,
+		.count = site->count,
+		.alloc_size = site->alloc_size,
+		.alloc_count = alloc_count,
+	};
+	placed[process].size += trace.size;
+	placed[process].count += trace.count;
+	placed[process].alloc_size += trace.alloc_size;
+	placed[process].alloc_count += trace.alloc_count;
+	snapshot->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += alloc_count;
+	return snapshot__add_trace(snapshot, &trace);
+}
+
+/* Only where a stack was lost: otherwise a difference is just what happened while we read. */
+static int add_unplaced(struct books *books, struct traced *const *processes,
+			const struct unplaced *placed, struct snapshot *snapshot)
+{
+	const uint64_t *lost = snapshot->lost;
+
+	if (!lost[LOST_STACKS_FULL] && !lost[LOST_STACKS_MEMORY])
+		return 0;
+	for (size_t i = 0; i < snapshot->nprocesses; i++) {
+		const struct process *all = &books->tables->processes[processes[i]->index];
+		struct trace trace = {
+			.process = i,
+			.size = all->size - placed[i].size,
+			.count = all->count - placed[i].count,
+			.alloc_size = all->alloc_size - placed[i].alloc_size,
+			.alloc_count = all->alloc_count - placed[i].alloc_count,
+		};
+		int err = trace.alloc_count && (int64_t)trace.size >= 0 &&
+				  (int64_t)trace.count >= 0 ?
+				  snapshot__add_trace(snapshot, &trace) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Replaces outstanding size and count of the traces by those of the old blocks. */
+static int keep_old(struct books *books, uint64_t min_age_ns, const uint32_t *sites,
+		    uint32_t nsites, struct snapshot *snapshot)
+{
+	uint64_t *size = calloc(nsites, sizeof(*size));
+	uint64_t *count = calloc(nsites, sizeof(*count));
+	int err = size && count ? 0 : -ENOMEM;
+
+	if (!err)
+		err = tables__old_blocks(books->tables, min_age_ns, size, count, nsites);
+	for (size_t i = 0; !err && i < snapshot->ntraces; i++) {
+		snapshot->traces[i].size = size[sites[i]];
+		snapshot->traces[i].count = count[sites[i]];
+	}
+	free(size);
+	free(count);
+	return err;
+}
+
+int books__read(struct books *books, struct traced *const *processes, size_t nprocesses,
+		uint64_t min_age_ns, struct snapshot *snapshot)
+{
+	uint32_t nsites = tables__nsites(books->tables), *sites;
+	struct unplaced *placed = calloc(nprocesses ? nprocesses : 1, sizeof(*placed));
+	int err;
+
+	sites = calloc(nsites + 1, sizeof(*sites));	/* by trace */
+	err = placed && sites ? reserve_stacks(books, nsites) : -ENOMEM;
+	for (int i = 0; i < LOST_MAX; i++)
+		snapshot->lost[i] = books->tables->skeleton->bss->lost[i];
+	snapshot->programs_skipped = tables__programs_skipped(books->tables);
+	if (!err)
+		err = add_processes(books, processes, nprocesses, snapshot);
+	for (uint32_t id = 1; !err && id < nsites; id++) {
+		size_t before = snapshot->ntraces;
+
+		err = add_site(books, processes, id, placed, snapshot);
+		if (snapshot->ntraces > before)
+			sites[before] = id;
+	}
+	if (!err && min_age_ns)
+		err = keep_old(books, min_age_ns, sites, nsites, snapshot);
+	else if (!err)
+		err = add_unplaced(books, processes, placed, snapshot);
+	free(placed);
+	free(sites);
+	return err;
+}

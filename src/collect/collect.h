@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel half from the outside: which processes to follow, when to count, what the books say.
+ * Nothing here knows about names of functions or about reports.
+ */
+#ifndef MT_COLLECT_H
+#define MT_COLLECT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "snapshot/snapshot.h"
+#include "symbol/symbol.h"
+
+struct collect_opts {
+	uint32_t max_blocks, max_stacks;
+	uint32_t nframe;	/* traceback limit */
+	uint64_t min_age_ns;	/* younger blocks are left out of snapshots; 0: none */
+	size_t nprocesses;	/* how many will be added */
+};
+
+struct collector;
+
+/* Loads the kernel half. `names` and `symbolizer` stay the caller's and outlive the collector. On
+ * failure one sentence on stderr and -errno. */
+int collector__new(const struct collect_opts *opts, struct names *names,
+		   struct symbolizer *symbolizer, struct collector **collector);
+/* Stops counting, detaches from every target, forgets the books. Takes NULL. */
+void collector__free(struct collector *collector);
+
+/* Attaches to a live process that target__check() accepted. On failure one sentence, -errno. */
+int collector__add_process(struct collector *collector, pid_t pid);
+/* Follows a child of ours that has not called exec yet: it is stopped there and when its libraries
+ * are loaded, until we have attached to them. */
+int collector__add_child(struct collector *collector, pid_t pid);
+
+/* The one switch: from now on allocations are recorded. */
+void collector__start(struct collector *collector);
+
+/* Readable when the collector has something to do; then call collector__handle_events(). */
+int collector__fd(const struct collector *collector);
+int collector__handle_events(struct collector *collector);
+/* All processes have ended. */
+bool collector__ended(const struct collector *collector);
+
+/* Title for reports, "redis-server (4711)"; valid until the next call. */
+const char *collector__title(struct collector *collector);
+
+/* What the books say now; locations are not named yet. 0 or -errno. */
+int collector__snapshot(struct collector *collector, struct snapshot **snapshot);
+
+#endif

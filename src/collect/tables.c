@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "collect/tables.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "memtracebpf.skel.h"
+
+/* include/uapi/linux/bpf.h of 6.6 and 6.13; the package's header is older. */
+#define ATTACH_UPROBE_MULTI 48
+#define ATTACH_UPROBE_SESSION 57
+
+#define SPARE_PIECES 2		/* beyond the one in use */
+
+static size_t array_bytes(uint32_t entries, size_t value_size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), bytes = entries * ((value_size + 7) & ~7UL);
+
+	return (bytes + page - 1) & ~(page - 1);
+}
+
+static void *map_memory(int fd, uint32_t entries, size_t value_size)
+{
+	void *memory = mmap(NULL, array_bytes(entries, value_size), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unmap_memory(void *memory, uint32_t entries, size_t value_size)
+{
+	if (memory)
+		munmap(memory, array_bytes(entries, value_size));
+}
+
+static uint32_t power_of_two_from(uint32_t n)
+{
+	uint32_t power = 1024;
+
+	while (power < n && power < 1U << 31)
+		power *= 2;
+	return power;
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_DEBUG ? log__verbosity() < 3 : log__verbosity() < 2)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+/* One try to load. `sessions`: with the programs that need 6.13. */
+static int load(const struct tables_opts *opts, bool sessions, struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = memtracebpf_bpf__open();
+	uint32_t heads = power_of_two_from(opts->max_stacks);
+	int err;
+
+	if (!skel)
+		return -errno;
+	skel->rodata->nframe_limit = opts->nframe;
+	skel->rodata->max_sites = opts->max_stacks;
+	skel->rodata->site_heads_mask = heads - 1;
+	skel->rodata->keep_sum = opts->keep_sum;
+	bpf_map__set_max_entries(skel->maps.site_heads, heads);
+	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
+	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);
+	bpf_program__set_autoload(skel->progs.allocation_return, !sessions);
+	bpf_program__set_autoload(skel->progs.free_entry, sessions);
+	if (sessions) {
+		bpf_program__set_expected_attach_type(skel->progs.allocation_session,
+						      ATTACH_UPROBE_SESSION);
+		bpf_program__set_expected_attach_type(skel->progs.free_entry,
+						      ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(skel->progs.libraries_changed,
+						      ATTACH_UPROBE_MULTI);
+	}
+	err = memtracebpf_bpf__load(skel);
+	if (err) {
+		memtracebpf_bpf__destroy(skel);
+		return err;
+	}
+	tables->skeleton = skel;
+	tables->sessions = sessions;
+	return 0;
+}
+
+static int map_shared(struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+
+	tables->processes = map_memory(bpf_map__fd(skel->maps.processes), MAX_PROCESSES,
+				       sizeof(struct process));
+	tables->spaces = map_memory(bpf_map__fd(skel->maps.spaces), MAX_SPACES,
+				    sizeof(struct space));
+	tables->mappings = map_memory(bpf_map__fd(skel->maps.mappings), MAX_MAPPINGS,
+				      sizeof(struct mapping));
+	tables->rules = map_memory(bpf_map__fd(skel->maps.rules), MAX_RULES,
+				   sizeof(struct unwind_rule));
+	tables->rule_cache = map_memory(bpf_map__fd(skel->maps.rule_cache), RULE_CACHE_SIZE,
+					sizeof(uint64_t));
+	if (!tables->processes || !tables->spaces || !tables->mappings || !tables->rules ||
+	    !tables->rule_cache)
+		return -errno;
+	return 0;
+}
+
+int tables__open(const struct tables_opts *opts, struct tables *tables)
+{
+	int err;
+
+	memset(tables, 0, sizeof(*tables));
+	tables->max_blocks = opts->max_blocks;
+	tables->max_stacks = opts->max_stacks;
+	libbpf_set_print(print_libbpf);
+	err = load(opts, true, tables);
+	if (err)	/* by trial, not by version; the second try's error is the one to report */
+		err = load(opts, false, tables);
+	if (err) {
+		log__error("the kernel refused the BPF programs: %s (-vv shows its reasons)",
+			   strerror(-err));
+		return err;
+	}
+	err = map_shared(tables);
+	if (!err)
+		err = tables__grow(tables);
+	for (uint32_t i = 1; !err && i < MAX_PROCESSES; i++)
+		if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.free_processes), NULL,
+					&i, 0))
+			err = -errno;
+	if (err) {
+		log__error("cannot make the tables: %s", strerror(-err));
+		tables__close(tables);
+	}
+	return err;
+}
+
+void tables__close(struct tables *tables)
+{
+	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
+		unmap_memory(tables->sites[i], 1, SITE_PIECE_BYTES);
+	for (uint32_t i = 0; i < tables->nframe_pieces; i++)
+		unmap_memory(tables->frames[i], 1, FRAME_PIECE_BYTES);
+	for (uint32_t i = 0; i < tables->nblock_levels; i++)
+		close(tables->block_levels[i]);
+	unmap_memory(tables->processes, MAX_PROCESSES, sizeof(struct process));
+	unmap_memory(tables->spaces, MAX_SPACES, sizeof(struct space));
+	unmap_memory(tables->mappings, MAX_MAPPINGS, sizeof(struct mapping));
+	unmap_memory(tables->rules, MAX_RULES, sizeof(struct unwind_rule));
+	unmap_memory(tables->rule_cache, RULE_CACHE_SIZE, sizeof(uint64_t));
+	memtracebpf_bpf__destroy(tables->skeleton);
+	memset(tables, 0, sizeof(*tables));
+}
+
+/* Makes a piece, maps it, and puts it at `index` of the table of pieces. */
+static int add_piece(struct bpf_map *pieces, uint32_t index, size_t bytes, void **memory)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int err = 0, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "piece", 4, bytes, 1, &opts);
+
+	if (fd < 0)
+		return -errno;
+	*memory = map_memory(fd, 1, bytes);
+	if (!*memory || bpf_map_update_elem(bpf_map__fd(pieces), &index, &fd, 0))
+		err = -errno;
+	close(fd);	/* the table of pieces holds it */
+	return err;
+}
+
+/* Capacity of a level: 1/16, 1/16, 1/8, 1/4, 1/2 of the whole. */
+static uint32_t level_capacity(uint32_t max_blocks, uint32_t level)
+{
+	uint32_t shift = level ? MAX_BLOCK_LEVELS - level : MAX_BLOCK_LEVELS - 1;
+	uint32_t capacity = max_blocks >> shift;
+
+	return capacity ? capacity : 1;
+}
+
+static int add_block_level(struct tables *tables)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	uint32_t level = tables->nblock_levels;
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "blocks", sizeof(struct block_key),
+				sizeof(struct block), level_capacity(tables->max_blocks, level),
+				&opts);
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.block_levels), &level, &fd,
+				0)) {
+		close(fd);
+		return -errno;
+	}
+	tables->block_levels[tables->nblock_levels++] = fd;
+	return 0;
+}
+
+/* A new level when the present ones are half full: the other half is the time that it takes. */
+static int grow_blocks(struct tables *tables)
+{
+	struct memtracebpf_bpf__bss *bss = tables->skeleton->bss;
+
+	while (tables->nblock_levels < MAX_BLOCK_LEVELS) {
+		uint64_t capacity = 0;
+		int err;
+
+		for (uint32_t i = 0; i < tables->nblock_levels; i++)
+			capacity += level_capacity(tables->max_blocks, i);
+		__atomic_store_n(&bss->blocks_grow_at, capacity / 2, __ATOMIC_RELEASE);
+		if (capacity && __atomic_load_n(&bss->live_blocks, __ATOMIC_ACQUIRE) < capacity / 2)
+			return 0;
+		err = add_block_level(tables);
+		if (err)
+			return err;
+		__atomic_store_n(&bss->top_block_level, tables->nblock_levels - 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+int tables__grow(struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	uint32_t sites = tables__nsites(tables) >> SITE_PIECE_SHIFT;
+	uint32_t frames = __atomic_load_n(&skel->bss->next_frame, __ATOMIC_ACQUIRE);
+	uint32_t max_site_pieces = (tables->max_stacks >> SITE_PIECE_SHIFT) + 1;
+
+	frames >>= FRAME_PIECE_SHIFT;
+	while (tables->nsite_pieces < sites + 1 + SPARE_PIECES &&
+	       tables->nsite_pieces < max_site_pieces && tables->nsite_pieces < MAX_SITE_PIECES) {
+		uint32_t i = tables->nsite_pieces;
+		int err = add_piece(skel->maps.site_pieces, i, SITE_PIECE_BYTES,
+				    (void **)&tables->sites[i]);
+
+		if (err)
+			return err;
+		tables->nsite_pieces++;
+	}
+	while (tables->nframe_pieces < frames + 1 + SPARE_PIECES &&
+	       tables->nframe_pieces < MAX_FRAME_PIECES) {
+		uint32_t i = tables->nframe_pieces;
+		int err = add_piece(skel->maps.frame_pieces, i, FRAME_PIECE_BYTES,
+				    (void **)&tables->frames[i]);
+
+		if (err)
+			return err;
+		tables->nframe_pieces++;
+	}
+	return grow_blocks(tables);
+}
+
+const struct site *tables__site(const struct tables *tables, uint32_t site)
+{
+	uint32_t piece = site >> SITE_PIECE_SHIFT;
+
+	return piece < tables->nsite_pieces ? &tables->sites[piece][site & (SITE_PIECE - 1)] : NULL;
+}
+
+const uint64_t *tables__frames(const struct tables *tables, uint32_t frames)
+{
+	uint32_t piece = frames >> FRAME_PIECE_SHIFT;
+
+	return piece < tables->nframe_pieces ? &tables->frames[piece][frames & (FRAME_PIECE - 1)] :
+					       NULL;
+}
+
+uint32_t tables__nsites(const struct tables *tables)
+{
+	return __atomic_load_n(&tables->skeleton->data->next_site, __ATOMIC_ACQUIRE);
+}
+
+int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
+		     uint32_t nrows)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	int files = bpf_map__fd(tables->skeleton->maps.files), fd, err = 0;
+	void *memory;
+
+	if (!nrows)
+		return bpf_map_delete_elem(files, &file) && errno != ENOENT ? -errno : 0;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(*rows), nrows, &opts);
+	if (fd < 0)
+		return -errno;
+	memory = map_memory(fd, nrows, sizeof(*rows));
+	if (memory) {
+		memcpy(memory, rows, nrows * sizeof(*rows));
+		unmap_memory(memory, nrows, sizeof(*rows));
+	}
+	if (!memory || bpf_map_update_elem(files, &file, &fd, 0))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int tables__add_process(struct tables *tables, uint32_t pid)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	uint32_t index;
+
+	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(skel->maps.free_processes), NULL, &index))
+		return -errno;
+	memset(&tables->processes[index], 0, sizeof(struct process));
+	tables->processes[index].pid = pid;
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.process_of), &pid, &index, BPF_NOEXIST))
+		return -errno;
+	return index;
+}
+
+static uint32_t block_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec * 1000000000ULL + now.tv_nsec) >> BLOCK_TIME_SHIFT;
+}
+
+#define BATCH 4096
+
+static int old_blocks_of_level(int fd, uint32_t now, uint32_t age, uint64_t *size,
+			       uint64_t *count, uint32_t nsites)
+{
+	struct block_key *keys = calloc(BATCH, sizeof(*keys));
+	struct block *blocks = calloc(BATCH, sizeof(*blocks));
+	uint64_t token = 0;
+	bool first = true;
+	int err = keys && blocks ? 0 : -ENOMEM;
+
+	while (!err) {
+		uint32_t n = BATCH;
+
+		if (bpf_map_lookup_batch(fd, first ? NULL : &token, &token, keys, blocks, &n, NULL))
+			err = -errno;
+		if (err && err != -ENOENT)	/* ENOENT: these were the last */
+			break;
+		first = false;
+		for (uint32_t i = 0; i < n; i++) {
+			if (blocks[i].site >= nsites || (uint32_t)(now - blocks[i].time) < age)
+				continue;
+			size[blocks[i].site] += blocks[i].size;
+			count[blocks[i].site]++;
+		}
+	}
+	free(keys);
+	free(blocks);
+	return err == -ENOENT ? 0 : err;
+}
+
+int tables__old_blocks(const struct tables *tables, uint64_t age_ns, uint64_t *size,
+		       uint64_t *count, uint32_t nsites)
+{
+	uint32_t now = block_clock(), age = age_ns >> BLOCK_TIME_SHIFT;
+
+	for (uint32_t i = 0; i < tables->nblock_levels; i++) {
+		int err = old_blocks_of_level(tables->block_levels[i], now, age, size, count,
+					      nsites);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+uint64_t tables__programs_skipped(const struct tables *tables)
+{
+	struct bpf_program *program;
+	uint64_t skipped = 0;
+
+	bpf_object__for_each_program(program, tables->skeleton->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
+			skipped += info.recursion_misses;
+	}
+	return skipped;
+}

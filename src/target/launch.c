@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "target/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void run_child(char *const *argv, int go, int failed)
+{
+	sigset_t none;
+	char byte;
+	int err;
+
+	if (read(go, &byte, 1) != 1)	/* the parent gave up */
+		_exit(127);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(argv[0], argv);
+	err = errno;
+	if (write(failed, &err, sizeof(err)) != sizeof(err))
+		_exit(126);
+	_exit(127);
+}
+
+int launch__prepare(char *const *argv, struct launch *launch)
+{
+	int go[2], failed[2], err;
+
+	memset(launch, 0, sizeof(*launch));
+	if (pipe2(go, O_CLOEXEC))
+		return -errno;
+	if (pipe2(failed, O_CLOEXEC)) {
+		err = -errno;
+		goto fail_go;
+	}
+	launch->pid = fork();
+	if (launch->pid < 0) {
+		err = -errno;
+		goto fail_failed;
+	}
+	if (launch->pid == 0) {
+		close(go[1]);
+		run_child(argv, go[0], failed[1]);
+	}
+	close(go[0]);
+	close(failed[1]);
+	launch->go = go[1];
+	launch->failed = failed[0];
+	return 0;
+
+fail_failed:
+	close(failed[0]);
+	close(failed[1]);
+fail_go:
+	close(go[0]);
+	close(go[1]);
+	launch->pid = 0;
+	return err;
+}
+
+int launch__go(struct launch *launch)
+{
+	int err = 0;
+
+	if (write(launch->go, "", 1) != 1)
+		return -errno;
+	close(launch->go);
+	launch->go = -1;
+	/* Nothing comes when exec has closed the other end. */
+	if (read(launch->failed, &err, sizeof(err)) != sizeof(err))
+		err = 0;
+	close(launch->failed);
+	launch->failed = -1;
+	return -err;
+}
+
+void launch__end(struct launch *launch)
+{
+	if (launch->pid <= 0)
+		return;
+	if (launch->go > 0)
+		close(launch->go);
+	if (launch->failed > 0)
+		close(launch->failed);
+	if (waitpid(launch->pid, NULL, WNOHANG) == 0) {
+		kill(launch->pid, SIGTERM);
+		kill(launch->pid, SIGCONT);
+		waitpid(launch->pid, NULL, 0);
+	}
+	launch->pid = 0;
+}
