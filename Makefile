@@ -45,7 +45,7 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Only the loader of the kernel half sees the skeleton.
-$(BUILD)/src/collect/%.o: $(SKEL)
+$(filter $(BUILD)/src/collect/%,$(OBJS)): $(SKEL)
 
 $(BUILD)/memtracebpf.bpf.o: bpf/memtracebpf.bpf.c $(wildcard bpf/*.h) include/memtracebpf.h
 	$(call msg,BPF,$@)
