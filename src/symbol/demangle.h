@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MT_SYMBOL_DEMANGLE_H
+#define MT_SYMBOL_DEMANGLE_H
+
+/*
+ * C++ and Rust (both schemes) names as `addr2line -C` prints them; the caller frees. NULL when
+ * `mangled` is no such name, or one that unfolds into more text than anyone would read.
+ */
+char *demangle(const char *mangled);
+
+#endif

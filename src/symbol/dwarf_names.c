@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The tree of debugging entries is walked once per unit for all addresses in it, instead of with
+ * libdw's dwarf_getscopes() once per address. What an address lies in is found by the ranges of
+ * the units themselves: .debug_aranges is what clang does not write and what others get wrong.
+ */
+#include "symbol/dwarf_names.h"
+
+#include <dwarf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbol/demangle.h"
+#include "symbol/intervals.h"
+
+/*
+ * Each entry is passed over once more for each that encloses it, which for real units is far from
+ * this many times. Without a limit, made-up units could cost the square of their size.
+ */
+#define MAX_PASSES 64
+
+/* Units may share one list of ranges, which real ones do not; all lists of Chromium have less. */
+#define MAX_RANGES (16U << 20)
+
+struct units {
+	Dwarf_Die *items;
+	size_t count;
+	struct intervals ranges;
+};
+
+/* The walk over one unit. */
+struct walk {
+	struct names *names;
+	struct scope **scopes;
+	struct query *queries;	/* those in the unit, by address */
+	size_t nqueries;
+	const char *directory;	/* what relative names are relative to, if that is absolute */
+	Dwarf_Files *files;
+	size_t nfiles;
+	bool everywhere;	/* look into functions and types that hold no address, too */
+	uint64_t budget;	/* bytes that may still be passed over */
+};
+
+void scopes__free(struct scope *scopes)
+{
+	while (scopes) {
+		struct scope *next = scopes->next;
+
+		free(scopes);
+		scopes = next;
+	}
+}
+
+static const char *string_attribute(Dwarf_Die *die, unsigned int name)
+{
+	Dwarf_Attribute attribute;
+
+	/* Follows DW_AT_abstract_origin and DW_AT_specification. */
+	return dwarf_formstring(dwarf_attr_integrate(die, name, &attribute));
+}
+
+static uint64_t number_attribute(Dwarf_Die *die, unsigned int name)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word value;
+
+	return dwarf_formudata(dwarf_attr(die, name, &attribute), &value) ? 0 : value;
+}
+
+/* As the DWARF says, "/a/b/../c" included: that is the name gdb and addr2line know it by. */
+static int intern_file(struct walk *walk, const char *path, const char **file)
+{
+	char *absolute = NULL;
+
+	/* libdw names what it does not know "???". */
+	if (!path || !path[0] || !strcmp(path, "???"))
+		return 0;
+	if (path[0] != '/' && walk->directory &&
+	    asprintf(&absolute, "%s/%s", walk->directory, path) < 0)
+		return -ENOMEM;
+	*file = names__string(walk->names, absolute ? absolute : path);
+	free(absolute);
+	return *file ? 0 : -ENOMEM;
+}
+
+static int name_scope(struct walk *walk, Dwarf_Die *die, struct scope *scope)
+{
+	const char *linkage = string_attribute(die, DW_AT_linkage_name);
+	const char *name = string_attribute(die, DW_AT_name);
+	char *demangled;
+
+	if (!linkage)
+		linkage = string_attribute(die, DW_AT_MIPS_linkage_name);
+	demangled = linkage ? demangle(linkage) : NULL;
+	if (demangled)
+		name = demangled;
+	else if (!name)
+		name = linkage;
+	scope->unqualified = !linkage;
+	scope->function = names__string(walk->names, name);
+	free(demangled);
+	return name && !scope->function ? -ENOMEM : 0;
+}
+
+static int new_scope(struct walk *walk, Dwarf_Die *die, struct scope *outer, struct scope **result)
+{
+	struct scope *scope = calloc(1, sizeof(*scope));
+	uint64_t file;
+	int err;
+
+	if (!scope)
+		return -ENOMEM;
+	scope->next = *walk->scopes;
+	*walk->scopes = scope;
+	scope->outer = outer;
+	err = name_scope(walk, die, scope);
+	if (err)
+		return err;
+	if (outer) {
+		uint64_t line = number_attribute(die, DW_AT_call_line);
+
+		scope->call_line = line <= UINT32_MAX ? line : 0;
+		file = number_attribute(die, DW_AT_call_file);
+		if (dwarf_hasattr(die, DW_AT_call_file) && file < walk->nfiles)
+			err = intern_file(walk, dwarf_filesrc(walk->files, file, NULL, NULL),
+					  &scope->call_file);
+	}
+	*result = scope;
+	return err;
+}
+
+static size_t first_at_or_after(const struct walk *walk, uint64_t address)
+{
+	size_t low = 0, high = walk->nqueries;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (walk->queries[middle].address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool spend(struct walk *walk, uint64_t bytes)
+{
+	if (bytes > walk->budget) {
+		walk->budget = 0;
+		return false;
+	}
+	walk->budget -= bytes;
+	return true;
+}
+
+/*
+ * Gives the queries within a function or an inlined function their scope; *result stays NULL when
+ * there is none. An inlined function counts only where the one around it does.
+ */
+static int enter_function(struct walk *walk, Dwarf_Die *die, struct scope *outer,
+			  struct scope **result)
+{
+	ptrdiff_t offset = 0;
+	Dwarf_Addr base, start, end;
+	int err;
+
+	while ((offset = dwarf_ranges(die, offset, &base, &start, &end)) > 0 && spend(walk, 1)) {
+		for (size_t i = first_at_or_after(walk, start);
+		     i < walk->nqueries && walk->queries[i].address < end; i++) {
+			if (outer && walk->queries[i].scope != outer)
+				continue;
+			if (!*result) {
+				err = new_scope(walk, die, outer, result);
+				if (err)
+					return err;
+			}
+			walk->queries[i].scope = *result;
+		}
+	}
+	return 0;
+}
+
+static int walk_children(struct walk *walk, Dwarf_Die *parent, struct scope *outer,
+			 unsigned int depth);
+
+static int visit(struct walk *walk, Dwarf_Die *die, struct scope *outer, unsigned int depth)
+{
+	struct scope *scope = NULL;
+	int err;
+
+	switch (dwarf_tag(die)) {
+	case DW_TAG_subprogram:
+		err = enter_function(walk, die, NULL, &scope);
+		if (err || !(scope || walk->everywhere))
+			return err;
+		return walk_children(walk, die, scope, depth);
+	case DW_TAG_inlined_subroutine:
+		err = outer ? enter_function(walk, die, outer, &scope) : 0;
+		return err || !scope ? err : walk_children(walk, die, scope, depth);
+	case DW_TAG_lexical_block:
+	case DW_TAG_try_block:
+	case DW_TAG_catch_block:
+		return walk_children(walk, die, outer, depth);
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+		return walk_children(walk, die, NULL, depth);
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type:
+	case DW_TAG_interface_type:
+		return walk->everywhere ? walk_children(walk, die, NULL, depth) : 0;
+	default:
+		return 0;
+	}
+}
+
+static int walk_children(struct walk *walk, Dwarf_Die *parent, struct scope *outer,
+			 unsigned int depth)
+{
+	Dwarf_Die die;
+	int err;
+
+	if (depth == MAX_SCOPE_DEPTH || dwarf_child(parent, &die))
+		return 0;
+	for (;;) {
+		Dwarf_Off offset = dwarf_dieoffset(&die), next;
+
+		err = visit(walk, &die, outer, depth + 1);
+		if (err || dwarf_siblingof(&die, &die))
+			return err;
+		next = dwarf_dieoffset(&die);
+		if (next <= offset || !spend(walk, next - offset))
+			return 0;
+	}
+}
+
+static int find_lines(struct walk *walk, Dwarf_Die *unit)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < walk->nqueries; i++) {
+		struct query *query = &walk->queries[i];
+		Dwarf_Line *line = dwarf_getsrc_die(unit, query->address);
+		int number;
+
+		if (!line)
+			continue;
+		err = intern_file(walk, dwarf_linesrc(line, NULL, NULL), &query->file);
+		if (query->file && !dwarf_lineno(line, &number) && number > 0)
+			query->line = number;
+	}
+	return err;
+}
+
+/* Does a query have no function yet? (Its unit says it has code there, so there should be one.) */
+static bool any_left(const struct walk *walk)
+{
+	for (size_t i = 0; i < walk->nqueries; i++)
+		if (!walk->queries[i].scope)
+			return true;
+	return false;
+}
+
+static uint64_t unit_size(Dwarf_Die *unit)
+{
+	Dwarf_Off start = dwarf_dieoffset(unit) - dwarf_cuoffset(unit), next;
+
+	if (dwarf_nextcu(dwarf_cu_getdwarf(unit->cu), start, &next, NULL, NULL, NULL, NULL))
+		return 0;
+	return next - start;
+}
+
+static int name_unit(struct walk *walk, Dwarf_Die *unit)
+{
+	uint64_t budget = MAX_PASSES * unit_size(unit);
+	int err;
+
+	walk->directory = string_attribute(unit, DW_AT_comp_dir);
+	if (walk->directory && walk->directory[0] != '/')
+		walk->directory = NULL;
+	err = find_lines(walk, unit);
+	if (err)
+		return err;
+	if (dwarf_getsrcfiles(unit, &walk->files, &walk->nfiles))
+		walk->nfiles = 0;
+
+	walk->everywhere = false;
+	walk->budget = budget;
+	err = walk_children(walk, unit, NULL, 0);
+	if (err || !any_left(walk))
+		return err;
+	/* Functions in functions (GNU C, methods of local classes) and in types (Rust). */
+	walk->everywhere = true;
+	walk->budget = budget;
+	return walk_children(walk, unit, NULL, 0);
+}
+
+static int add_unit(struct units *units, const struct image *image, const Dwarf_Die *unit)
+{
+	ptrdiff_t offset = 0;
+	Dwarf_Addr base, start, end;
+	Dwarf_Die *items;
+	int err = 0;
+
+	/* Room doubles whenever the count is a power of two. */
+	if (!(units->count & (units->count - 1))) {
+		size_t room = units->count ? 2 * units->count : 1;
+
+		items = reallocarray(units->items, room, sizeof(*items));
+		if (!items)
+			return -ENOMEM;
+		units->items = items;
+	}
+	units->items[units->count++] = *unit;
+	while (!err && units->ranges.count < MAX_RANGES &&
+	       (offset = dwarf_ranges(&units->items[units->count - 1], offset, &base, &start,
+				      &end)) > 0)
+		/* What the linker dropped is left behind at address 0 and the like. */
+		if (start < end && image__is_code(image, start))
+			err = intervals__add(&units->ranges, start, end, units->count);
+	return err;
+}
+
+static int read_units(Dwarf *dwarf, const struct image *image, struct units *units)
+{
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die unit;
+	uint8_t type;
+	int err = 0;
+
+	/*
+	 * The NULL at the end keeps libdw from opening .dwo files, whose names are the target's
+	 * to choose.
+	 */
+	while (!err && !dwarf_get_units(dwarf, cu, &cu, NULL, &type, &unit, NULL))
+		if (type == DW_UT_compile || type == DW_UT_skeleton)
+			err = add_unit(units, image, &unit);
+	return err ? err : intervals__sort(&units->ranges);
+}
+
+static int by_unit(const void *a, const void *b)
+{
+	const struct query *x = a, *y = b;
+
+	if (x->unit != y->unit)
+		return x->unit < y->unit ? -1 : 1;
+	return query__by_address(a, b);
+}
+
+int dwarf_names__find(Dwarf *dwarf, const struct image *image, struct names *names,
+		      struct query *queries, size_t nqueries, struct scope **scopes)
+{
+	struct units units = {};
+	size_t first, next;
+	int err;
+
+	err = read_units(dwarf, image, &units);
+	if (err)
+		goto out;
+	qsort(queries, nqueries, sizeof(*queries), query__by_address);
+	for (size_t i = 0; i < nqueries; i++) {
+		const struct interval *range = intervals__find(&units.ranges, queries[i].address);
+
+		queries[i].unit = range ? range->value : 0;
+	}
+	qsort(queries, nqueries, sizeof(*queries), by_unit);
+	for (first = 0; !err && first < nqueries; first = next) {
+		struct walk walk = { .names = names, .scopes = scopes, .queries = queries + first };
+
+		for (next = first; next < nqueries && queries[next].unit == queries[first].unit;)
+			next++;
+		walk.nqueries = next - first;
+		if (queries[first].unit)
+			err = name_unit(&walk, &units.items[queries[first].unit - 1]);
+	}
+out:
+	intervals__release(&units.ranges);
+	free(units.items);
+	return err;
+}

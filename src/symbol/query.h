@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is asked of the readers of DWARF and symbol tables, and what they answer. */
+#ifndef MT_SYMBOL_QUERY_H
+#define MT_SYMBOL_QUERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Deeper than compilers nest scopes, shallow enough to walk recursively. */
+#define MAX_SCOPE_DEPTH 256
+
+/* A function, or one that was inlined, with the text interned in the names. */
+struct scope {
+	struct scope *next;	/* the list that owns it */
+	struct scope *outer;	/* the function this one was inlined into; NULL: not inlined */
+	const char *function;	/* NULL: not known */
+	bool unqualified;	/* function is C++'s or Rust's bare name: "f" where "a::f(int)" is meant */
+	const char *call_file;	/* where it was inlined; NULL: not known */
+	uint32_t call_line;
+};
+
+struct query {
+	uint32_t module;	/* as in the location */
+	uint32_t location;
+	uint64_t offset;	/* in the file, of an instruction of the code asked about */
+	uint64_t address;	/* the same as a p_vaddr of the file */
+
+	/* the answers */
+	uint32_t unit;		/* 1 + index of the unit that covers it; 0: none */
+	const struct scope *scope; /* innermost, NULL: not known */
+	const char *file;	/* interned; NULL: not known */
+	uint32_t line;
+	const char *symbol;	/* as mangled in the symbol table, owned by the ELF file; NULL: none */
+};
+
+/* For qsort(). */
+static inline int query__by_address(const void *a, const void *b)
+{
+	const struct query *x = a, *y = b;
+
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+#endif

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Files are opened for one batch of addresses and closed after it: with hundreds of mapped files,
+ * and debug information of hundreds of megabytes, only the descriptors stay.
+ */
+#include "symbol/symbol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "symbol/debug_file.h"
+#include "symbol/demangle.h"
+#include "symbol/dwarf_names.h"
+#include "symbol/elf_names.h"
+#include "symbol/image.h"
+
+/* The root directory of one or more targets, or ours. Told apart as the kernel does. */
+struct root {
+	int fd;
+	uint64_t mount, inode;
+	uint32_t major, minor;
+};
+
+struct module {
+	bool known;
+	int fd;
+	char *path;
+	size_t root;	/* index into roots */
+};
+
+struct symbolizer {
+	struct module *modules;	/* by module index */
+	size_t nmodules;
+	struct root *roots;	/* [0] is ours */
+	size_t nroots;
+};
+
+static int add_root(struct symbolizer *symbolizer, const char *path, size_t *index)
+{
+	struct root root, *roots;
+	struct statx st;
+	int err;
+
+	root.fd = open(path[0] ? path : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root.fd < 0)
+		return -errno;
+	if (statx(root.fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &st)) {
+		err = -errno;
+		goto close;
+	}
+	root.mount = st.stx_mnt_id;
+	root.inode = st.stx_ino;
+	root.major = st.stx_dev_major;
+	root.minor = st.stx_dev_minor;
+	err = 0;
+	for (*index = 0; *index < symbolizer->nroots; ++*index) {
+		const struct root *known = &symbolizer->roots[*index];
+
+		if (known->mount == root.mount && known->inode == root.inode &&
+		    known->major == root.major && known->minor == root.minor)
+			goto close;
+	}
+	roots = reallocarray(symbolizer->roots, symbolizer->nroots + 1, sizeof(*roots));
+	if (!roots) {
+		err = -ENOMEM;
+		goto close;
+	}
+	symbolizer->roots = roots;
+	roots[symbolizer->nroots++] = root;
+	return 0;
+close:
+	close(root.fd);
+	return err;
+}
+
+struct symbolizer *symbolizer__new(void)
+{
+	struct symbolizer *symbolizer = calloc(1, sizeof(*symbolizer));
+	size_t ours;
+
+	if (symbolizer && add_root(symbolizer, "/", &ours)) {
+		free(symbolizer);
+		symbolizer = NULL;
+	}
+	return symbolizer;
+}
+
+void symbolizer__free(struct symbolizer *symbolizer)
+{
+	if (!symbolizer)
+		return;
+	for (size_t i = 0; i < symbolizer->nmodules; i++) {
+		if (!symbolizer->modules[i].known)
+			continue;
+		close(symbolizer->modules[i].fd);
+		free(symbolizer->modules[i].path);
+	}
+	for (size_t i = 0; i < symbolizer->nroots; i++)
+		close(symbolizer->roots[i].fd);
+	free(symbolizer->modules);
+	free(symbolizer->roots);
+	free(symbolizer);
+}
+
+int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd, const char *path,
+			   const char *root)
+{
+	struct module *module;
+
+	if (index >= symbolizer->nmodules) {
+		size_t n = index + 1 > 2 * symbolizer->nmodules ? index + 1UL :
+								  2 * symbolizer->nmodules;
+		struct module *modules = reallocarray(symbolizer->modules, n, sizeof(*modules));
+
+		if (!modules)
+			return -ENOMEM;
+		memset(modules + symbolizer->nmodules, 0,
+		       (n - symbolizer->nmodules) * sizeof(*modules));
+		symbolizer->modules = modules;
+		symbolizer->nmodules = n;
+	}
+	module = &symbolizer->modules[index];
+	if (module->known)
+		return 0;
+	/* A process that is gone takes its root with it: then only our debug files are left. */
+	if (add_root(symbolizer, root, &module->root))
+		module->root = 0;
+	module->path = strdup(path);
+	if (!module->path)
+		return -ENOMEM;
+	module->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (module->fd < 0) {
+		int err = -errno;
+
+		free(module->path);
+		return err;
+	}
+	module->known = true;
+	return 0;
+}
+
+/* ---- the files of one module, while it is named ---- */
+
+struct files {
+	struct image image;
+	struct debug_file debug, shared;
+	Elf *mini;
+	Dwarf *dwarf, *shared_dwarf;
+};
+
+static void close_files(struct files *files)
+{
+	dwarf_end(files->dwarf);
+	dwarf_end(files->shared_dwarf);
+	elf_end(files->mini);
+	debug_file__close(&files->shared);
+	debug_file__close(&files->debug);
+	image__close(&files->image);
+}
+
+/*
+ * As gdb, do without DWARF that refers to a shared file which is not there. libdw would look for
+ * it on its own, and open whatever has that name.
+ */
+static int open_dwarf(struct files *files, const struct search *search, Elf *elf, const char *path)
+{
+	bool refers;
+	int err;
+
+	files->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	refers = files->dwarf && image__section(elf, ".gnu_debugaltlink");
+	if (!refers)
+		return 0;
+	err = debug_file__find_shared(&files->shared, search, files->dwarf, path);
+	if (!err)
+		files->shared_dwarf = dwarf_begin_elf(files->shared.elf, DWARF_C_READ, NULL);
+	if (files->shared_dwarf) {
+		dwarf_setalt(files->dwarf, files->shared_dwarf);
+		return 0;
+	}
+	dwarf_end(files->dwarf);
+	files->dwarf = NULL;
+	return err == -ENOMEM ? err : 0;
+}
+
+static bool has_dwarf(Elf *elf)
+{
+	return image__section(elf, ".debug_info") || image__section(elf, ".zdebug_info");
+}
+
+static int open_files(struct files *files, const struct symbolizer *symbolizer,
+		      const struct module *module)
+{
+	struct search search = { .nroots = 1 };
+	int err;
+
+	err = image__open(&files->image, module->fd);
+	if (err)
+		return err;
+	search.roots[0] = symbolizer->roots[module->root].fd;
+	if (module->root)
+		search.roots[search.nroots++] = symbolizer->roots[0].fd;
+	if (has_dwarf(files->image.elf))
+		return open_dwarf(files, &search, files->image.elf, module->path);
+
+	err = debug_file__find(&files->debug, &search, files->image.elf, module->path);
+	if (!err)
+		return open_dwarf(files, &search, files->debug.elf, files->debug.path);
+	files->mini = image__mini_debug(files->image.elf);
+	return err == -ENOMEM ? err : 0;
+}
+
+/* ---- from answers to frames ---- */
+
+/*
+ * Compilers give static C++ functions no linkage name in DWARF, but a mangled symbol; that of a
+ * part or copy of the function ends in " [clone .cold]", which DWARF's names never do.
+ */
+static const char *outermost_name(const struct scope *scope, const char *symbol, char *demangled)
+{
+	char *clone;
+
+	if (!scope || !scope->function)
+		return demangled ? demangled : symbol;
+	if (!scope->unqualified || !demangled || !strstr(demangled, scope->function))
+		return scope->function;
+	clone = strstr(demangled, " [clone ");
+	if (clone)
+		*clone = '\0';
+	return demangled;
+}
+
+static int set_frames(struct names *names, const struct query *query)
+{
+	struct names_frame frames[MAX_SCOPE_DEPTH] = {
+		{ .file = query->file, .line = query->line },
+	};
+	const struct scope *scope = query->scope;
+	char *demangled = query->symbol ? demangle(query->symbol) : NULL;
+	uint32_t last = 0;
+	int err;
+
+	for (; scope && scope->outer; scope = scope->outer) {
+		frames[last].function = scope->function;
+		frames[last++].inlined = true;
+		frames[last].file = scope->call_file;
+		frames[last].line = scope->call_line;
+	}
+	frames[last].function = outermost_name(scope, query->symbol, demangled);
+	err = names__set_frames(names, query->location, frames, last + 1);
+	free(demangled);
+	return err;
+}
+
+/* All queries are about one module. */
+static int name_module(const struct symbolizer *symbolizer, const struct module *module,
+		       struct names *names, struct query *queries, size_t nqueries)
+{
+	struct scope *scopes = NULL;
+	struct files files = {};
+	size_t nunknown = 0;
+	int err;
+
+	err = open_files(&files, symbolizer, module);
+	if (err == -ENOEXEC) {
+		err = 0;
+		goto set;
+	}
+	if (err)
+		goto out;
+	/* Those outside of the code come first and stay without an answer. */
+	for (size_t i = 0; i < nqueries; i++)
+		if (!image__address(&files.image, queries[i].offset, &queries[i].address)) {
+			struct query unknown = queries[i];
+
+			queries[i] = queries[nunknown];
+			queries[nunknown++] = unknown;
+		}
+	if (files.dwarf)
+		err = dwarf_names__find(files.dwarf, &files.image, names, queries + nunknown,
+					nqueries - nunknown, &scopes);
+	if (err)
+		goto out;
+	qsort(queries + nunknown, nqueries - nunknown, sizeof(*queries), query__by_address);
+	err = elf_names__find((Elf *[]){ files.image.elf, files.debug.elf, files.mini }, 3,
+			      queries + nunknown, nqueries - nunknown);
+set:
+	for (size_t i = 0; !err && i < nqueries; i++)
+		err = set_frames(names, &queries[i]);
+out:
+	scopes__free(scopes);
+	close_files(&files);
+	return err;
+}
+
+/* ---- the batch ---- */
+
+static int by_module(const void *a, const void *b)
+{
+	const struct query *x = a, *y = b;
+
+	return x->module < y->module ? -1 : x->module > y->module;
+}
+
+/* The locations without frames. The ones in no file are given their unknown frame at once. */
+static int collect_queries(const struct symbolizer *symbolizer, struct names *names,
+			   struct query *queries, size_t *nqueries)
+{
+	static const struct names_frame unknown;
+	uint32_t n = names__nlocations(names);
+	int err;
+
+	*nqueries = 0;
+	for (uint32_t i = 1; i < n; i++) {
+		const struct names_location *location = names__get_location(names, i);
+		/* The address after a call may already belong to the next function. */
+		uint64_t back = location->exact ? 0 : 1;
+
+		if (location->nframes)
+			continue;
+		if (location->module && location->module < symbolizer->nmodules &&
+		    symbolizer->modules[location->module].known && location->offset >= back) {
+			queries[(*nqueries)++] = (struct query){
+				.module = location->module,
+				.location = i,
+				.offset = location->offset - back,
+			};
+			continue;
+		}
+		err = names__set_frames(names, i, &unknown, 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names)
+{
+	size_t nqueries, first, next;
+	struct query *queries;
+	int err;
+
+	queries = calloc(names__nlocations(names), sizeof(*queries));
+	if (!queries)
+		return -ENOMEM;
+	err = collect_queries(symbolizer, names, queries, &nqueries);
+	if (err)
+		goto out;
+	qsort(queries, nqueries, sizeof(*queries), by_module);
+	for (first = 0; !err && first < nqueries; first = next) {
+		uint32_t module = queries[first].module;
+
+		for (next = first + 1; next < nqueries && queries[next].module == module;)
+			next++;
+		err = name_module(symbolizer, &symbolizer->modules[module], names, queries + first,
+				  next - first);
+	}
+out:
+	free(queries);
+	/* Debug information comes in hundreds of megabytes; glibc would keep them for us. */
+	if (!err && nqueries)
+		malloc_trim(0);
+	return err;
+}
