@@ -3,7 +3,9 @@ import os
 
 import pytest
 
-import tracing
+pytest.register_assert_rewrite("tracing")
+
+import tracing  # noqa: E402
 
 
 def pytest_configure(config):

@@ -77,8 +77,7 @@ static void *resize(void *p, size_t n)
 	void *q;
 
 	DROP(p);
-	q = realloc(p, n);
-	TAKE(q, n);
+	q = realloc(p, n), TAKE(q, n);
 	return q;
 }
 
@@ -104,8 +103,7 @@ static void reallocs(int argc, char **argv)
 	wall = reallocarray(wall, 3, 77), TAKE(wall, 231);
 	DROP(wall);
 #pragma GCC diagnostic ignored "-Wunused-result"
-	wall = realloc(wall, opaque(0));	/* frees, by glibc's reading */
-	TAKE(wall, 0);				/* musl's gives a block of 0 bytes */
+	wall = realloc(wall, opaque(0)), TAKE(wall, 0);	/* glibc: frees; musl: a block of 0 bytes */
 
 	p = memalign(1024, 3000), TAKE(p, 3000);
 	p = resize(p, 6000);
@@ -121,17 +119,14 @@ static void strings(int argc, char **argv)
 	const char *text = "a string of libc's own making";
 	char *p, *line = NULL;
 	size_t room = 0;
+	ssize_t length;
 	FILE *in;
 
 	p = strdup(text), TAKE(p, strlen(text) + 1);
 	p = strndup(text, 8), TAKE(p, 9);
-	if (asprintf(&p, "%s, printed: %d", text, argc) < 0)
-		abort();
-	TAKE(p, strlen(p) + 1);
+	length = asprintf(&p, "%s, printed: %d", text, argc), TAKE(p, length + 1);
 	in = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
-	if (getline(&line, &room, in) < 0)
-		abort();
-	TAKE(line, room);
+	length = getline(&line, &room, in), TAKE(line, room);
 	fclose(in);
 }
 

@@ -8,9 +8,9 @@
 #if PLUGIN == 1
 __attribute__((visibility("default"))) FRAME void plugin_allocate(void)
 {
-	void *p = malloc(101);
+	void *p;
 
-	TAKE(p, 101);
+	p = malloc(101), TAKE(p, 101);
 }
 #else
 __attribute__((visibility("default"))) FRAME void plugin_allocate(void)
@@ -20,8 +20,7 @@ __attribute__((visibility("default"))) FRAME void plugin_allocate(void)
 
 	memset(room, 1, sizeof(room));
 	__asm__ volatile("" : : "r"(room) : "memory");
-	p = malloc(202);
-	TAKE(p, 202);
+	p = malloc(202), TAKE(p, 202);
 	__asm__ volatile("" : : "r"(room) : "memory");
 }
 #endif

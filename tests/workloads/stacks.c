@@ -18,9 +18,9 @@
 
 static FRAME void bottom(size_t size)
 {
-	void *p = malloc(size);
+	void *p;
 
-	TAKE(p, size);
+	p = malloc(size), TAKE(p, size);
 }
 
 /* ---- deep N: N frames of recursion ---- */

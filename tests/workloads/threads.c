@@ -37,9 +37,9 @@ static struct {
 static void *produce(void *arg)
 {
 	for (size_t i = 0; i < PRODUCED; i++) {
-		void *p = malloc(i % 500), *q;
+		void *p, *q;
 
-		TAKE(p, i % 500);
+		p = malloc(i % 500), TAKE(p, i % 500);
 		if (i % 3 == 0) {
 			DROP(p);
 			q = realloc(p, i % 500 + 600), TAKE(q, i % 500 + 600), p = q;
@@ -124,10 +124,10 @@ static void eight(int argc, char **argv)
 
 static void *one_block(void *arg)
 {
-	void *p = malloc(64), *q = malloc(32);
+	void *p, *q;
 
-	TAKE(p, 64);
-	TAKE(q, 32);
+	p = malloc(64), TAKE(p, 64);
+	q = malloc(32), TAKE(q, 32);
 	let_go(q);
 	return p;
 }
@@ -177,10 +177,10 @@ static void restless(int argc, char **argv)
 		threads[i] = start(bustle, NULL);
 	truth_wait("busy");
 	for (size_t i = 0; i < 1000; i++) {
-		void *p = malloc(i), *q = malloc(i);
+		void *p, *q;
 
-		TAKE(p, i);
-		TAKE(q, i);
+		p = malloc(i), TAKE(p, i);
+		q = malloc(i), TAKE(q, i);
 		let_go(q);
 	}
 	atomic_store(&enough, true);

@@ -30,7 +30,8 @@ extern "C" {
 /* After a call whose result is returned: keeps the call from becoming a jump. */
 #define NOT_A_TAIL_CALL() __asm__ volatile("" ::: "memory")
 
-/* The block `p` of `size` bytes was allocated on this line. NULL is no block. */
+/* The block `p` of `size` bytes was allocated on this line, which must be the call's. NULL is no
+ * block. */
 #define TAKE(p, size) truth_take(__FILE__, __LINE__, (uintptr_t)(p), (size))
 /* The block is about to be freed, or handed to realloc. */
 #define DROP(p) truth_drop((uintptr_t)(p))
