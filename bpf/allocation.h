@@ -169,7 +169,8 @@ static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
 	walk_registers(&walker, process, ctx);
 	block.size = thread->size;
 	block.site = site_of(&walker.walk, walker.room, thread->process);
-	block.time = bpf_ktime_get_ns() >> BLOCK_TIME_SHIFT;
+	if (keep_time)
+		block.time = bpf_ktime_get_ns() >> BLOCK_TIME_SHIFT;
 	key.address = address;
 	key.process = thread->process;
 	if (put_block(process, &key, &block))

@@ -20,14 +20,11 @@ static __always_inline void raise_peak(struct process *process, __u64 size)
 	}
 }
 
-static __always_inline void process_in(struct process *process, __u64 size)
+/* Returns how many blocks there are now. */
+static __always_inline __u64 process_in(struct process *process, __u64 size)
 {
-	__u64 now = __sync_fetch_and_add(&process->size, size) + size;
-
-	__sync_fetch_and_add(&process->count, 1);
-	__sync_fetch_and_add(&process->alloc_size, size);
-	__sync_fetch_and_add(&process->alloc_count, 1);
-	raise_peak(process, now);
+	raise_peak(process, __sync_fetch_and_add(&process->size, size) + size);
+	return __sync_fetch_and_add(&process->count, 1) + 1;
 }
 
 static __always_inline void process_out(struct process *process, __u64 size)
@@ -40,16 +37,19 @@ static __always_inline void process_out(struct process *process, __u64 size)
 static __always_inline void book_in(struct process *process, struct site *site, __u64 size)
 {
 	struct process *sum = keep_sum ? process_at(0) : NULL;
+	__u64 live = process_in(process, size);
 
-	process_in(process, size);
 	if (sum)
-		process_in(sum, size);
+		live = process_in(sum, size);
 	if (site) {
-		__sync_fetch_and_add(&site->size, size);
-		__sync_fetch_and_add(&site->count, 1);
 		__sync_fetch_and_add(&site->alloc_size, size);
 		__sync_fetch_and_add(&site->alloc_count, 1);
+	} else {
+		__sync_fetch_and_add(&process->unplaced_size, size);
+		__sync_fetch_and_add(&process->unplaced_count, 1);
 	}
+	if (live == blocks_grow_at)
+		send_event(EVENT_GROW, 0, 0);
 }
 
 /* A block ended. */
@@ -62,8 +62,8 @@ static __always_inline void book_out(struct process *process, const struct block
 	if (sum)
 		process_out(sum, block->size);
 	if (site) {
-		__sync_fetch_and_add(&site->size, -block->size);
-		__sync_fetch_and_add(&site->count, -1ULL);
+		__sync_fetch_and_add(&site->freed_size, block->size);
+		__sync_fetch_and_add(&site->freed_count, 1);
 	}
 }
 
@@ -81,7 +81,6 @@ static __always_inline bool take_block_from(__u32 level, const struct block_key 
 		if (found) {
 			*block = *found;
 			bpf_map_delete_elem(map, key);
-			__sync_fetch_and_add(&live_blocks, -1ULL);
 			return true;
 		}
 		if (level-- == 0)
@@ -148,8 +147,6 @@ static __always_inline bool put_block(struct process *process, const struct bloc
 		count_lost(err == -E2BIG ? LOST_BLOCKS_FULL : LOST_BLOCKS_MEMORY);
 		return false;
 	}
-	if (__sync_fetch_and_add(&live_blocks, 1) == blocks_grow_at)
-		send_event(EVENT_GROW, 0, 0);
 	return true;
 }
 

@@ -169,13 +169,13 @@ struct {
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
 const volatile __u32 site_heads_mask = 65535;
+const volatile bool keep_time = false;	/* note when a block was allocated */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 
 /* Read and written while running. */
 __u32 counting;			/* the one switch: nothing is recorded before it is on */
 __u32 top_block_level;		/* newest level that has a map */
 __u64 blocks_grow_at;		/* live blocks at which user space is asked for the next level */
-__u64 live_blocks;
 __u32 next_site = 1;		/* 0 is "no place" */
 __u32 next_frame;		/* index into the frame pool */
 __u64 lost[LOST_MAX];

@@ -125,7 +125,7 @@ struct process {
 	__u32 space;		/* index of the current struct space; 0: none yet */
 	__u64 size, count;	/* outstanding: bytes asked for, blocks */
 	__u64 peak_size;	/* highest value that size ever had */
-	__u64 alloc_size, alloc_count;
+	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
 	/* The dynamic linker changed the mappings `changes` times so far, of which user space has
 	 * read `changes_read`; `changing` says what is pending while these differ. */
 	__u32 changes, changes_read;
@@ -158,8 +158,8 @@ struct site {
 	__u16 nframes;
 	__u8 stop;		/* enum stop_reason */
 	__u8 pad;
-	__u64 size, count;	/* outstanding */
-	__u64 alloc_size, alloc_count;
+	__u64 alloc_size, alloc_count; /* ever allocated: bytes asked for, blocks */
+	__u64 freed_size, freed_count; /* of these, no longer outstanding */
 	__u32 epoch;		/* struct space's */
 	__u32 pad2;
 };

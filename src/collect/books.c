@@ -113,21 +113,35 @@ static int add_processes(struct books *books, struct traced *const *processes, s
 	return 0;
 }
 
-/* Blocks whose stack could not be kept: what the process' books have and no site has. */
-struct unplaced {
-	uint64_t size, count, alloc_size, alloc_count;
+/* What a process' sites have in all: the rest of its books are blocks without a stack. */
+struct placed {
+	uint64_t size, count;
 };
 
+/* Freed before allocated: whatever happens in between, no more is freed than was allocated. */
+static void read_counters(const struct site *site, struct trace *trace)
+{
+	uint64_t size = __atomic_load_n(&site->freed_size, __ATOMIC_ACQUIRE);
+	uint64_t count = __atomic_load_n(&site->freed_count, __ATOMIC_ACQUIRE);
+
+	trace->alloc_size = __atomic_load_n(&site->alloc_size, __ATOMIC_ACQUIRE);
+	trace->alloc_count = __atomic_load_n(&site->alloc_count, __ATOMIC_ACQUIRE);
+	trace->size = trace->alloc_size - size;
+	trace->count = trace->alloc_count - count;
+}
+
 static int add_site(struct books *books, struct traced *const *processes, uint32_t id,
-		    struct unplaced *placed, struct snapshot *snapshot)
+		    struct placed *placed, struct snapshot *snapshot)
 {
 	const struct site *site = tables__site(books->tables, id);
-	/* Set last in the kernel half: what comes before is complete. */
-	uint64_t alloc_count = site ? __atomic_load_n(&site->alloc_count, __ATOMIC_ACQUIRE) : 0;
-	uint32_t process = alloc_count && site->process < MAX_PROCESSES ?
-				   books->process_of[site->process] : 0;
-	struct trace trace;
+	struct trace trace = {};
+	uint32_t process = 0;
 
+	if (site)
+		read_counters(site, &trace);
+	/* Counted last in the kernel half: what comes before is complete. */
+	if (trace.alloc_count && site->process < MAX_PROCESSES)
+		process = books->process_of[site->process];
 	if (!process)
 		return 0;
 	process--;
@@ -137,43 +151,32 @@ static int add_site(struct books *books, struct traced *const *processes, uint32
 		if (err)
 			return err;
 	}
-	trace = (struct trace){
-		.process = process,
-		.stack = books->stacks[id],
-		.size = site->size,
-		.count = site->count,
-		.alloc_size = site->alloc_size,
-		.alloc_count = alloc_count,
-	};
+	trace.process = process;
+	trace.stack = books->stacks[id];
 	placed[process].size += trace.size;
 	placed[process].count += trace.count;
-	placed[process].alloc_size += trace.alloc_size;
-	placed[process].alloc_count += trace.alloc_count;
-	snapshot->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += alloc_count;
+	snapshot->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += trace.alloc_count;
 	return snapshot__add_trace(snapshot, &trace);
 }
 
-/* Only where a stack was lost: otherwise a difference is just what happened while we read. */
 static int add_unplaced(struct books *books, struct traced *const *processes,
-			const struct unplaced *placed, struct snapshot *snapshot)
+			const struct placed *placed, struct snapshot *snapshot)
 {
-	const uint64_t *lost = snapshot->lost;
-
-	if (!lost[LOST_STACKS_FULL] && !lost[LOST_STACKS_MEMORY])
-		return 0;
 	for (size_t i = 0; i < snapshot->nprocesses; i++) {
 		const struct process *all = &books->tables->processes[processes[i]->index];
 		struct trace trace = {
 			.process = i,
 			.size = all->size - placed[i].size,
 			.count = all->count - placed[i].count,
-			.alloc_size = all->alloc_size - placed[i].alloc_size,
-			.alloc_count = all->alloc_count - placed[i].alloc_count,
+			.alloc_size = all->unplaced_size,
+			.alloc_count = all->unplaced_count,
 		};
-		int err = trace.alloc_count && (int64_t)trace.size >= 0 &&
-				  (int64_t)trace.count >= 0 ?
-				  snapshot__add_trace(snapshot, &trace) : 0;
+		int err;
 
+		/* None lost: a difference is just what happened while we read. */
+		if (!trace.alloc_count || (int64_t)trace.size < 0 || (int64_t)trace.count < 0)
+			continue;
+		err = snapshot__add_trace(snapshot, &trace);
 		if (err)
 			return err;
 	}
@@ -203,7 +206,7 @@ int books__read(struct books *books, struct traced *const *processes, size_t npr
 		uint64_t min_age_ns, struct snapshot *snapshot)
 {
 	uint32_t nsites = tables__nsites(books->tables), *sites;
-	struct unplaced *placed = calloc(nprocesses ? nprocesses : 1, sizeof(*placed));
+	struct placed *placed = calloc(nprocesses ? nprocesses : 1, sizeof(*placed));
 	int err;
 
 	sites = calloc(nsites + 1, sizeof(*sites));	/* by trace */

@@ -69,6 +69,7 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 		.max_blocks = collector->opts.max_blocks,
 		.max_stacks = collector->opts.max_stacks,
 		.nframe = collector->opts.nframe,
+		.keep_time = collector->opts.min_age_ns,
 		.keep_sum = collector->opts.nprocesses > 1,
 	};
 	int err = tables__open(&opts, &collector->tables);
@@ -244,7 +245,11 @@ static void let_go(struct collector *collector, const struct traced *traced)
 
 static void follow_exec(struct collector *collector, struct traced *traced, uint32_t index)
 {
+	uint32_t old = traced->index;
+
 	traced__exec(traced, index, collector->modules);
+	if (tables__forget_blocks(&collector->tables, old))
+		log__warn("the blocks of process %d's old program take up room", traced->pid);
 	log__verbose("process %d runs a new program: %s; its books begin anew", traced->pid,
 		     traced->comm);
 }

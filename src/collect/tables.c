@@ -68,6 +68,7 @@ static int load(const struct tables_opts *opts, bool sessions, struct tables *ta
 	skel->rodata->nframe_limit = opts->nframe;
 	skel->rodata->max_sites = opts->max_stacks;
 	skel->rodata->site_heads_mask = heads - 1;
+	skel->rodata->keep_time = opts->keep_time;
 	skel->rodata->keep_sum = opts->keep_sum;
 	bpf_map__set_max_entries(skel->maps.site_heads, heads);
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
@@ -202,6 +203,15 @@ static int add_block_level(struct tables *tables)
 	return 0;
 }
 
+static uint64_t live_blocks(const struct tables *tables)
+{
+	uint64_t live = 0;
+
+	for (uint32_t i = 1; i < MAX_PROCESSES; i++)
+		live += __atomic_load_n(&tables->processes[i].count, __ATOMIC_ACQUIRE);
+	return live;
+}
+
 /* A new level when the present ones are half full: the other half is the time that it takes. */
 static int grow_blocks(struct tables *tables)
 {
@@ -214,7 +224,7 @@ static int grow_blocks(struct tables *tables)
 		for (uint32_t i = 0; i < tables->nblock_levels; i++)
 			capacity += level_capacity(tables->max_blocks, i);
 		__atomic_store_n(&bss->blocks_grow_at, capacity / 2, __ATOMIC_RELEASE);
-		if (capacity && __atomic_load_n(&bss->live_blocks, __ATOMIC_ACQUIRE) < capacity / 2)
+		if (capacity && live_blocks(tables) < capacity / 2)
 			return 0;
 		err = add_block_level(tables);
 		if (err)
@@ -322,48 +332,92 @@ static uint32_t block_clock(void)
 
 #define BATCH 4096
 
-static int old_blocks_of_level(int fd, uint32_t now, uint32_t age, uint64_t *size,
-			       uint64_t *count, uint32_t nsites)
+/* Calls look(key, block, context) for every entry of a level; stops at its first error. */
+static int for_each_block(int fd,
+			  int (*look)(const struct block_key *key, const struct block *block,
+				      void *context),
+			  void *context)
 {
 	struct block_key *keys = calloc(BATCH, sizeof(*keys));
 	struct block *blocks = calloc(BATCH, sizeof(*blocks));
-	uint64_t token = 0;
-	bool first = true;
 	int err = keys && blocks ? 0 : -ENOMEM;
+	bool first = true;
+	uint64_t token = 0;
 
 	while (!err) {
 		uint32_t n = BATCH;
+		bool last = false;
 
-		if (bpf_map_lookup_batch(fd, first ? NULL : &token, &token, keys, blocks, &n, NULL))
-			err = -errno;
-		if (err && err != -ENOENT)	/* ENOENT: these were the last */
+		if (bpf_map_lookup_batch(fd, first ? NULL : &token, &token, keys, blocks, &n, NULL)) {
+			last = errno == ENOENT;
+			err = last ? 0 : -errno;
+		}
+		for (uint32_t i = 0; !err && i < n; i++)
+			err = look(&keys[i], &blocks[i], context);
+		if (last)
 			break;
 		first = false;
-		for (uint32_t i = 0; i < n; i++) {
-			if (blocks[i].site >= nsites || (uint32_t)(now - blocks[i].time) < age)
-				continue;
-			size[blocks[i].site] += blocks[i].size;
-			count[blocks[i].site]++;
-		}
 	}
 	free(keys);
 	free(blocks);
-	return err == -ENOENT ? 0 : err;
+	return err;
+}
+
+struct forget {
+	int fd;
+	uint32_t process;
+};
+
+static int forget_block(const struct block_key *key, const struct block *block, void *context)
+{
+	const struct forget *forget = context;
+
+	if (key->process == forget->process && bpf_map_delete_elem(forget->fd, key) &&
+	    errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+int tables__forget_blocks(struct tables *tables, uint32_t process)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < tables->nblock_levels; i++) {
+		struct forget forget = { tables->block_levels[i], process };
+
+		err = for_each_block(forget.fd, forget_block, &forget);
+	}
+	if (!err)
+		memset(&tables->processes[process], 0, sizeof(struct process));
+	return err;
+}
+
+struct age_sums {
+	uint32_t now, age;
+	uint64_t *size, *count;
+	uint32_t nsites;
+};
+
+static int sum_old_block(const struct block_key *key, const struct block *block, void *context)
+{
+	const struct age_sums *sums = context;
+
+	if (block->site < sums->nsites && (uint32_t)(sums->now - block->time) >= sums->age) {
+		sums->size[block->site] += block->size;
+		sums->count[block->site]++;
+	}
+	return 0;
 }
 
 int tables__old_blocks(const struct tables *tables, uint64_t age_ns, uint64_t *size,
 		       uint64_t *count, uint32_t nsites)
 {
-	uint32_t now = block_clock(), age = age_ns >> BLOCK_TIME_SHIFT;
+	struct age_sums sums = { block_clock(), age_ns >> BLOCK_TIME_SHIFT, size, count, nsites };
+	int err = 0;
 
-	for (uint32_t i = 0; i < tables->nblock_levels; i++) {
-		int err = old_blocks_of_level(tables->block_levels[i], now, age, size, count,
-					      nsites);
-
-		if (err)
-			return err;
-	}
-	return 0;
+	for (uint32_t i = 0; !err && i < tables->nblock_levels; i++)
+		err = for_each_block(tables->block_levels[i], sum_old_block, &sums);
+	return err;
 }
 
 uint64_t tables__programs_skipped(const struct tables *tables)

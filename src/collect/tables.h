@@ -18,6 +18,7 @@ struct tables_opts {
 	uint32_t max_blocks;	/* live blocks followed at one time */
 	uint32_t max_stacks;	/* distinct stacks of all processes */
 	uint32_t nframe;	/* traceback limit */
+	bool keep_time;		/* note when a block was allocated, for tables__old_blocks() */
 	bool keep_sum;		/* keep the sum of all processes in processes[0] */
 };
 
@@ -57,6 +58,9 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 
 /* The pid's books from now on: an index into processes, zeroed, or -errno. */
 int tables__add_process(struct tables *tables, uint32_t pid);
+/* Takes the blocks of books that nobody reads any more out of the tables. */
+int tables__forget_blocks(struct tables *tables, uint32_t process);
+
 /* Live blocks older than `age_ns`, added up by site into size[] and count[] (nsites long). */
 int tables__old_blocks(const struct tables *tables, uint64_t age_ns, uint64_t *size,
 		       uint64_t *count, uint32_t nsites);
