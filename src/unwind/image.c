@@ -78,8 +78,9 @@ int unwind_image__open(struct image *image, const void *data, size_t size)
 		    image->ncode == IMAGE_MAX_SEGMENTS ||
 		    segment.p_vaddr + segment.p_filesz < segment.p_vaddr)
 			continue;
-		image->code[image->ncode++] = clip(image, segment.p_offset, segment.p_filesz,
-						   segment.p_vaddr);
+		image->code[image->ncode] = clip(image, segment.p_offset, segment.p_filesz,
+						 segment.p_vaddr);
+		image->ncode += image->code[image->ncode].size > 0;
 	}
 	return 0;
 }
@@ -111,6 +112,36 @@ static bool find_section(const struct image *image, const char *name, Elf64_Shdr
 			continue;
 		if (copy(image, offset, found, length) && !memcmp(found, name, length))
 			return true;
+	}
+	return false;
+}
+
+bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor, uint64_t *start,
+			  uint64_t *size)
+{
+	Elf64_Shdr section;
+	Elf64_Ehdr header;
+	Elf64_Sym symbol;
+
+	if (!read_header(image, &header))
+		return false;
+	for (; read_section(image, &header, cursor->section, &section); cursor->section++) {
+		uint64_t count = section.sh_size / sizeof(symbol), offset;
+
+		if (section.sh_type != SHT_DYNSYM && section.sh_type != SHT_SYMTAB)
+			count = 0;
+		while (cursor->symbol < count) {
+			offset = (uint64_t)cursor->symbol++ * sizeof(symbol);
+			if (__builtin_add_overflow(section.sh_offset, offset, &offset) ||
+			    !copy(image, offset, &symbol, sizeof(symbol)))
+				break;
+			if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || !symbol.st_value)
+				continue;
+			*start = symbol.st_value;
+			*size = symbol.st_size;
+			return true;
+		}
+		cursor->symbol = 0;
 	}
 	return false;
 }

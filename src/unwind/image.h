@@ -39,6 +39,17 @@ bool unwind_image__eh_frame(const struct image *image, struct image_bytes *bytes
 int unwind_image__debug_frame(const struct image *image, struct image_bytes *bytes);
 void image_bytes__release(struct image_bytes *bytes);
 
+/*
+ * Goes through the functions that the symbol tables name; start with a zeroed cursor. False: no
+ * more. Size 0: unknown.
+ */
+struct image_cursor {
+	uint32_t section, symbol;
+};
+
+bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor, uint64_t *start,
+			  uint64_t *size);
+
 /* The executable segment that holds `address`, or NULL. */
 const struct image_bytes *unwind_image__code_at(const struct image *image, uint64_t address);
 

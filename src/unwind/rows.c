@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "unwind/cfi.h"
+#include "unwind/decode.h"
 #include "unwind/image.h"
 #include "unwind/pieces.h"
 #include "unwind/unwind.h"
@@ -180,6 +181,8 @@ static int build(struct builder *builder, const struct image *image, const struc
 
 	for (int i = 0; i < SOURCES && !err; i++)
 		err = read_section(builder, image, debug, i, &sections[i], &pieces);
+	if (!err && !builder->damaged)
+		err = decode__uncovered(image, &pieces);
 	if (!err && pieces.count) {
 		builder->base = pieces.list[0].start & ~0xfffULL;
 		/* Damage can hide entries: where there is none, that means nothing. */

@@ -244,7 +244,8 @@ static uint64_t compare_at(struct comparison *c, uint64_t address)
 
 	c->compared++;
 	if (dwarf_cfi_addrframe(c->cfi, address, &frame)) {
-		if (rule->cfa != CFA_NONE)
+		/* We know an ELF entry by its place: the loader's has no unwind information. */
+		if (rule->cfa != CFA_NONE && rule->cfa != CFA_BOTTOM)
 			fail_at(c, address, "a gap");
 		return address;
 	}

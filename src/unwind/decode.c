@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The few places of code without unwind information that are known by their instructions. */
+#include "unwind/decode.h"
+
+#include <Zydis/Zydis.h>
+#include <errno.h>
+#include <string.h>
+
+#include "unwind/functions.h"
+
+#define MAX_STRAIGHT 32	/* instructions; musl's _start has 5 */
+
+static bool starts_with(const struct image_bytes *code, size_t at, const void *bytes, size_t size)
+{
+	return at <= code->size && size <= code->size - at && !memcmp(code->data + at, bytes, size);
+}
+
+/*
+ * A frame with nobody above it: the code from `start` to its first call, which is the only place
+ * that a stack can return to. What is called gets into `functions`.
+ */
+static int add_bottom(const struct image_bytes *code, uint64_t start, struct pieces *pieces,
+		      struct functions *functions)
+{
+	struct piece piece = { .start = start, .rule = { .cfa = CFA_BOTTOM } };
+	ZydisDecoder decoder;
+	ZydisDecodedInstruction instruction;
+	uint64_t at = start - code->address;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (int i = 0; i < MAX_STRAIGHT; i++) {
+		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code->data + at,
+							      code->size - at, &instruction)))
+			return 0;
+		at += instruction.length;
+		if (instruction.mnemonic == ZYDIS_MNEMONIC_CALL)
+			break;
+		if (instruction.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
+			return 0;
+	}
+	piece.end = code->address + at;
+	if (instruction.mnemonic != ZYDIS_MNEMONIC_CALL ||
+	    pieces__overlap(pieces, piece.start, piece.end))
+		return 0;
+	if (instruction.raw.imm[0].is_relative)
+		functions__expect(functions, piece.end + instruction.raw.imm[0].value.s, 0);
+	return pieces__add(pieces, &piece);
+}
+
+/*
+ * musl and Go describe no frame for the code that their signal handlers return to; every unwinder
+ * knows it by its bytes (libgcc's md-unwind-support.h, gdb's amd64-linux-tdep.c):
+ * mov $15 (rt_sigreturn), %rax or %eax; syscall.
+ */
+static int add_signal_return(const struct image_bytes *code, size_t syscall, struct pieces *pieces)
+{
+	struct piece piece = { .end = code->address + syscall + 2, .rule = { .cfa = CFA_SIGNAL } };
+
+	if (syscall >= 7 && starts_with(code, syscall - 7, "\x48\xc7\xc0\x0f\0\0\0", 7))
+		piece.start = piece.end - 9;
+	else if (syscall >= 5 && starts_with(code, syscall - 5, "\xb8\x0f\0\0\0", 5))
+		piece.start = piece.end - 7;
+	else
+		return 0;
+	if (pieces__overlap(pieces, piece.start, piece.end))
+		return 0;
+	/* A handler returns to the first byte, and return addresses are looked up at pc - 1. */
+	if (piece.start > code->address && !pieces__overlap(pieces, piece.start - 1, piece.end))
+		piece.start--;
+	return pieces__add(pieces, &piece);
+}
+
+/* After a clone (musl, src/thread/x86_64/clone.s): test %eax,%eax; jne parent; xor %ebp,%ebp. */
+static int add_clone(const struct image_bytes *code, size_t syscall, struct pieces *pieces,
+		     struct functions *functions)
+{
+	size_t child = syscall + 6;
+
+	if (!starts_with(code, syscall, "\x0f\x05\x85\xc0\x75", 5) ||
+	    !starts_with(code, child, "\x31\xed", 2))
+		return 0;
+	return add_bottom(code, code->address + child, pieces, functions);
+}
+
+static int add_syscalls(const struct image_bytes *code, uint64_t start, uint64_t end,
+			struct pieces *pieces, struct functions *functions)
+{
+	const uint8_t *at = code->data + (start - code->address);
+	const uint8_t *stop = code->data + (end - code->address);
+	int err = 0;
+
+	for (; !err && (at = memmem(at, stop - at, "\x0f\x05", 2)); at++) {
+		err = add_signal_return(code, at - code->data, pieces);
+		if (!err)
+			err = add_clone(code, at - code->data, pieces, functions);
+	}
+	return err;
+}
+
+/* Calls add_syscalls() for every stretch of the segment that no settled piece covers. */
+static int search_gaps(const struct image_bytes *code, struct pieces *pieces,
+		       struct functions *functions)
+{
+	uint64_t start = code->address, end = code->address + code->size;
+	size_t settled = pieces->settled;
+	int err;
+
+	for (size_t i = 0; i < settled; i++) {
+		struct piece piece = pieces->list[i];
+
+		if (piece.end <= start)
+			continue;
+		if (piece.start > start && piece.start < end) {
+			err = add_syscalls(code, start, piece.start, pieces, functions);
+			if (err)
+				return err;
+		}
+		start = piece.end;
+		if (start >= end)
+			return 0;
+	}
+	return add_syscalls(code, start, end, pieces, functions);
+}
+
+int decode__uncovered(const struct image *image, struct pieces *pieces)
+{
+	const struct image_bytes *entry = unwind_image__code_at(image, image->entry);
+	struct functions *functions = functions__new(image);
+	int err = functions ? 0 : -ENOMEM;
+
+	if (!err && entry)
+		err = add_bottom(entry, image->entry, pieces, functions);
+	for (uint32_t i = 0; i < image->ncode && !err; i++)
+		err = search_gaps(&image->code[i], pieces, functions);
+	pieces__settle(pieces);
+	if (!err)
+		err = functions__follow(functions, pieces);
+	functions__free(functions);
+	return err;
+}
