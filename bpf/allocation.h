@@ -58,7 +58,7 @@ static __always_inline __u64 trampoline_page(void)
  * depth it is a tail call if the return address is already the trampoline's; else the call in
  * progress ended unseen (longjmp, or the kernel had no memory to catch its return).
  */
-static __always_inline bool is_nested(const struct thread *thread, __u64 sp)
+static __always_inline bool is_nested(struct thread *thread, __u64 sp)
 {
 	__u64 page, back = 0;
 
@@ -70,7 +70,19 @@ static __always_inline bool is_nested(const struct thread *thread, __u64 sp)
 			return true;
 	}
 	count_lost(LOST_BLOCKS_RETURN);
+	thread->call = ENTRY_NONE;
 	return false;
+}
+
+/* n * size as the allocator sees it: what overflows is more than there can be. */
+static __always_inline __u64 product(__u64 n, __u64 size)
+{
+	__u64 most = ~0ULL;
+
+	asm volatile("" : "+r"(most));	/* or clang makes it a 128-bit product, which BPF has not */
+	if ((n | size) >> 32 && n && most / n < size)
+		return most;
+	return n * size;
 }
 
 static __always_inline void take_old_block(struct thread *thread, __u64 address)
@@ -96,7 +108,7 @@ static __always_inline bool call_begins(struct pt_regs *ctx, enum entry_point en
 		thread->size = a;
 		break;
 	case ENTRY_CALLOC:
-		thread->size = a * b;	/* if that overflows, calloc fails */
+		thread->size = product(a, b);
 		break;
 	case ENTRY_REALLOC:
 		thread->size = b;
@@ -104,7 +116,7 @@ static __always_inline bool call_begins(struct pt_regs *ctx, enum entry_point en
 		take_old_block(thread, a);
 		break;
 	case ENTRY_REALLOCARRAY:
-		thread->size = b * c;
+		thread->size = product(b, c);
 		take_old_block(thread, a);
 		break;
 	case ENTRY_ALIGNED_ALLOC:
