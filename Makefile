@@ -25,10 +25,11 @@ SAN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recove
 endif
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc -Iinclude -I$(BUILD) -MMD -MP
-LIBS := -lbpf -ldw -lelf -lz -lZydis -liberty -lpthread
+LIBS := -lbpf -ldw -lelf -lz -lprotobuf-c -lZydis -liberty -lpthread
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
-OBJS := $(SRCS:%.c=$(BUILD)/%.o)
+PROFILE := src/snapshot/profile.pb-c
+OBJS := $(SRCS:%.c=$(BUILD)/%.o) $(BUILD)/$(PROFILE).o
 BIN := $(BUILD)/memtracebpf
 SKEL := $(BUILD)/memtracebpf.skel.h
 
@@ -43,6 +44,17 @@ $(BUILD)/%.o: %.c
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/$(PROFILE).c: src/snapshot/profile.proto
+	$(call msg,PROTO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+
+$(BUILD)/$(PROFILE).o: $(BUILD)/$(PROFILE).c
+	$(call msg,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/src/snapshot/pprof_read.o $(BUILD)/src/snapshot/pprof_write.o: $(BUILD)/$(PROFILE).c
 
 # Only the loader of the kernel half sees the skeleton.
 $(filter $(BUILD)/src/collect/%,$(OBJS)): $(SKEL)
@@ -63,10 +75,12 @@ $(SKEL): $(BUILD)/memtracebpf.bpf.o
 
 # tests/unit/test_X.c links with what it tests and nothing else.
 BASE := src/base/log.c
-unit_snapshot := $(wildcard src/snapshot/*.c) $(BASE)
-unit_report := $(wildcard src/snapshot/*.c src/report/*.c) $(BASE)
-unit_cli := $(wildcard src/cli/*.c src/snapshot/*.c) $(BASE)
-unit_symbol := $(wildcard src/symbol/*.c src/snapshot/*.c) $(BASE)
+SNAPSHOT := $(wildcard src/snapshot/*.c) $(PROFILE).c $(BASE)
+unit_snapshot := $(SNAPSHOT)
+unit_pprof := $(SNAPSHOT)
+unit_report := $(wildcard src/report/*.c) $(SNAPSHOT)
+unit_cli := $(wildcard src/cli/*.c) $(SNAPSHOT)
+unit_symbol := $(wildcard src/symbol/*.c) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
 unit_unwind_libdw := $(unit_unwind)
 unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)

@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <string.h>
-
-#include "snapshot/snapshot.h"
 
 const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign)
 {
@@ -100,59 +97,6 @@ void write_json_string(FILE *out, const char *s)
 		s += length ? length : 1;
 	}
 	putc('"', out);
-}
-
-static const struct {
-	const char *key, *words;
-} stop_reasons[STOP_MAX] = {
-	[STOP_BOTTOM] = { "bottom" },
-	[STOP_LIMIT_ASKED] = { "limit_asked" },
-	[STOP_DEPTH] = { "depth", "deeper than the traceback limit can be" },
-	[STOP_NO_ROWS] = { "no_rows", "no unwind information" },
-	[STOP_UNMAPPED] = { "unmapped", "the return address is in no known mapping" },
-	[STOP_MAPS_CHANGED] = { "maps_changed", "libraries came or went and were not known yet" },
-	[STOP_STACK_READ] = { "stack_read", "the stack could not be read" },
-	[STOP_NO_PROGRESS] = { "no_progress", "the next frame does not lie above this one" },
-	[STOP_REGISTER] = { "register", "a register needed to go on has lost its value" },
-};
-
-const char *stop_reason__words(enum stop_reason stop)
-{
-	return stop_reasons[stop].words;
-}
-
-const char *stop_reason__key(enum stop_reason stop)
-{
-	return stop_reasons[stop].key;
-}
-
-const char *lost_reason__words(enum lost_reason reason)
-{
-	static const char *const words[LOST_MAX] = {
-		[LOST_BLOCKS_FULL] = "blocks not followed: --max-blocks was reached",
-		[LOST_BLOCKS_MEMORY] = "blocks not followed: the kernel had no memory for them",
-		[LOST_BLOCKS_RETURN] = "blocks not followed: the allocator's return was not seen",
-		[LOST_STACKS_FULL] = "allocations without a place: --max-stacks was reached",
-		[LOST_STACKS_MEMORY] =
-			"allocations without a place: the table could not grow in time",
-		[LOST_THREAD] = "calls not followed: no memory for the state of their threads",
-		[LOST_FREES_UNMATCHED] =
-			"frees of blocks that are not in the books (allocated before tracing?)",
-		[LOST_FREES_MISSED] = "blocks whose free was missed: their address came again",
-		[LOST_EVENTS] = "events dropped: the ring buffer was full",
-	};
-
-	return words[reason];
-}
-
-uint64_t snapshot__frames_cut(const struct snapshot *snapshot)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < STOP_MAX; i++)
-		if (stop_reason__words(i))
-			sum += snapshot->frames_cut[i];
-	return sum;
 }
 
 int finish_stream(FILE *out)

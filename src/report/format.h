@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Small things that the formats share: sizes, strings of unknown origin, reasons in words. */
+/* Small things that the formats share: sizes and strings of unknown origin. */
 #ifndef MT_FORMAT_H
 #define MT_FORMAT_H
 
@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-
-#include "snapshot/snapshot.h"
 
 #define FORMAT_SIZE_MAX 32
 
@@ -22,15 +20,6 @@ const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign);
 void write_text(FILE *out, const char *s);
 /* As a JSON string with its quotes, invalid UTF-8 replaced by U+FFFD; null for NULL. */
 void write_json_string(FILE *out, const char *s);
-
-/* Why a stack ends early: "no unwind information". NULL where that is no loss. */
-const char *stop_reason__words(enum stop_reason stop);
-/* As a JSON key: "no_rows". */
-const char *stop_reason__key(enum stop_reason stop);
-/* What was lost and why, to follow a number: "blocks not followed: ...". */
-const char *lost_reason__words(enum lost_reason reason);
-/* Stacks that ended early, for any reason that is a loss. */
-uint64_t snapshot__frames_cut(const struct snapshot *snapshot);
 
 /* Flushes; the error that the stream has had so far. */
 int finish_stream(FILE *out);

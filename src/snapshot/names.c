@@ -35,7 +35,7 @@ struct stack_entry {
 	UT_hash_handle hh;
 	uint32_t index;
 	uint32_t nlocations;
-	uint32_t key[]; /* the stop reason, then the locations */
+	uint32_t key[];
 };
 
 /* Pointers to entries by index. */
@@ -50,6 +50,8 @@ struct names {
 	struct location_entry *locations;
 	struct stack_entry *stacks;
 	struct table module_table, location_table, stack_table;
+	uint32_t *key; /* of the stack that is looked for */
+	size_t key_room;
 };
 
 static int table__append(struct table *table, void *item, uint32_t *index)
@@ -141,43 +143,65 @@ const struct names_module *names__get_module(const struct names *names, uint32_t
 	return names->module_table.items[index];
 }
 
+uint32_t names__nmodules(const struct names *names)
+{
+	return names->module_table.count;
+}
+
+/* A location with the key, in the table but not yet in the hash. */
+static struct location_entry *names__append_location(struct names *names,
+						     const struct location_key *key)
+{
+	struct location_entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return NULL;
+	entry->key = *key;
+	entry->location.module = key->module;
+	entry->location.offset = key->offset;
+	entry->location.exact = key->exact;
+	if (table__append(&names->location_table, entry, &entry->index)) {
+		free(entry);
+		return NULL;
+	}
+	return entry;
+}
+
 int names__location(struct names *names, uint32_t module, uint64_t offset, bool exact,
 		    uint32_t *index)
 {
 	struct location_key key = { .offset = offset, .module = module, .exact = exact };
 	struct location_entry *entry;
-	int err;
 
 	HASH_FIND(hh, names->locations, &key, sizeof(key), entry);
-	if (entry) {
-		*index = entry->index;
-		return 0;
+	if (!entry) {
+		entry = names__append_location(names, &key);
+		if (!entry)
+			return -ENOMEM;
+		/* If it does not get in, it stays in the table, unused. */
+		HASH_ADD(hh, names->locations, key, sizeof(key), entry);
+		if (!HASH_ADDED(entry))
+			return -ENOMEM;
 	}
-	entry = calloc(1, sizeof(*entry));
+	*index = entry->index;
+	return 0;
+}
+
+int names__add_location(struct names *names, uint32_t module, uint64_t offset, bool exact,
+			uint32_t *index)
+{
+	const struct location_key key = { .offset = offset, .module = module, .exact = exact };
+	struct location_entry *entry = names__append_location(names, &key);
+
 	if (!entry)
 		return -ENOMEM;
-	entry->key = key;
-	entry->location.module = module;
-	entry->location.offset = offset;
-	entry->location.exact = exact;
-	HASH_ADD(hh, names->locations, key, sizeof(key), entry);
-	if (!HASH_ADDED(entry)) {
-		free(entry);
-		return -ENOMEM;
-	}
-	err = table__append(&names->location_table, &entry->location, &entry->index);
-	if (err) {
-		HASH_DEL(names->locations, entry);
-		free(entry);
-		return err;
-	}
 	*index = entry->index;
 	return 0;
 }
 
 struct names_location *names__get_location(const struct names *names, uint32_t index)
 {
-	return names->location_table.items[index];
+	return &((struct location_entry *)names->location_table.items[index])->location;
 }
 
 uint32_t names__nlocations(const struct names *names)
@@ -211,26 +235,45 @@ int names__set_frames(struct names *names, uint32_t location, const struct names
 	return 0;
 }
 
+/* A key is what the hash compares: the stop reason, then the locations. */
+static int names__stack_key(struct names *names, const uint32_t *locations, uint32_t nlocations,
+			    uint8_t stop)
+{
+	if (nlocations >= names->key_room) {
+		size_t room = 2 * ((size_t)nlocations + 1);
+		uint32_t *key = reallocarray(names->key, room, sizeof(*key));
+
+		if (!key)
+			return -ENOMEM;
+		names->key = key;
+		names->key_room = room;
+	}
+	names->key[0] = stop;
+	if (nlocations)
+		memcpy(names->key + 1, locations, nlocations * sizeof(*locations));
+	return 0;
+}
+
 int names__stack(struct names *names, const uint32_t *locations, uint32_t nlocations, uint8_t stop,
 		 uint32_t *index)
 {
 	size_t length = (1 + (size_t)nlocations) * sizeof(uint32_t);
-	struct stack_entry *entry, *known;
+	struct stack_entry *entry;
 	int err;
 
+	err = names__stack_key(names, locations, nlocations, stop);
+	if (err)
+		return err;
+	HASH_FIND(hh, names->stacks, names->key, length, entry);
+	if (entry) {
+		*index = entry->index;
+		return 0;
+	}
 	entry = malloc(sizeof(*entry) + length);
 	if (!entry)
 		return -ENOMEM;
 	entry->nlocations = nlocations;
-	entry->key[0] = stop;
-	if (nlocations)
-		memcpy(entry->key + 1, locations, nlocations * sizeof(*locations));
-	HASH_FIND(hh, names->stacks, entry->key, length, known);
-	if (known) {
-		free(entry);
-		*index = known->index;
-		return 0;
-	}
+	memcpy(entry->key, names->key, length);
 	HASH_ADD(hh, names->stacks, key, length, entry);
 	if (!HASH_ADDED(entry)) {
 		free(entry);
@@ -291,14 +334,17 @@ void names__free(struct names *names)
 {
 	if (!names)
 		return;
-	for (uint32_t i = 0; i < names->location_table.count; i++)
+	HASH_CLEAR(hh, names->locations);
+	for (uint32_t i = 0; i < names->location_table.count; i++) {
 		free(names__get_location(names, i)->frames);
+		free(names->location_table.items[i]);
+	}
 	FREE_ALL(names->stacks);
-	FREE_ALL(names->locations);
 	FREE_ALL(names->modules);
 	FREE_ALL(names->strings);
 	free(names->module_table.items);
 	free(names->location_table.items);
 	free(names->stack_table.items);
+	free(names->key);
 	free(names);
 }

@@ -53,10 +53,14 @@ const char *names__string(struct names *names, const char *s);
 /* Index of the module with this path and build id (either may be NULL), added if new. */
 int names__module(struct names *names, const char *path, const char *build_id, uint32_t *index);
 const struct names_module *names__get_module(const struct names *names, uint32_t index);
+uint32_t names__nmodules(const struct names *names);	/* one past the highest index */
 
 /* Index of the location, added (with nframes 0) if new. */
 int names__location(struct names *names, uint32_t module, uint64_t offset, bool exact,
 		    uint32_t *index);
+/* A new location in any case: files may give one address several meanings. */
+int names__add_location(struct names *names, uint32_t module, uint64_t offset, bool exact,
+			uint32_t *index);
 struct names_location *names__get_location(const struct names *names, uint32_t index);
 uint32_t names__nlocations(const struct names *names);	/* one past the highest index */
 /* Copies frames (their strings are interned). Replaces what was there. */
@@ -78,8 +82,9 @@ uint32_t names__nstacks(const struct names *names);	/* one past the highest inde
 
 /* tracemalloc's trace, folded: all blocks of one process with one stack. Sizes in bytes. */
 struct trace {
-	uint32_t process;	/* index into snapshot.processes */
+	uint32_t process;	/* index into snapshot.processes; none there: not known */
 	uint32_t stack;		/* index of names' stacks; 0: no stack was recorded */
+	const char *domain;	/* interned: which allocator; NULL: the C library's ("malloc") */
 	uint64_t size, count;	/* outstanding */
 	uint64_t alloc_size, alloc_count; /* ever allocated since counting began */
 };
@@ -99,7 +104,9 @@ struct snapshot {
 	size_t nprocesses;
 	struct trace *traces;
 	size_t ntraces;
-	uint64_t size, count, peak_size; /* of all processes; from the books, not summed from traces */
+	/* Of all processes; from the books, not summed from traces. peak_size is 0 where the
+	 * snapshot comes from a file that does not say. */
+	uint64_t size, count, peak_size;
 	uint64_t lost[LOST_MAX];
 	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
 	uint64_t programs_skipped;
@@ -110,5 +117,16 @@ struct snapshot *snapshot__new(struct names *names);	/* NULL: no memory */
 void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
 int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace);
 int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process);
+
+/* ---- reasons, in words and as keys ---- */
+
+/* "no unwind information"; NULL where a stack's end is no loss. */
+const char *stop_reason__words(enum stop_reason stop);
+const char *stop_reason__key(enum stop_reason stop);	/* "no_rows" */
+/* To follow a number: "blocks not followed: ...". */
+const char *lost_reason__words(enum lost_reason reason);
+const char *lost_reason__key(enum lost_reason reason);	/* "blocks_full" */
+/* Stacks that ended early, for any reason that is a loss. */
+uint64_t snapshot__frames_cut(const struct snapshot *snapshot);
 
 #endif

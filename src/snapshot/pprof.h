@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Snapshots as files: gzip'd pprof profiles (profile.proto), which `go tool pprof` and others read.
+ *
+ * What pprof has no field for is in comments of the form key=value behind a first comment
+ * "memtracebpf VERSION": nframe, size, count, peak_size, lost.REASON, frames_cut.REASON,
+ * programs_skipped, note, process, exact. Samples carry the labels pid, process (its name), domain
+ * (the allocator's) and stopped (why the traceback ends early).
+ *
+ * Locations: pprof wants an address within the call instruction, so it is one less than the return
+ * address, but for those listed in "exact". Mappings are laid one behind the other; what counts
+ * is the offset in the file, address - memory_start + file_offset.
+ */
+#ifndef MT_PPROF_H
+#define MT_PPROF_H
+
+#include "snapshot/snapshot.h"
+
+/*
+ * Writes the file whole or not at all (to a temporary name, fsync, rename), mode 0600. 0 or
+ * -errno, after one sentence on stderr.
+ */
+int pprof__write(const struct snapshot *snapshot, const char *path);
+
+/*
+ * Reads a snapshot, written here or elsewhere; what it names is added to `names`. The caller frees
+ * it with snapshot__free(). 0 or -errno (-EINVAL: no such profile), after one sentence on stderr.
+ */
+int pprof__read(const char *path, struct names *names, struct snapshot **snapshot);
+
+/* The same from memory, not compressed. `why` is a static sentence when the result is -EINVAL. */
+int pprof__parse(const void *data, size_t size, struct names *names, struct snapshot **snapshot,
+		 const char **why);
+
+#define PPROF_VERSION_COMMENT "memtracebpf "
+
+#endif

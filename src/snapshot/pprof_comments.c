@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "snapshot/pprof_comments.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshot/pprof.h"
+
+/* What follows `prefix`, or NULL. */
+static const char *after(const char *s, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncmp(s, prefix, length) ? NULL : s + length;
+}
+
+static bool read_number(const char *comment, const char *key, uint64_t *number)
+{
+	const char *value = after(comment, key);
+
+	return value && sscanf(value, "=%" SCNu64, number) == 1;
+}
+
+static int read_process(const char *value, struct snapshot *snapshot)
+{
+	struct snapshot_process process = {};
+	int end = 0;
+
+	sscanf(value, "%" SCNu32 " size=%" SCNu64 " count=%" SCNu64 " peak_size=%" SCNu64 " comm=%n",
+	       &process.pid, &process.size, &process.count, &process.peak_size, &end);
+	if (!end || snapshot->nprocesses == MAX_PROCESSES)
+		return 0;
+	if (value[end]) {
+		process.comm = names__string(snapshot->names, value + end);
+		if (!process.comm)
+			return -ENOMEM;
+	}
+	return snapshot__add_process(snapshot, &process);
+}
+
+static int read_exact(struct pprof_comments *said, uint64_t id)
+{
+	uint64_t *exact = said->exact;
+
+	if (said->nexact && id <= exact[said->nexact - 1])
+		return 0;
+	if (!(said->nexact & (said->nexact - 1))) {
+		exact = reallocarray(exact, said->nexact ? 2 * said->nexact : 1, sizeof(*exact));
+		if (!exact)
+			return -ENOMEM;
+		said->exact = exact;
+	}
+	exact[said->nexact++] = id;
+	return 0;
+}
+
+static void read_losses(const char *comment, struct snapshot *snapshot)
+{
+	const char *key;
+
+	key = after(comment, "lost.");
+	for (int i = 0; key && i < LOST_MAX; i++)
+		read_number(key, lost_reason__key(i), &snapshot->lost[i]);
+	key = after(comment, "frames_cut.");
+	for (int i = 0; key && i < STOP_MAX; i++)
+		read_number(key, stop_reason__key(i), &snapshot->frames_cut[i]);
+	read_number(comment, "programs_skipped", &snapshot->programs_skipped);
+}
+
+int pprof_comments__read(struct pprof_comments *said, const char *comment,
+			 struct snapshot *snapshot)
+{
+	const char *value;
+	uint64_t number;
+
+	if (after(comment, PPROF_VERSION_COMMENT))
+		said->ours = true;
+	if (!said->ours)
+		return 0;
+	if ((value = after(comment, "process=")))
+		return read_process(value, snapshot);
+	if ((value = after(comment, "note="))) {
+		snapshot->note = names__string(snapshot->names, value);
+		return snapshot->note ? 0 : -ENOMEM;
+	}
+	if (read_number(comment, "exact", &number))
+		return read_exact(said, number);
+	if (read_number(comment, "nframe", &number))
+		snapshot->nframe = number;
+	if (read_number(comment, "size", &snapshot->size))
+		said->totals = true;
+	read_number(comment, "count", &snapshot->count);
+	read_number(comment, "peak_size", &snapshot->peak_size);
+	read_losses(comment, snapshot);
+	return 0;
+}
+
+static int compare(const void *x, const void *y)
+{
+	const uint64_t *a = x, *b = y;
+
+	return (*a > *b) - (*a < *b);
+}
+
+bool pprof_comments__is_exact(const struct pprof_comments *said, uint64_t location)
+{
+	return said->nexact &&
+	       bsearch(&location, said->exact, said->nexact, sizeof(location), compare);
+}
+
+void pprof_comments__release(struct pprof_comments *said)
+{
+	free(said->exact);
+	*said = (struct pprof_comments){};
+}

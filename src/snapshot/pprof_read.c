@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The messages of a profile are taken one at a time and in several passes, because they refer to
+ * each other in any order. Whatever a file says, memory stays in proportion to its size.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "snapshot/gzip.h"
+#include "snapshot/pprof.h"
+#include "snapshot/pprof_comments.h"
+#include "snapshot/wire.h"
+#include "src/snapshot/profile.pb-c.h"
+
+/* More is no stack; depth times lines is what a stack can unfold to. */
+#define MAX_DEPTH 4096
+#define MAX_LINES 256
+
+enum value {
+	VALUE_COUNT = 0,
+	VALUE_SIZE,
+	VALUE_ALLOC_COUNT,
+	VALUE_ALLOC_SIZE,
+	VALUE_MAX,
+};
+
+/* From the file's ids, in any order, to indices. */
+struct ids {
+	struct id {
+		uint64_t id;
+		uint32_t index;
+	} *items;
+	size_t count;
+};
+
+struct function {
+	const char *name, *file; /* interned */
+};
+
+struct file_mapping {
+	uint32_t module;
+	uint64_t start, offset;
+};
+
+struct reader {
+	struct wire profile;
+	struct names *names;
+	struct snapshot *snapshot;
+	const char *why;
+
+	const char **strings; /* interned; NULL for "", which is how pprof says unknown */
+	size_t nstrings;
+	int64_t *comments; /* numbers of strings */
+	size_t ncomments;
+	struct pprof_comments said;
+	int values[VALUE_MAX]; /* which of a sample's values; -1: none */
+	size_t nvalues;
+	struct ids mapping_ids, function_ids, location_ids;
+	struct file_mapping *mappings;
+	struct function *functions;
+	uint32_t stack[MAX_DEPTH];
+};
+
+static int reader__refuse(struct reader *r, const char *why)
+{
+	r->why = why;
+	return -EINVAL;
+}
+
+/* Room for one more of *items; it doubles at every power of two. */
+static int make_room(void *items, size_t count, size_t size)
+{
+	void *larger;
+
+	if (count & (count - 1))
+		return 0;
+	larger = reallocarray(*(void **)items, count ? 2 * count : 1, size);
+	if (!larger)
+		return -ENOMEM;
+	*(void **)items = larger;
+	return 0;
+}
+
+static int ids__add(struct ids *ids, uint64_t id, uint32_t index)
+{
+	if (make_room(&ids->items, ids->count, sizeof(*ids->items)))
+		return -ENOMEM;
+	ids->items[ids->count++] = (struct id){ .id = id, .index = index };
+	return 0;
+}
+
+static int compare_ids(const void *x, const void *y)
+{
+	const struct id *a = x, *b = y;
+
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+/* Sorts, for ids__find(). False where an id is 0 or occurs twice. */
+static bool ids__close(struct ids *ids)
+{
+	if (ids->count)
+		qsort(ids->items, ids->count, sizeof(*ids->items), compare_ids);
+	for (size_t i = 0; i < ids->count; i++)
+		if (!ids->items[i].id || (i && ids->items[i].id == ids->items[i - 1].id))
+			return false;
+	return true;
+}
+
+static bool ids__find(const struct ids *ids, uint64_t id, uint32_t *index)
+{
+	const struct id key = { .id = id }, *found = NULL;
+
+	/* Most writers count from 1. */
+	if (id - 1 < ids->count && ids->items[id - 1].id == id)
+		found = &ids->items[id - 1];
+	else if (ids->count)
+		found = bsearch(&key, ids->items, ids->count, sizeof(key), compare_ids);
+	if (found)
+		*index = found->index;
+	return found;
+}
+
+static int reader__string(struct reader *r, int64_t number, const char **s)
+{
+	if (number < 0 || (size_t)number >= r->nstrings)
+		return reader__refuse(r, "a string's number is out of range");
+	*s = r->strings[number];
+	return 0;
+}
+
+/* Calls `read` for every field of this number. */
+static int reader__each(struct reader *r, uint32_t number,
+			int (*read)(struct reader *, const struct wire_field *))
+{
+	struct wire wire = r->profile;
+	struct wire_field field;
+	int more, err;
+
+	while ((more = wire__next(&wire, &field)) > 0) {
+		if (field.number != number)
+			continue;
+		if (!field.data)
+			return reader__refuse(r, "a message is damaged");
+		err = read(r, &field);
+		if (err)
+			return err;
+	}
+	return more < 0 ? reader__refuse(r, "it is no protobuf message") : 0;
+}
+
+static int read_string(struct reader *r, const struct wire_field *field)
+{
+	const char *interned = NULL;
+	char *copy;
+
+	if (make_room(&r->strings, r->nstrings, sizeof(*r->strings)))
+		return -ENOMEM;
+	copy = strndup((const char *)field->data, field->size);
+	if (copy && *copy)
+		interned = names__string(r->names, copy);
+	if (!copy || (*copy && !interned)) {
+		free(copy);
+		return -ENOMEM;
+	}
+	free(copy);
+	r->strings[r->nstrings++] = interned;
+	return 0;
+}
+
+static int add_comment(struct reader *r, uint64_t number)
+{
+	if (make_room(&r->comments, r->ncomments, sizeof(*r->comments)))
+		return -ENOMEM;
+	r->comments[r->ncomments++] = number;
+	return 0;
+}
+
+/* The profile's own numbers; those of comments come one by one or packed. */
+static int read_scalars(struct reader *r)
+{
+	struct wire wire = r->profile;
+	struct wire_field field;
+	uint64_t number;
+	int err = 0;
+
+	while (!err && wire__next(&wire, &field) > 0) {
+		struct wire packed = { field.data, field.data + field.size };
+
+		if (field.number == 9)
+			r->snapshot->time_ns = field.value;
+		else if (field.number == 10)
+			r->snapshot->elapsed_ns = field.value;
+		else if (field.number == 13 && !field.data)
+			err = add_comment(r, field.value);
+		while (field.number == 13 && field.data && !err && wire__varint(&packed, &number))
+			err = add_comment(r, number);
+	}
+	return err;
+}
+
+static int read_comments(struct reader *r)
+{
+	const char *comment;
+	int err = 0;
+
+	for (size_t i = 0; i < r->ncomments && !err; i++) {
+		err = reader__string(r, r->comments[i], &comment);
+		if (!err && comment)
+			err = pprof_comments__read(&r->said, comment, r->snapshot);
+	}
+	return err;
+}
+
+static int read_sample_type(struct reader *r, const struct wire_field *field)
+{
+	static const struct {
+		const char *name;
+		enum value value;
+	} types[] = {
+		{ "inuse_objects", VALUE_COUNT },	{ "inuse_space", VALUE_SIZE },
+		{ "alloc_objects", VALUE_ALLOC_COUNT },	{ "alloc_space", VALUE_ALLOC_SIZE },
+		/* What pprof makes of the older formats of gperftools and jemalloc. */
+		{ "objects", VALUE_COUNT },		{ "space", VALUE_SIZE },
+	};
+	Pprof__ValueType *message = pprof__value_type__unpack(NULL, field->size, field->data);
+	const char *name;
+	int err;
+
+	if (!message)
+		return reader__refuse(r, "a sample type is damaged");
+	err = reader__string(r, message->type, &name);
+	pprof__value_type__free_unpacked(message, NULL);
+	if (err)
+		return err;
+	for (size_t i = 0; name && i < sizeof(types) / sizeof(*types); i++)
+		if (!strcmp(name, types[i].name) && r->values[types[i].value] < 0)
+			r->values[types[i].value] = r->nvalues;
+	r->nvalues++;
+	return 0;
+}
+
+static int add_mapping(struct reader *r, const Pprof__Mapping *message)
+{
+	struct ids *ids = &r->mapping_ids;
+	struct file_mapping mapping = {
+		.start = message->memory_start,
+		.offset = message->file_offset,
+	};
+	const char *path, *build_id;
+	int err;
+
+	err = reader__string(r, message->filename, &path);
+	if (!err)
+		err = reader__string(r, message->build_id, &build_id);
+	if (!err)
+		err = names__module(r->names, path, build_id, &mapping.module);
+	if (!err)
+		err = make_room(&r->mappings, ids->count, sizeof(*r->mappings));
+	if (err)
+		return err;
+	r->mappings[ids->count] = mapping;
+	return ids__add(ids, message->id, ids->count);
+}
+
+static int read_mapping(struct reader *r, const struct wire_field *field)
+{
+	Pprof__Mapping *message = pprof__mapping__unpack(NULL, field->size, field->data);
+	int err;
+
+	if (!message)
+		return reader__refuse(r, "a mapping is damaged");
+	err = add_mapping(r, message);
+	pprof__mapping__free_unpacked(message, NULL);
+	return err;
+}
+
+static int add_function(struct reader *r, const Pprof__Function *message)
+{
+	struct ids *ids = &r->function_ids;
+	struct function function;
+	int err;
+
+	err = reader__string(r, message->name ? message->name : message->system_name,
+			     &function.name);
+	if (!err)
+		err = reader__string(r, message->filename, &function.file);
+	if (!err)
+		err = make_room(&r->functions, ids->count, sizeof(*r->functions));
+	if (err)
+		return err;
+	r->functions[ids->count] = function;
+	return ids__add(ids, message->id, ids->count);
+}
+
+static int read_function(struct reader *r, const struct wire_field *field)
+{
+	Pprof__Function *message = pprof__function__unpack(NULL, field->size, field->data);
+	int err;
+
+	if (!message)
+		return reader__refuse(r, "a function is damaged");
+	err = add_function(r, message);
+	pprof__function__free_unpacked(message, NULL);
+	return err;
+}
+
+/* The location's frames; its lines are innermost first, as ours. */
+static int set_frames(struct reader *r, const Pprof__Location *message, uint32_t location)
+{
+	struct names_frame frames[MAX_LINES] = {};
+	uint32_t function;
+
+	if (message->n_line > MAX_LINES)
+		return reader__refuse(r, "a location has too many lines");
+	for (size_t i = 0; i < message->n_line; i++) {
+		const Pprof__Line *line = message->line[i];
+
+		if (!ids__find(&r->function_ids, line->function_id, &function))
+			return reader__refuse(r, "a location's function is missing");
+		if (line->line < 0 || line->line > UINT32_MAX)
+			return reader__refuse(r, "a line's number is out of range");
+		frames[i].function = r->functions[function].name;
+		frames[i].file = r->functions[function].file;
+		frames[i].line = line->line;
+		frames[i].inlined = i + 1 < message->n_line;
+	}
+	return names__set_frames(r->names, location, frames, message->n_line ? message->n_line : 1);
+}
+
+static int add_location(struct reader *r, const Pprof__Location *message)
+{
+	struct file_mapping mapping = {};
+	uint32_t index;
+	bool exact;
+	int err;
+
+	if (message->mapping_id) {
+		if (!ids__find(&r->mapping_ids, message->mapping_id, &index))
+			return reader__refuse(r, "a location's mapping is missing");
+		mapping = r->mappings[index];
+	}
+	exact = !r->said.ours || pprof_comments__is_exact(&r->said, message->id);
+	err = names__add_location(r->names, mapping.module,
+				  message->address - mapping.start + mapping.offset + !exact, exact,
+				  &index);
+	if (!err)
+		err = set_frames(r, message, index);
+	return err ? err : ids__add(&r->location_ids, message->id, index);
+}
+
+static int read_location(struct reader *r, const struct wire_field *field)
+{
+	Pprof__Location *message = pprof__location__unpack(NULL, field->size, field->data);
+	int err;
+
+	if (!message)
+		return reader__refuse(r, "a location is damaged");
+	err = add_location(r, message);
+	pprof__location__free_unpacked(message, NULL);
+	return err;
+}
+
+/* The process with this pid and name, added if it is new. */
+static int reader__process(struct reader *r, uint32_t pid, const char *comm, uint32_t *index)
+{
+	const struct snapshot_process process = { .pid = pid, .comm = comm };
+	struct snapshot *s = r->snapshot;
+
+	for (*index = 0; *index < s->nprocesses; (*index)++)
+		if (s->processes[*index].pid == pid && s->processes[*index].comm == comm)
+			return 0;
+	if (s->nprocesses == MAX_PROCESSES)
+		return reader__refuse(r, "it has too many processes");
+	return snapshot__add_process(s, &process);
+}
+
+static enum stop_reason stop_from_key(const char *key)
+{
+	for (int i = 0; key && i < STOP_MAX; i++)
+		if (!strcmp(key, stop_reason__key(i)))
+			return i;
+	return STOP_BOTTOM;
+}
+
+static int read_labels(struct reader *r, const Pprof__Sample *message, struct trace *trace,
+		       uint8_t *stop)
+{
+	const char *key, *text, *comm = NULL;
+	bool has_pid = false;
+	uint32_t pid = 0;
+	int err;
+
+	for (size_t i = 0; i < message->n_label; i++) {
+		err = reader__string(r, message->label[i]->key, &key);
+		if (!err)
+			err = reader__string(r, message->label[i]->str, &text);
+		if (err)
+			return err;
+		if (!key)
+			continue;
+		if (!strcmp(key, "pid")) {
+			pid = message->label[i]->num;
+			has_pid = true;
+		} else if (!strcmp(key, "process")) {
+			comm = text;
+		} else if (!strcmp(key, "stopped")) {
+			*stop = stop_from_key(text);
+		} else if (!strcmp(key, "domain") && text && strcmp(text, "malloc")) {
+			trace->domain = text;
+		}
+	}
+	return has_pid ? reader__process(r, pid, comm, &trace->process) : 0;
+}
+
+static int read_values(struct reader *r, const Pprof__Sample *message, struct trace *trace)
+{
+	uint64_t values[VALUE_MAX] = {};
+
+	if (message->n_value != r->nvalues)
+		return reader__refuse(r, "a sample does not have a value for each sample type");
+	for (int i = 0; i < VALUE_MAX; i++) {
+		if (r->values[i] < 0)
+			continue;
+		if (message->value[r->values[i]] < 0)
+			return reader__refuse(r, "a value is negative: it is a difference");
+		values[i] = message->value[r->values[i]];
+	}
+	trace->count = values[VALUE_COUNT];
+	trace->size = values[VALUE_SIZE];
+	trace->alloc_count = values[VALUE_ALLOC_COUNT];
+	trace->alloc_size = values[VALUE_ALLOC_SIZE];
+	return 0;
+}
+
+static int add_sample(struct reader *r, const Pprof__Sample *message)
+{
+	struct trace trace = { .process = UINT32_MAX };
+	uint8_t stop = STOP_BOTTOM;
+	int err;
+
+	if (message->n_location_id > MAX_DEPTH)
+		return reader__refuse(r, "a traceback is too long");
+	for (size_t i = 0; i < message->n_location_id; i++)
+		if (!ids__find(&r->location_ids, message->location_id[i], &r->stack[i]))
+			return reader__refuse(r, "a sample's location is missing");
+	err = read_values(r, message, &trace);
+	if (!err)
+		err = read_labels(r, message, &trace, &stop);
+	if (!err)
+		err = names__stack(r->names, r->stack, message->n_location_id, stop, &trace.stack);
+	if (err)
+		return err;
+	if (!r->said.totals) {
+		r->snapshot->size += trace.size;
+		r->snapshot->count += trace.count;
+	}
+	return snapshot__add_trace(r->snapshot, &trace);
+}
+
+static int read_sample(struct reader *r, const struct wire_field *field)
+{
+	Pprof__Sample *message = pprof__sample__unpack(NULL, field->size, field->data);
+	int err;
+
+	if (!message)
+		return reader__refuse(r, "a sample is damaged");
+	err = add_sample(r, message);
+	pprof__sample__free_unpacked(message, NULL);
+	return err;
+}
+
+static int read_places(struct reader *r)
+{
+	int err;
+
+	err = reader__each(r, 3, read_mapping);
+	if (!err)
+		err = reader__each(r, 5, read_function);
+	if (!err && (!ids__close(&r->mapping_ids) || !ids__close(&r->function_ids)))
+		err = reader__refuse(r, "an id is 0 or occurs twice");
+	if (!err)
+		err = reader__each(r, 4, read_location);
+	if (!err && !ids__close(&r->location_ids))
+		err = reader__refuse(r, "an id is 0 or occurs twice");
+	return err;
+}
+
+static int read_profile(struct reader *r)
+{
+	int err;
+
+	err = reader__each(r, 6, read_string);
+	if (!err)
+		err = read_scalars(r);
+	if (!err)
+		err = read_comments(r);
+	if (!err)
+		err = reader__each(r, 1, read_sample_type);
+	if (!err && r->values[VALUE_SIZE] < 0 && r->values[VALUE_ALLOC_SIZE] < 0)
+		err = reader__refuse(r, "it is not about memory: it has neither inuse_space, "
+					"alloc_space nor space");
+	if (!err)
+		err = read_places(r);
+	if (!err)
+		err = reader__each(r, 2, read_sample);
+	return err;
+}
+
+int pprof__parse(const void *data, size_t size, struct names *names, struct snapshot **snapshot,
+		 const char **why)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+	int err = -ENOMEM;
+
+	*why = "";
+	*snapshot = snapshot__new(names);
+	if (!r || !*snapshot)
+		goto out;
+	r->profile = (struct wire){ data, (const uint8_t *)data + size };
+	r->names = names;
+	r->snapshot = *snapshot;
+	for (int i = 0; i < VALUE_MAX; i++)
+		r->values[i] = -1;
+	err = read_profile(r);
+	*why = r->why;
+	pprof_comments__release(&r->said);
+	free(r->strings);
+	free(r->comments);
+	free(r->mapping_ids.items);
+	free(r->function_ids.items);
+	free(r->location_ids.items);
+	free(r->mappings);
+	free(r->functions);
+out:
+	free(r);
+	if (err) {
+		snapshot__free(*snapshot);
+		*snapshot = NULL;
+	}
+	return err;
+}
+
+int pprof__read(const char *path, struct names *names, struct snapshot **snapshot)
+{
+	const char *why = "it is damaged or cut off";
+	uint8_t *data;
+	size_t size;
+	int err;
+
+	err = gzip__read(path, &data, &size);
+	if (!err)
+		err = pprof__parse(data, size, names, snapshot, &why);
+	free(data);
+	if (err == -EINVAL)
+		log__error("%s is no snapshot that can be read: %s", path, why);
+	else if (err)
+		log__error("cannot read %s: %s", path, strerror(-err));
+	return err;
+}

@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Every message is packed by itself and goes straight into the compressor: a million samples never
+ * lie in memory as messages. Strings get their numbers on the way; their table comes last.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/log.h"
+#include "snapshot/hash.h"
+#include "snapshot/pprof.h"
+#include "src/snapshot/profile.pb-c.h"
+
+#define NVALUES 4
+
+struct string_index {
+	UT_hash_handle hh;
+	uint32_t index;
+	char s[];
+};
+
+struct function_key {
+	const char *name, *file; /* interned */
+};
+
+struct function_index {
+	UT_hash_handle hh;
+	struct function_key key;
+	uint64_t id;
+};
+
+struct placed_mapping {
+	uint64_t start, limit;
+	bool used, named;
+};
+
+struct writer {
+	const struct snapshot *snapshot;
+	const struct names *names;
+	gzFile out;
+	int err; /* the first one; nothing is written after it */
+	struct string_index *strings;
+	struct function_index *functions;
+	bool *locations; /* used ones, by index */
+	struct placed_mapping *mappings; /* by index of the module */
+	uint8_t *buffer;
+	size_t room;
+};
+
+static void writer__fail(struct writer *w, int err)
+{
+	if (!w->err)
+		w->err = err;
+}
+
+static void writer__bytes(struct writer *w, const void *data, size_t size)
+{
+	/* gzwrite takes 32 bits; 0 is its only sign of an error. */
+	if (w->err || !size)
+		return;
+	errno = 0;
+	if (size > INT32_MAX)
+		writer__fail(w, -EFBIG);
+	else if (gzwrite(w->out, data, size) != (int)size)
+		writer__fail(w, errno ? -errno : -EIO);
+}
+
+static void writer__varint(struct writer *w, uint64_t value)
+{
+	uint8_t bytes[10];
+	size_t n = 0;
+
+	do {
+		bytes[n] = (value & 0x7f) | (value > 0x7f ? 0x80 : 0);
+		value >>= 7;
+	} while (bytes[n++] & 0x80);
+	writer__bytes(w, bytes, n);
+}
+
+/* A length-delimited field (wire type 2). */
+static void writer__field(struct writer *w, uint32_t field, const void *data, size_t size)
+{
+	writer__varint(w, field << 3 | 2);
+	writer__varint(w, size);
+	writer__bytes(w, data, size);
+}
+
+static void writer__number(struct writer *w, uint32_t field, uint64_t value)
+{
+	writer__varint(w, field << 3);
+	writer__varint(w, value);
+}
+
+static void writer__message(struct writer *w, uint32_t field, const ProtobufCMessage *message)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+
+	if (size > w->room) {
+		uint8_t *buffer = realloc(w->buffer, 2 * size);
+
+		if (!buffer) {
+			writer__fail(w, -ENOMEM);
+			return;
+		}
+		w->buffer = buffer;
+		w->room = 2 * size;
+	}
+	protobuf_c_message_pack(message, w->buffer);
+	writer__field(w, field, w->buffer, size);
+}
+
+/* The string's index in the table; 0 for NULL. */
+static int64_t writer__string(struct writer *w, const char *s)
+{
+	struct string_index *entry;
+	size_t length = s ? strlen(s) : 0;
+
+	if (!length)
+		return 0;
+	HASH_FIND(hh, w->strings, s, length, entry);
+	if (entry)
+		return entry->index;
+	entry = malloc(sizeof(*entry) + length + 1);
+	if (entry) {
+		memcpy(entry->s, s, length + 1);
+		entry->index = HASH_COUNT(w->strings) + 1;
+		HASH_ADD(hh, w->strings, s, length, entry);
+		if (HASH_ADDED(entry))
+			return entry->index;
+		free(entry);
+	}
+	writer__fail(w, -ENOMEM);
+	return 0;
+}
+
+static void __attribute__((format(printf, 2, 3))) writer__comment(struct writer *w,
+								    const char *fmt, ...)
+{
+	char *text;
+	va_list args;
+	int length;
+
+	va_start(args, fmt);
+	length = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (length < 0) {
+		writer__fail(w, -ENOMEM);
+		return;
+	}
+	writer__number(w, 13, writer__string(w, text));
+	free(text);
+}
+
+static void writer__value_type(struct writer *w, uint32_t field, const char *type, const char *unit)
+{
+	Pprof__ValueType message = PPROF__VALUE_TYPE__INIT;
+
+	message.type = writer__string(w, type);
+	message.unit = writer__string(w, unit);
+	writer__message(w, field, &message.base);
+}
+
+static void writer__head(struct writer *w)
+{
+	writer__value_type(w, 1, "inuse_objects", "count");
+	writer__value_type(w, 1, "inuse_space", "bytes");
+	writer__value_type(w, 1, "alloc_objects", "count");
+	writer__value_type(w, 1, "alloc_space", "bytes");
+	writer__number(w, 9, w->snapshot->time_ns);
+	writer__number(w, 10, w->snapshot->elapsed_ns);
+	/* Nothing is sampled: every byte counts. */
+	writer__value_type(w, 11, "space", "bytes");
+	writer__number(w, 12, 1);
+	writer__number(w, 14, writer__string(w, "inuse_space"));
+}
+
+static void writer__exact(struct writer *w)
+{
+	uint32_t n = names__nlocations(w->names);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (w->locations[i] && names__get_location(w->names, i)->exact)
+			writer__comment(w, "exact=%" PRIu64, (uint64_t)i + 1);
+}
+
+static void writer__comments(struct writer *w)
+{
+	const struct snapshot *s = w->snapshot;
+
+	writer__comment(w, PPROF_VERSION_COMMENT "%s", VERSION);
+	writer__comment(w, "nframe=%" PRIu32, s->nframe);
+	writer__comment(w, "size=%" PRIu64, s->size);
+	writer__comment(w, "count=%" PRIu64, s->count);
+	writer__comment(w, "peak_size=%" PRIu64, s->peak_size);
+	for (size_t i = 0; i < s->nprocesses; i++)
+		writer__comment(w,
+				"process=%" PRIu32 " size=%" PRIu64 " count=%" PRIu64
+				" peak_size=%" PRIu64 " comm=%s",
+				s->processes[i].pid, s->processes[i].size, s->processes[i].count,
+				s->processes[i].peak_size,
+				s->processes[i].comm ? s->processes[i].comm : "");
+	for (int i = 0; i < LOST_MAX; i++)
+		if (s->lost[i])
+			writer__comment(w, "lost.%s=%" PRIu64, lost_reason__key(i), s->lost[i]);
+	for (int i = 0; i < STOP_MAX; i++)
+		if (s->frames_cut[i])
+			writer__comment(w, "frames_cut.%s=%" PRIu64, stop_reason__key(i),
+					s->frames_cut[i]);
+	if (s->programs_skipped)
+		writer__comment(w, "programs_skipped=%" PRIu64, s->programs_skipped);
+	if (s->note)
+		writer__comment(w, "note=%s", s->note);
+	writer__exact(w);
+}
+
+static Pprof__Label *text_label(struct writer *w, Pprof__Label *label, const char *key,
+				const char *text)
+{
+	*label = (Pprof__Label)PPROF__LABEL__INIT;
+	label->key = writer__string(w, key);
+	label->str = writer__string(w, text);
+	return label;
+}
+
+static Pprof__Label *number_label(struct writer *w, Pprof__Label *label, const char *key,
+				  int64_t number)
+{
+	*label = (Pprof__Label)PPROF__LABEL__INIT;
+	label->key = writer__string(w, key);
+	label->num = number;
+	return label;
+}
+
+static void writer__sample(struct writer *w, const struct trace *trace, uint64_t *ids)
+{
+	struct names_stack stack = names__get_stack(w->names, trace->stack);
+	Pprof__Sample sample = PPROF__SAMPLE__INIT;
+	Pprof__Label labels[4], *label_list[4];
+	int64_t values[NVALUES] = { trace->count, trace->size, trace->alloc_count,
+				    trace->alloc_size };
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < stack.nlocations; i++) {
+		ids[i] = (uint64_t)stack.locations[i] + 1;
+		w->locations[stack.locations[i]] = true;
+	}
+	if (trace->process < w->snapshot->nprocesses) {
+		const struct snapshot_process *p = &w->snapshot->processes[trace->process];
+
+		label_list[n] = number_label(w, &labels[n], "pid", p->pid);
+		n++;
+		label_list[n] = text_label(w, &labels[n], "process", p->comm);
+		n++;
+	}
+	label_list[n] = text_label(w, &labels[n], "domain", trace->domain ? trace->domain : "malloc");
+	n++;
+	if (stack.stop != STOP_BOTTOM) {
+		label_list[n] = text_label(w, &labels[n], "stopped", stop_reason__key(stack.stop));
+		n++;
+	}
+	sample.n_location_id = stack.nlocations;
+	sample.location_id = ids;
+	sample.n_value = NVALUES;
+	sample.value = values;
+	sample.n_label = n;
+	sample.label = label_list;
+	writer__message(w, 2, &sample.base);
+}
+
+static void writer__samples(struct writer *w)
+{
+	uint32_t deepest = 1, nstacks = names__nstacks(w->names);
+	uint64_t *ids;
+
+	for (uint32_t i = 0; i < nstacks; i++)
+		if (names__get_stack(w->names, i).nlocations > deepest)
+			deepest = names__get_stack(w->names, i).nlocations;
+	ids = calloc(deepest, sizeof(*ids));
+	if (!ids) {
+		writer__fail(w, -ENOMEM);
+		return;
+	}
+	for (size_t i = 0; i < w->snapshot->ntraces && !w->err; i++)
+		writer__sample(w, &w->snapshot->traces[i], ids);
+	free(ids);
+}
+
+static uint64_t writer__function(struct writer *w, const struct names_frame *frame)
+{
+	struct function_key key = { .name = frame->function, .file = frame->file };
+	Pprof__Function message = PPROF__FUNCTION__INIT;
+	struct function_index *entry;
+
+	HASH_FIND(hh, w->functions, &key, sizeof(key), entry);
+	if (entry)
+		return entry->id;
+	entry = calloc(1, sizeof(*entry));
+	if (entry) {
+		entry->key = key;
+		entry->id = HASH_COUNT(w->functions) + 1;
+		HASH_ADD(hh, w->functions, key, sizeof(key), entry);
+	}
+	if (!entry || !HASH_ADDED(entry)) {
+		free(entry);
+		writer__fail(w, -ENOMEM);
+		return 0;
+	}
+	message.id = entry->id;
+	message.name = writer__string(w, key.name);
+	message.filename = writer__string(w, key.file);
+	writer__message(w, 5, &message.base);
+	return entry->id;
+}
+
+static bool is_known(const struct names_location *location)
+{
+	return location->nframes > 1 ||
+	       (location->nframes && (location->frames[0].function || location->frames[0].file));
+}
+
+static void writer__location(struct writer *w, uint32_t index)
+{
+	const struct names_location *location = names__get_location(w->names, index);
+	uint32_t n = is_known(location) ? location->nframes : 0;
+	Pprof__Location message = PPROF__LOCATION__INIT;
+	Pprof__Line *lines = calloc(n + 1, sizeof(*lines));
+	Pprof__Line **list = calloc(n + 1, sizeof(*list));
+
+	if (lines && list) {
+		for (uint32_t i = 0; i < n; i++) {
+			lines[i] = (Pprof__Line)PPROF__LINE__INIT;
+			lines[i].function_id = writer__function(w, &location->frames[i]);
+			lines[i].line = location->frames[i].line;
+			list[i] = &lines[i];
+		}
+		message.id = (uint64_t)index + 1;
+		message.mapping_id = location->module;
+		message.address = location->offset + w->mappings[location->module].start -
+				  !location->exact;
+		message.n_line = n;
+		message.line = list;
+		writer__message(w, 4, &message.base);
+	} else {
+		writer__fail(w, -ENOMEM);
+	}
+	free(lines);
+	free(list);
+}
+
+/* Lays the files that are used one behind the other, page by page. */
+static void writer__place_mappings(struct writer *w)
+{
+	uint64_t address = 4096;
+
+	for (uint32_t i = 0; i < names__nlocations(w->names); i++) {
+		const struct names_location *location = names__get_location(w->names, i);
+		struct placed_mapping *mapping = &w->mappings[location->module];
+
+		if (!w->locations[i])
+			continue;
+		mapping->used = true;
+		mapping->named |= is_known(location);
+		if (location->offset >= mapping->limit)
+			mapping->limit = location->offset + 1;
+	}
+	for (uint32_t i = 1; i < names__nmodules(w->names); i++) {
+		struct placed_mapping *mapping = &w->mappings[i];
+
+		if (!mapping->used)
+			continue;
+		mapping->start = address;
+		mapping->limit = address + ((mapping->limit + 4095) & ~4095ULL);
+		address = mapping->limit;
+	}
+}
+
+static void writer__mappings(struct writer *w)
+{
+	for (uint32_t i = 1; i < names__nmodules(w->names); i++) {
+		const struct names_module *module = names__get_module(w->names, i);
+		const struct placed_mapping *mapping = &w->mappings[i];
+		Pprof__Mapping message = PPROF__MAPPING__INIT;
+
+		if (!mapping->used)
+			continue;
+		message.id = i;
+		message.memory_start = mapping->start;
+		message.memory_limit = mapping->limit;
+		message.filename = writer__string(w, module->path);
+		message.build_id = writer__string(w, module->build_id);
+		/* What has names needs no other symbolizer. */
+		message.has_functions = mapping->named;
+		message.has_filenames = mapping->named;
+		message.has_line_numbers = mapping->named;
+		message.has_inline_frames = mapping->named;
+		writer__message(w, 3, &message.base);
+	}
+}
+
+static void writer__profile(struct writer *w)
+{
+	struct string_index *string;
+
+	writer__head(w);
+	writer__samples(w);
+	writer__place_mappings(w);
+	writer__comments(w);
+	writer__mappings(w);
+	for (uint32_t i = 0; i < names__nlocations(w->names) && !w->err; i++)
+		if (w->locations[i])
+			writer__location(w, i);
+	/* uthash keeps the order of insertion, which is that of the numbers. */
+	writer__field(w, 6, "", 0);
+	for (string = w->strings; string; string = string->hh.next)
+		writer__field(w, 6, string->s, strlen(string->s));
+}
+
+static void writer__release(struct writer *w)
+{
+	struct function_index *function, *next_function;
+	struct string_index *string, *next_string;
+
+	HASH_ITER(hh, w->strings, string, next_string) {
+		HASH_DEL(w->strings, string);
+		free(string);
+	}
+	HASH_ITER(hh, w->functions, function, next_function) {
+		HASH_DEL(w->functions, function);
+		free(function);
+	}
+	free(w->locations);
+	free(w->mappings);
+	free(w->buffer);
+}
+
+/* Writes the profile into `fd`, which stays open. */
+static int write_compressed(const struct snapshot *snapshot, int fd)
+{
+	struct writer w = { .snapshot = snapshot, .names = snapshot->names };
+	int copy = dup(fd), err;
+
+	if (copy < 0)
+		return -errno;
+	w.out = gzdopen(copy, "wb3"); /* a third of the time of the default, a few percent larger */
+	if (!w.out) {
+		close(copy);
+		return -ENOMEM;
+	}
+	gzbuffer(w.out, 256 << 10);
+	w.locations = calloc(names__nlocations(w.names), sizeof(*w.locations));
+	w.mappings = calloc(names__nmodules(w.names), sizeof(*w.mappings));
+	if (w.locations && w.mappings)
+		writer__profile(&w);
+	else
+		w.err = -ENOMEM;
+	errno = 0;
+	err = gzclose(w.out);
+	if (err != Z_OK)
+		writer__fail(&w, errno ? -errno : -EIO);
+	writer__release(&w);
+	return w.err;
+}
+
+int pprof__write(const struct snapshot *snapshot, const char *path)
+{
+	char *temporary;
+	int fd, err;
+
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	err = write_compressed(snapshot, fd);
+	if (!err && fsync(fd))
+		err = -errno;
+	if (close(fd) && !err)
+		err = -errno;
+	if (!err && rename(temporary, path))
+		err = -errno;
+	if (err)
+		unlink(temporary);
+out:
+	if (err)
+		log__error("cannot write the snapshot %s: %s", path, strerror(-err));
+	free(temporary);
+	return err;
+}
