@@ -12,6 +12,11 @@
 #include <string.h>
 
 #define MAX_DEMANGLED 65536
+/*
+ * libiberty's own limit refuses C++ names of more than 1,024 bytes, which templates do reach.
+ * Without it the stack that it takes follows the length: at most 2 MB for this one.
+ */
+#define MAX_MANGLED 4096
 #define OPTIONS (DMGL_PARAMS | DMGL_ANSI)
 
 struct text {
@@ -33,16 +38,22 @@ static void append(const char *s, size_t length, void *opaque)
 char *demangle(const char *mangled)
 {
 	struct text text;
+	char *name, *clone;
 
-	if (mangled[0] != '_')
+	if (mangled[0] != '_' || strlen(mangled) > MAX_MANGLED)
 		return NULL;
 	if (setjmp(text.too_long))
 		return NULL;
 	text.length = 0;
 	if (!rust_demangle_callback(mangled, OPTIONS, append, &text)) {
 		text.length = 0;
-		if (!cplus_demangle_v3_callback(mangled, OPTIONS, append, &text))
+		if (!cplus_demangle_v3_callback(mangled, OPTIONS | DMGL_NO_RECURSE_LIMIT, append,
+						&text))
 			return NULL;
 	}
-	return strndup(text.bytes, text.length);
+	name = strndup(text.bytes, text.length);
+	clone = name ? strstr(name, " [clone ") : NULL;
+	if (clone)
+		*clone = '\0';
+	return name;
 }

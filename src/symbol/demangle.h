@@ -3,7 +3,8 @@
 #define MT_SYMBOL_DEMANGLE_H
 
 /*
- * C++ and Rust (both schemes) names as `addr2line -C` prints them; the caller frees. NULL when
+ * C++ and Rust (both schemes) names as `addr2line -C` prints them, but without the " [clone .cold]"
+ * of a part or copy of the function, which DWARF does not have either. The caller frees. NULL when
  * `mangled` is no such name, or one that unfolds into more text than anyone would read.
  */
 char *demangle(const char *mangled);

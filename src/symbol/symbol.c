@@ -217,22 +217,15 @@ static int open_files(struct files *files, const struct symbolizer *symbolizer,
 
 /* ---- from answers to frames ---- */
 
-/*
- * Compilers give static C++ functions no linkage name in DWARF, but a mangled symbol; that of a
- * part or copy of the function ends in " [clone .cold]", which DWARF's names never do.
- */
-static const char *outermost_name(const struct scope *scope, const char *symbol, char *demangled)
+/* Compilers give static C++ functions no linkage name in DWARF, but a mangled symbol. */
+static const char *outermost_name(const struct scope *scope, const char *symbol,
+				  const char *demangled)
 {
-	char *clone;
-
 	if (!scope || !scope->function)
 		return demangled ? demangled : symbol;
-	if (!scope->unqualified || !demangled || !strstr(demangled, scope->function))
-		return scope->function;
-	clone = strstr(demangled, " [clone ");
-	if (clone)
-		*clone = '\0';
-	return demangled;
+	if (scope->unqualified && demangled && strstr(demangled, scope->function))
+		return demangled;
+	return scope->function;
 }
 
 static int set_frames(struct names *names, const struct query *query)
