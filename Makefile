@@ -83,6 +83,7 @@ unit_cli := $(wildcard src/cli/*.c) $(SNAPSHOT)
 unit_symbol := $(wildcard src/symbol/*.c) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
 unit_unwind_libdw := $(unit_unwind)
+unit_unwind_code := $(unit_unwind)
 unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
@@ -114,7 +115,8 @@ $(BUILD)/replay_unwind: $(call objects,tests/fuzz/replay.c $(FUZZ_UNWIND))
 $(BUILD)/fuzz_unwind: $(FUZZ_UNWIND)
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lz -lZydis
+	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined \
+		-o $@ $(FUZZ_UNWIND) -lz -lZydis
 
 .PHONY: fuzz
 fuzz: $(BUILD)/fuzz_unwind ## read arbitrary unwind information for a minute
