@@ -229,7 +229,7 @@ static __always_inline void block_ends(struct pt_regs *ctx)
 	key.process = thread->process;
 	if (take_block(&key, &block))
 		book_out(process, &block);
-	else
+	else if (!is_cleanup(ctx, thread, process))
 		count_lost(LOST_FREES_UNMATCHED);
 }
 

@@ -29,6 +29,7 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "tables.h"
 #include "stack.h"
 #include "blocks.h"
+#include "cleanup.h"
 #include "allocation.h"
 #include "lifecycle.h"
 

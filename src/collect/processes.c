@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -123,6 +124,25 @@ static int publish(struct traced *traced, struct traced *const *all, size_t nall
 	traced->first = first;
 	traced->count = epoch->count;
 	return 0;
+}
+
+/* Where the program itself lies: /proc/PID/exe. Its inode will do: few
+ * files are mapped, and overlayfs gives stat another device than the mapping has. */
+static void set_program_file(const struct traced *traced, struct tables *tables)
+{
+	const struct epoch *epoch = current_epoch(traced);
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", traced->pid);
+	if (stat(path, &st))
+		return;
+	for (size_t i = 0; i < epoch->count; i++) {
+		const struct module *module = epoch->mappings[i].module;
+
+		if (module && module->inode == st.st_ino)
+			tables->processes[traced->index].program_file = module->file;
+	}
 }
 
 static void release_modules(struct epoch *epoch, struct modules *modules)
@@ -343,6 +363,8 @@ int traced__sync(struct traced *traced, struct traced *const *all, size_t nall,
 		err = advance(traced, &new, modules);
 		if (!err)
 			err = publish(traced, all, nall, spaces, tables);
+		if (!err)
+			set_program_file(traced, tables);
 	}
 	__atomic_store_n(&process->changes_read, changes, __ATOMIC_RELEASE);
 	return err ? err : attach_new(traced, tables);
