@@ -79,7 +79,7 @@ def test_python3_with_malloc(spawn):
     grown = int(python.out.next())
     report = tracer.stop()
     traced = report["traced"]
-    assert traced["count"] > 20000 * 30
+    assert traced["count"] > 20000 * 5
     # What was there before and is freed meanwhile is the only difference, and a small one.
     strangers = 100 * report["lost"]["frees_unmatched"] + 4096
     assert traced["size"] + 8 * traced["count"] - strangers <= grown
@@ -92,9 +92,7 @@ def test_redis_server_says_that_its_allocator_is_not_followed(spawn, tmp_path):
     address = tmp_path / "socket"
     redis = spawn(Process, "redis-server", "--port", 0, "--unixsocket", address, "--save", "",
                   "--dir", tmp_path)
-    while "Ready to accept connections" not in redis.out.next() and \
-            "server is now ready to accept connections" not in redis.out.lines[-1]:
-        pass
+    redis.out.find("ready to accept connections")
     tracer = spawn(Tracer, "-p", redis.pid)
     subprocess.run(["redis-benchmark", "-s", address, "-n", "5000", "-q", "-t", "set,lpush"],
                    check=True, capture_output=True, timeout=TIMEOUT)
@@ -139,9 +137,7 @@ def test_nginx_under_load(spawn, tmp_path):
     config = tmp_path / "conf"
     config.write_text(NGINX.format(dir=tmp_path))
     nginx = spawn(Process, "/usr/sbin/nginx", "-c", config, "-e", "stderr")
-    while "start worker process" not in nginx.err.next() and \
-            "built by" not in nginx.err.lines[-1]:
-        pass
+    nginx.err.find("getrlimit")  # said last, when it listens
     ask(tmp_path / "socket", 1)
     tracer = spawn(Tracer, "-p", nginx.pid, "--group-by", "traceback")
     clients = [threading.Thread(target=ask, args=(tmp_path / "socket", 500)) for _ in range(8)]

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -49,11 +50,15 @@ class Stream:
 
     def expect(self, start):
         """Waits for a line that starts so."""
+        return self.find("^" + re.escape(start))
+
+    def find(self, pattern):
+        """Waits for a line that has it."""
         seen = len(self.lines)
         while (line := self.next()) is not None:
-            if line.startswith(start):
+            if re.search(pattern, line):
                 return line
-        raise AssertionError(f"ended without a line '{start}...': {self.lines[seen:]}")
+        raise AssertionError(f"ended without a line '{pattern}': {self.lines[seen:]}")
 
     def rest(self):
         while self.next() is not None:

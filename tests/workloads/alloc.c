@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The allocator's entry points, one by one and by the million. */
+#include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
+#include <regex.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +142,7 @@ static void inside_libc(int argc, char **argv)
 {
 	static int numbers[300000];
 	char buffer[64], *wide;
+	regex_t pattern;
 	size_t size;
 	FILE *f;
 
@@ -153,7 +156,8 @@ static void inside_libc(int argc, char **argv)
 	for (int i = 0; i < 1000; i++)
 		fprintf(f, "%d ", numbers[i]);
 	fflush(f);
-	if (setenv("WORKLOAD", buffer, 1))
+	if (!opendir("/proc") || !realpath("/proc/../proc", NULL) ||
+	    regcomp(&pattern, "^([a-z]+)(one|two)*$", REG_EXTENDED))
 		abort();
 }
 
