@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "books.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "snapshot/pprof.h"
+
+struct file {
+	char directory[32], path[64];
+};
+
+static int setup(void **state)
+{
+	struct file *file = calloc(1, sizeof(*file));
+
+	strcpy(file->directory, "/tmp/test_pprof.XXXXXX");
+	assert_non_null(mkdtemp(file->directory));
+	snprintf(file->path, sizeof(file->path), "%s/s.pb.gz", file->directory);
+	*state = file;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct file *file = *state;
+
+	unlink(file->path);
+	assert_int_equal(rmdir(file->directory), 0); /* nothing left behind */
+	free(file);
+	return 0;
+}
+
+/* A snapshot in which everything that can be said is said. */
+static struct snapshot *full_snapshot(struct names *names)
+{
+	struct snapshot *s = snapshot__new(names);
+	const struct snapshot_process processes[] = {
+		{ 4711, names__string(names, "redis server=1"), 1000, 10, 1500 },
+		{ 12, names__string(names, "comm= x"), 23, 4, 99 },
+		{ 13, NULL, 0, 0, 0 },
+	};
+	const struct names_frame inlined[] = {
+		{ "std::vector<int>::f(int)", "/usr/include/v.h", 7, true },
+		{ "g", NULL, 0, true },
+		{ NULL, "/s/ü.cc", 4000000000, true },
+		{ "outer", "/s/x.cc", 12, false },
+	};
+	uint32_t module, locations[6];
+
+	names__module(names, "/usr/bin/x", "00ffaa", &module);
+	names__location(names, module, 0x1234, false, &locations[0]);
+	names__set_frames(names, locations[0], inlined, 4);
+	names__location(names, module, 0x1234, true, &locations[1]);
+	names__set_frames(names, locations[1], &inlined[3], 1);
+	names__location(names, module, 0, false, &locations[2]); /* not looked at */
+	names__location(names, 0, 0x7fff12345678, false, &locations[3]);
+	names__module(names, "/lib/y.so", NULL, &module);
+	names__location(names, module, 0xffffffffff, false, &locations[4]);
+	names__set_frames(names, locations[4], &inlined[1], 1);
+	names__module(names, NULL, "beef", &module);
+	names__location(names, module, 77, true, &locations[5]);
+
+	for (size_t i = 0; i < 3; i++)
+		snapshot__add_process(s, &processes[i]);
+	for (uint32_t stop = 0; stop < STOP_MAX; stop++) {
+		struct trace trace = {
+			.process = stop % 4 < 3 ? stop % 4 : UINT32_MAX,
+			.domain = stop % 2 ? names__string(names, "jemalloc") : NULL,
+			.size = 1000 + stop,
+			.count = stop,
+			.alloc_size = 1ULL << 40,
+			.alloc_count = 5,
+		};
+
+		names__stack(names, locations + stop % 3, 4, stop, &trace.stack);
+		snapshot__add_trace(s, &trace);
+	}
+	snapshot__add_trace(s, &(struct trace){ .size = INT64_MAX, .count = INT64_MAX });
+	s->time_ns = 1700000000123456789;
+	s->elapsed_ns = 5000000001;
+	s->nframe = 64;
+	s->size = 123456;
+	s->count = 789;
+	s->peak_size = 1ULL << 63;
+	for (int i = 0; i < LOST_MAX; i++)
+		s->lost[i] = i * 3;
+	for (int i = 0; i < STOP_MAX; i++)
+		s->frames_cut[i] = i * 5;
+	s->programs_skipped = 6;
+	s->note = names__string(names, "lost.thread=3\nanother allocator");
+	return s;
+}
+
+static void assert_same_string(const char *a, const char *b)
+{
+	if (!a || !b)
+		assert_ptr_equal(a, b);
+	else
+		assert_string_equal(a, b);
+}
+
+static void assert_same_location(const struct names *x, uint32_t i, const struct names *y,
+				 uint32_t j)
+{
+	const struct names_location *a = names__get_location(x, i), *b = names__get_location(y, j);
+	const struct names_module *m = names__get_module(x, a->module);
+	const struct names_module *n = names__get_module(y, b->module);
+
+	assert_same_string(m->path, n->path);
+	assert_same_string(m->build_id, n->build_id);
+	assert_int_equal(a->offset, b->offset);
+	assert_int_equal(a->exact, b->exact);
+	if (!a->nframes) { /* comes back as one unknown frame */
+		assert_int_equal(b->nframes, 1);
+		assert_null(b->frames[0].function);
+		return;
+	}
+	assert_int_equal(a->nframes, b->nframes);
+	for (uint32_t f = 0; f < a->nframes; f++) {
+		assert_same_string(a->frames[f].function, b->frames[f].function);
+		assert_same_string(a->frames[f].file, b->frames[f].file);
+		assert_int_equal(a->frames[f].line, b->frames[f].line);
+		assert_int_equal(b->frames[f].inlined, f + 1 < b->nframes);
+	}
+}
+
+static void assert_same_trace(const struct snapshot *x, const struct snapshot *y, size_t i)
+{
+	const struct trace *a = &x->traces[i], *b = &y->traces[i];
+	struct names_stack s = names__get_stack(x->names, a->stack);
+	struct names_stack t = names__get_stack(y->names, b->stack);
+
+	assert_int_equal(a->process, b->process);
+	assert_same_string(a->domain, b->domain);
+	assert_int_equal(a->size, b->size);
+	assert_int_equal(a->count, b->count);
+	assert_int_equal(a->alloc_size, b->alloc_size);
+	assert_int_equal(a->alloc_count, b->alloc_count);
+	assert_int_equal(s.stop, t.stop);
+	assert_int_equal(s.nlocations, t.nlocations);
+	for (uint32_t l = 0; l < s.nlocations; l++)
+		assert_same_location(x->names, s.locations[l], y->names, t.locations[l]);
+}
+
+static void assert_same(const struct snapshot *x, const struct snapshot *y)
+{
+	assert_int_equal(x->time_ns, y->time_ns);
+	assert_int_equal(x->elapsed_ns, y->elapsed_ns);
+	assert_int_equal(x->nframe, y->nframe);
+	assert_int_equal(x->size, y->size);
+	assert_int_equal(x->count, y->count);
+	assert_int_equal(x->peak_size, y->peak_size);
+	assert_memory_equal(x->lost, y->lost, sizeof(x->lost));
+	assert_memory_equal(x->frames_cut, y->frames_cut, sizeof(x->frames_cut));
+	assert_int_equal(x->programs_skipped, y->programs_skipped);
+	assert_same_string(x->note, y->note);
+	assert_int_equal(x->nprocesses, y->nprocesses);
+	for (size_t i = 0; i < x->nprocesses; i++) {
+		assert_int_equal(x->processes[i].pid, y->processes[i].pid);
+		assert_same_string(x->processes[i].comm, y->processes[i].comm);
+		assert_int_equal(x->processes[i].size, y->processes[i].size);
+		assert_int_equal(x->processes[i].count, y->processes[i].count);
+		assert_int_equal(x->processes[i].peak_size, y->processes[i].peak_size);
+	}
+	assert_int_equal(x->ntraces, y->ntraces);
+	for (size_t i = 0; i < x->ntraces; i++)
+		assert_same_trace(x, y, i);
+}
+
+static void test_round_trip(void **state)
+{
+	struct file *file = *state;
+	struct names *names = names__new(), *back = names__new();
+	struct snapshot *snapshot = full_snapshot(names), *read, *again;
+	struct stat st;
+
+	assert_int_equal(pprof__write(snapshot, file->path), 0);
+	assert_int_equal(stat(file->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(pprof__read(file->path, back, &read), 0);
+	assert_same(snapshot, read);
+
+	/* And once more, from what was read, into names that are not empty. */
+	assert_int_equal(pprof__write(read, file->path), 0);
+	assert_int_equal(pprof__read(file->path, names, &again), 0);
+	assert_same(read, again);
+
+	snapshot__free(snapshot);
+	snapshot__free(read);
+	snapshot__free(again);
+	names__free(names);
+	names__free(back);
+}
+
+static void test_empty_snapshot(void **state)
+{
+	struct file *file = *state;
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names), *read;
+
+	assert_int_equal(pprof__write(snapshot, file->path), 0);
+	assert_int_equal(pprof__read(file->path, names, &read), 0);
+	assert_same(snapshot, read);
+	snapshot__free(snapshot);
+	snapshot__free(read);
+	names__free(names);
+}
+
+/* Errors are sentences on stderr: not in the output of the tests. */
+static int silently(int (*call)(void *), void *argument)
+{
+	int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY), err;
+
+	dup2(null, STDERR_FILENO);
+	err = call(argument);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(null);
+	return err;
+}
+
+static int try_read(void *path)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = NULL;
+	int err = pprof__read(path, names, &snapshot);
+
+	snapshot__free(snapshot);
+	names__free(names);
+	return err;
+}
+
+static int try_write(void *path)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = full_snapshot(names);
+	int err = pprof__write(snapshot, path);
+
+	snapshot__free(snapshot);
+	names__free(names);
+	return err;
+}
+
+/* An older file survives an attempt that fails; nothing else is left behind (see teardown). */
+static void test_whole_or_not_at_all(void **state)
+{
+	struct file *file = *state;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/missing/s.pb.gz", file->directory);
+	assert_int_equal(silently(try_write, path), -ENOENT);
+	assert_int_equal(mkdir(file->path, 0700), 0);
+	assert_int_equal(silently(try_write, file->path), -EISDIR);
+	assert_int_equal(silently(try_read, file->path), -EISDIR);
+	assert_int_equal(rmdir(file->path), 0);
+}
+
+static void write_file(const char *path, const void *data, size_t size)
+{
+	FILE *out = fopen(path, "w");
+
+	assert_int_equal(fwrite(data, 1, size, out), size);
+	fclose(out);
+}
+
+/* Cut off anywhere, it is refused. */
+static void test_truncated(void **state)
+{
+	struct file *file = *state;
+	static uint8_t data[65536];
+	size_t size;
+	FILE *in;
+
+	assert_int_equal(try_write(file->path), 0);
+	in = fopen(file->path, "r");
+	size = fread(data, 1, sizeof(data), in);
+	fclose(in);
+	for (size_t i = 0; i < size; i++) {
+		write_file(file->path, data, i);
+		assert_int_equal(silently(try_read, file->path), -EINVAL);
+	}
+	write_file(file->path, data, size);
+	assert_int_equal(try_read(file->path), 0);
+	data[size / 2] ^= 0x10;
+	write_file(file->path, data, size);
+	assert_int_equal(silently(try_read, file->path), -EINVAL);
+	assert_int_equal(silently(try_read, "/nowhere/x.pb.gz"), -ENOENT);
+}
+
+/* ---- messages by hand ---- */
+
+#define TYPES "\x32\0\x32\x05space\x32\x05""bytes\x0a\x04\x08\x01\x10\x02"
+#define CASE(result, bytes) { result, bytes, sizeof(bytes) - 1 }
+
+static void test_hostile_messages(void **state)
+{
+	static const struct {
+		int result;
+		const char *bytes;
+		size_t size;
+	} cases[] = {
+		CASE(-EINVAL, ""), /* no sample type */
+		CASE(0, TYPES),
+		CASE(0, TYPES "\x12\x02\x10\x05"), /* a sample: value 5, not packed */
+		CASE(0, TYPES "\x12\x03\x12\x01\x05"), /* packed */
+		CASE(0, TYPES "\x98\x06\x01" "\x9a\x06\x02xx" "\x9d\x06zzzz" "\x99\x06zzzzzzzz"),
+		CASE(-EINVAL, TYPES "\x12\x02\x10"), /* cut off */
+		CASE(-EINVAL, TYPES "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+		CASE(-EINVAL, TYPES "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+		CASE(-EINVAL, TYPES "\x13"), /* a group */
+		CASE(-EINVAL, TYPES "\x00\x01"), /* field 0 */
+		CASE(-EINVAL, TYPES "\x10\x01"), /* a sample that is a number */
+		CASE(-EINVAL, TYPES "\x12\x00"), /* no value */
+		CASE(-EINVAL, TYPES "\x12\x04\x10\x05\x10\x06"), /* two values */
+		CASE(-EINVAL, TYPES "\x12\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), /* -1 */
+		CASE(-EINVAL, TYPES "\x12\x04\x08\x01\x10\x05"), /* no such location */
+		CASE(0, TYPES "\x12\x04\x08\x01\x10\x05\x22\x02\x08\x01"),
+		CASE(-EINVAL, TYPES "\x22\x02\x08\x01\x22\x02\x08\x01"), /* twice */
+		CASE(-EINVAL, TYPES "\x22\x02\x08\x00"), /* id 0 */
+		CASE(-EINVAL, TYPES "\x22\x04\x08\x01\x10\x01"), /* no such mapping */
+		CASE(-EINVAL, TYPES "\x22\x06\x08\x01\x22\x02\x08\x01"), /* no such function */
+		CASE(-EINVAL, TYPES "\x2a\x04\x08\x01\x10\x7f"), /* no such string */
+		CASE(-EINVAL, TYPES "\x68\x63"), /* a comment that is no string */
+		CASE(-EINVAL, "\x32\0\x32\x03" "cpu\x0a\x02\x08\x01"), /* not about memory */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct names *names = names__new();
+		struct snapshot *snapshot;
+		const char *why;
+		int err = pprof__parse(cases[i].bytes, cases[i].size, names, &snapshot, &why);
+
+		if (err != cases[i].result || (err && (!why || !*why)))
+			fail_msg("case %zu: %d %s", i, err, why);
+		if (!err && snapshot->ntraces)
+			assert_int_equal(snapshot->size, 5);
+		snapshot__free(snapshot);
+		names__free(names);
+	}
+}
+
+/* A location of another writer: its address is as it says; ids and addresses may be anything. */
+static void test_foreign_locations(void **state)
+{
+	static const uint8_t profile[] = {
+		0x32, 0, 0x32, 5, 's', 'p', 'a', 'c', 'e', 0x32, 1, 'f', 0x32, 1, 'g',
+		0x0a, 2, 8, 1,
+		0x12, 7, 8, 0xff, 1, 8, 7, 0x10, 5,	/* sample: locations 255, 7 */
+		0x22, 7, 8, 7, 0x22, 3, 8, 0x90, 1,	/* location 7: function 144 */
+		0x22, 7, 8, 0xff, 1, 0x22, 2, 8, 1,	/* location 255: function 1 */
+		0x2a, 5, 8, 0x90, 1, 0x10, 2,		/* function 144: f */
+		0x2a, 4, 8, 1, 0x10, 3,			/* function 1: g */
+	};
+	struct names *names = names__new();
+	struct names_stack stack;
+	struct snapshot *s;
+	const char *why;
+
+	assert_int_equal(pprof__parse(profile, sizeof(profile), names, &s, &why), 0);
+	stack = names__get_stack(names, s->traces[0].stack);
+	assert_int_equal(stack.nlocations, 2);
+	assert_string_equal(names__get_location(names, stack.locations[0])->frames[0].function, "g");
+	assert_string_equal(names__get_location(names, stack.locations[1])->frames[0].function, "f");
+	assert_int_equal(names__get_location(names, stack.locations[0])->offset, 0);
+	assert_true(names__get_location(names, stack.locations[0])->exact);
+	assert_int_equal(s->peak_size, 0);
+	assert_int_equal(s->nprocesses, 0);
+	snapshot__free(s);
+	names__free(names);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_round_trip),
+		TEST(test_empty_snapshot),
+		TEST(test_whole_or_not_at_all),
+		TEST(test_truncated),
+		cmocka_unit_test(test_hostile_messages),
+		cmocka_unit_test(test_foreign_locations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
