@@ -84,6 +84,7 @@ unit_symbol := $(wildcard src/symbol/*.c) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
 unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
+unit_walk := $(unit_unwind)
 unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
 unit_target := $(wildcard src/target/*.c) $(BASE)
 

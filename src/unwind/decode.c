@@ -82,6 +82,20 @@ static int add_clone(const struct image_bytes *code, size_t syscall, struct piec
 	return add_bottom(code, code->address + child, pieces, functions);
 }
 
+/*
+ * A coroutine's outermost frame, glibc's __start_context (sysdeps/unix/sysv/linux/x86_64): its
+ * function returns to the very first byte, so the lookup at pc - 1 misses the entry, which says
+ * nothing useful anyway. mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi; je.
+ */
+static void make_coroutine_bottom(const struct image_bytes *code, struct piece *piece)
+{
+	if (!starts_with(code, piece->start - code->address,
+			 "\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff\x74", 11))
+		return;
+	*piece = (struct piece){ .start = piece->start - 1, .end = piece->end,
+				 .rule = { .cfa = CFA_BOTTOM } };
+}
+
 static int add_syscalls(const struct image_bytes *code, uint64_t start, uint64_t end,
 			struct pieces *pieces, struct functions *functions)
 {
@@ -97,7 +111,7 @@ static int add_syscalls(const struct image_bytes *code, uint64_t start, uint64_t
 	return err;
 }
 
-/* Calls add_syscalls() for every stretch of the segment that no settled piece covers. */
+/* Every stretch of the segment that no settled piece covers, and what begins behind it. */
 static int search_gaps(const struct image_bytes *code, struct pieces *pieces,
 		       struct functions *functions)
 {
@@ -114,6 +128,7 @@ static int search_gaps(const struct image_bytes *code, struct pieces *pieces,
 			err = add_syscalls(code, start, piece.start, pieces, functions);
 			if (err)
 				return err;
+			make_coroutine_bottom(code, &pieces->list[i]);
 		}
 		start = piece.end;
 		if (start >= end)
