@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * When a thread ends, glibc gives back what it had cached for it by calling free on blocks that
+ * the program freed long ago (malloc/malloc.c, tcache_thread_shutdown). These are no frees of the
+ * program. They are told by their stack: from free to the bottom all of it lies in free's own
+ * library. In a static program everything does, so that there they cannot be told.
+ */
+#ifndef MT_CLEANUP_H
+#define MT_CLEANUP_H
+
+#define MAX_CLEANUP_FRAMES 8
+
+struct cleanup_check {
+	struct walk *walk;
+	struct walk_room *room;
+	__u32 file;
+	__u32 foreign;		/* a frame lies elsewhere */
+};
+
+static __u32 file_of(struct walk *w, __u64 address)
+{
+	const struct mapping *m = find_mapping(w, address);
+
+	return m ? m->file : 0;
+}
+
+static long cleanup_check_step(__u32 i, struct cleanup_check *check)
+{
+	__u64 pc;
+
+	if (i >= check->walk->nframes)
+		return 1;
+	pc = check->room->frames[i & (MAX_PADDED_FRAMES - 1)] & FRAME_PC_MASK;
+	check->foreign = file_of(check->walk, pc - 1) != check->file;
+	return check->foreign;
+}
+
+/* Called at the entry of a free whose block is unknown. */
+static __noinline int is_cleanup(struct pt_regs *ctx, struct thread *thread,
+				 struct process *process)
+{
+	struct cleanup_check check = {};
+	struct walker walker = {};
+	struct walk *w = &walker.walk;
+
+	if (!ctx || !thread || !process)
+		return 0;
+	walker.room = &thread->room;
+	if (bpf_probe_read_user(&w->pc, sizeof(w->pc), (void *)PT_REGS_SP(ctx)))
+		return 0;
+	w->sp = PT_REGS_SP(ctx) + 8;
+	w->bp = ctx->bp;
+	w->bx = ctx->bx;
+	w->space = process->space;
+	w->limit = MAX_CLEANUP_FRAMES;
+	w->changing = process->changes != process->changes_read ? process->changing : 0;
+	check.file = file_of(w, PT_REGS_IP(ctx));
+	if (!check.file || process->program_file == check.file ||
+	    file_of(w, w->pc - 1) != check.file)
+		return 0;
+	walk_stack(&walker);
+	if (w->stop != STOP_BOTTOM)
+		return 0;
+	check.walk = w;
+	check.room = walker.room;
+	bpf_loop(MAX_CLEANUP_FRAMES, cleanup_check_step, &check, 0);
+	return !check.foreign;
+}
+
+#endif
