@@ -49,7 +49,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	to->program_file = 0;
 	to->changes_read = 0;
 	to->changes = 1;
-	to->changing = CHANGING_LESS;
+	to->changing = CHANGING_MORE;	/* nothing is known yet, so that nothing known is wrong */
 	bpf_map_update_elem(&process_of, &tgid, &fresh, BPF_ANY);
 	send_event(EVENT_EXEC, tgid, fresh);
 	if (to->hold)

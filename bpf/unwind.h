@@ -212,6 +212,19 @@ static __always_inline bool after_call(__u64 pc)
 }
 
 /*
+ * Bottoms without a call: glibc's makecontext makes the first byte of __start_context the return
+ * address, so that what holds at pc - 1 is not meant.
+ */
+static __always_inline bool returns_to_bottom(struct walk *w)
+{
+	const struct unwind_rule *rule;
+	int index = w->exact ? 0 : search_rule(w, w->pc);
+
+	rule = index > 0 ? rule_at(index) : NULL;
+	return rule && rule->cfa == CFA_BOTTOM;
+}
+
+/*
  * A function without unwind information: if it keeps a frame pointer, that leads on. Believed only
  * where it leads up the stack to an address after a call in mapped code; zero marks the outermost
  * frame (psABI 3.4.1).
@@ -222,7 +235,7 @@ __noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
 
 	if (!w || !room)
 		return 1;
-	if (w->bp == 0 && !w->bp_lost) {
+	if ((w->bp == 0 && !w->bp_lost) || returns_to_bottom(w)) {
 		w->stop = STOP_BOTTOM;
 		return 1;
 	}

@@ -145,7 +145,7 @@ enum hold {
 
 enum changing {
 	CHANGING_MORE = 1,	/* libraries came; what was known still holds */
-	CHANGING_LESS = 2,	/* libraries go, or all is new: no address means what it meant */
+	CHANGING_LESS = 2,	/* libraries go: an address need not mean what it meant */
 };
 
 /*

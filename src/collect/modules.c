@@ -194,23 +194,62 @@ static void explain_wait(struct modules *modules, const struct module *module)
 	modules->explained = true;
 }
 
+struct image {
+	void *bytes;	/* NULL: none */
+	size_t size;
+};
+
+static int map_image(struct image *image, int fd)
+{
+	struct stat st;
+
+	*image = (struct image){};
+	if (fstat(fd, &st))
+		return -errno;
+	if (!st.st_size)
+		return -ENOEXEC;
+	image->bytes = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	image->size = st.st_size;
+	if (image->bytes != MAP_FAILED)
+		return 0;
+	image->bytes = NULL;
+	return -errno;
+}
+
+static void unmap_image(struct image *image)
+{
+	if (image->bytes)
+		munmap(image->bytes, image->size);
+}
+
+/* The separate debug file may have a .debug_frame where the file itself has nothing. */
+static void map_debug_image(struct image *image, const struct module *module, const char *root)
+{
+	int fd = symbol__open_debug_file(module->fd, module->path, root);
+
+	*image = (struct image){};
+	if (fd < 0)
+		return;
+	if (map_image(image, fd))
+		log__warn("the debug file of %s cannot be read", module->path);
+	close(fd);
+}
+
 static int read_rows(struct modules *modules, struct module *module)
 {
 	struct unwind_rows rows = {};
-	struct stat st;
-	void *image;
+	struct image image, debug;
 	int err;
 
-	if (fstat(module->fd, &st))
-		return -errno;
-	if (!st.st_size)
-		return 0;
 	explain_wait(modules, module);
-	image = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, module->fd, 0);
-	if (image == MAP_FAILED)
-		return -errno;
-	err = unwind_rows__read(image, st.st_size, NULL, 0, module->path, modules->rules, &rows);
-	munmap(image, st.st_size);
+	err = map_image(&image, module->fd);
+	if (err)
+		return err;
+	map_debug_image(&debug, module, module->root);
+	err = unwind_rows__read(image.bytes, image.size, debug.bytes, debug.size, module->path,
+				modules->rules, &rows);
+	unmap_image(&image);
+	unmap_image(&debug);
 	if (!err)
 		err = put_rows(modules, module, &rows);
 	unwind_rows__free(&rows);
@@ -223,9 +262,9 @@ static bool is_vdso(const struct target_mapping *mapping)
 }
 
 /* Reads in what there is to know of a file; what cannot be read stays empty. */
-static void read_module(struct modules *modules, struct module *module, pid_t pid)
+static void read_module(struct modules *modules, struct module *module)
 {
-	char hex[129], root[32];
+	char hex[129];
 	const char *id = NULL;
 	Elf *elf;
 	int err;
@@ -243,8 +282,8 @@ static void read_module(struct modules *modules, struct module *module, pid_t pi
 	if (err)
 		log__warn("%s: no unwind information could be read: %s", module->path,
 			  strerror(-err));
-	snprintf(root, sizeof(root), "/proc/%d/root", pid);
-	symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path, root);
+	symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path,
+			       module->root);
 	if (probes__find(module->fd, &module->probes))
 		memset(&module->probes, 0, sizeof(module->probes));
 	linker__find_hook(module->fd, &module->linker);
@@ -274,7 +313,8 @@ static struct module *add_module(struct modules *modules, pid_t pid,
 	if (module->fd < 0)
 		log__warn("%s of process %d cannot be read: %s; its functions stay without names",
 			  module->path, pid, strerror(-module->fd));
-	read_module(modules, module, pid);
+	snprintf(module->root, sizeof(module->root), "/proc/%d/root", pid);
+	read_module(modules, module);
 	items[modules->count++] = module;
 	return module;
 }

@@ -22,6 +22,7 @@ struct module_segment {
 struct module {
 	uint64_t device, inode;
 	char *path;		/* as the process that it was first seen in sees it */
+	char root[32];		/* of the file system that it was seen in */
 	int fd;			/* -1: could not be opened */
 	uint32_t name;		/* index of names' modules */
 	struct module_segment *segments; /* PT_LOAD, executable */

@@ -18,6 +18,10 @@ void symbolizer__free(struct symbolizer *symbolizer);	/* takes NULL */
 int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t module, int fd,
 			   const char *path, const char *root);
 
+/* The separate debug file of the ELF file `fd`, by build id or debuglink, looked for under `root`
+ * and under our own /. A descriptor for the caller to close; -ENOENT: none, -errno. */
+int symbol__open_debug_file(int fd, const char *path, const char *root);
+
 /* Gives every location of `names` that has none its frames. Locations in unknown modules and in
  * files without names get one unknown frame. 0 or -errno. */
 int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names);
