@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "snapshot/filter.h"
+
 /* Strings are interned: equal ones have equal pointers. */
 struct frame_key {
 	const char *function, *file, *module, *build_id;
@@ -25,7 +27,8 @@ struct frame_entry {
 
 struct placed_frame {
 	const struct stat_frame *frame;
-	bool wrapper;
+	bool wrapper, has_line;
+	uint8_t matches; /* enum filter_match */
 };
 
 struct placed_location {
@@ -38,10 +41,23 @@ struct pass {
 	struct grouping *grouping;
 	const struct names *names;
 	struct placed_location *locations;
+	struct placed_stack {
+		struct sum sum;
+		uint8_t matches;
+		bool matched; /* matches is known */
+	} *stacks;
 	uintptr_t *key; /* of the group in question */
 	size_t key_room;
 	bool before;
 };
+
+static void sum__add(struct sum *to, const struct sum *sum)
+{
+	to->size += sum->size;
+	to->count += sum->count;
+	to->alloc_size += sum->alloc_size;
+	to->alloc_count += sum->alloc_count;
+}
 
 /* Takes away what the grouping does not look at. */
 static void stat_frame__reduce(struct stat_frame *frame, enum group_by group_by)
@@ -144,6 +160,8 @@ static int pass__place_frame(struct pass *pass, const struct names_location *loc
 	    pass__string(pass, &frame.module) || pass__string(pass, &build_id))
 		return -ENOMEM;
 	placed->wrapper = wrappers__match(&pass->grouping->wrappers, frame.function, frame.module);
+	placed->has_line = frame.line;
+	placed->matches = filters__match_frame(pass->grouping->opts, frame.file, frame.line);
 	placed->frame = grouping__frame(pass->grouping, frame, build_id);
 	return placed->frame ? 0 : -ENOMEM;
 }
@@ -174,7 +192,6 @@ static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
 	struct grouping *grouping = pass->grouping;
 	size_t length = (1 + (size_t)nframes) * sizeof(*pass->key);
 	struct group *group;
-	struct sum *total;
 
 	HASH_FIND(hh, grouping->groups, pass->key, length, group);
 	if (!group) {
@@ -189,11 +206,7 @@ static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
 			return -ENOMEM;
 		}
 	}
-	total = pass->before ? &group->before : &group->now;
-	total->size += sum->size;
-	total->count += sum->count;
-	total->alloc_size += sum->alloc_size;
-	total->alloc_count += sum->alloc_count;
+	sum__add(pass->before ? &group->before : &group->now, sum);
 	return 0;
 }
 
@@ -261,31 +274,33 @@ static int pass__add_cumulative(struct pass *pass, const struct names_stack *sta
 	return 0;
 }
 
-static int pass__add_outside_wrappers(struct pass *pass, const struct names_stack *stack,
-				      const struct sum *sum)
+/* The frame that an allocation belongs to (see statistics.h). NULL: no memory. */
+static const struct placed_frame *pass__outside_wrappers(struct pass *pass,
+							 const struct names_stack *stack)
 {
-	const struct stat_frame *innermost = NULL, *with_line = NULL;
+	const struct placed_frame *innermost = NULL, *with_line = NULL;
 	const struct placed_location *location;
 
 	for (uint32_t i = 0; i < stack->nlocations; i++) {
 		location = pass__location(pass, stack->locations[i]);
 		if (!location)
-			return -ENOMEM;
+			return NULL;
 		for (uint32_t j = 0; j < location->nframes; j++) {
 			const struct placed_frame *placed = &location->frames[j];
 
 			if (!placed->wrapper)
-				return pass__add_frame(pass, placed->frame, sum);
+				return placed;
 			if (!innermost)
-				innermost = placed->frame;
-			if (placed->frame->file)
-				with_line = placed->frame;
+				innermost = placed;
+			if (placed->has_line)
+				with_line = placed;
 		}
 	}
-	return pass__add_frame(pass, with_line ? with_line : innermost, sum);
+	return with_line ? with_line : innermost;
 }
 
-static int pass__add_stack(struct pass *pass, uint32_t index, const struct sum *sum)
+/* A stack of which nothing is known is one unknown location. */
+static struct names_stack pass__stack(const struct pass *pass, uint32_t index)
 {
 	static const uint32_t unknown = 0;
 	struct names_stack stack = names__get_stack(pass->names, index);
@@ -294,36 +309,90 @@ static int pass__add_stack(struct pass *pass, uint32_t index, const struct sum *
 		stack.locations = &unknown;
 		stack.nlocations = 1;
 	}
+	return stack;
+}
+
+static int pass__add_stack(struct pass *pass, uint32_t index)
+{
+	const struct sum *sum = &pass->stacks[index].sum;
+	struct names_stack stack = pass__stack(pass, index);
+	const struct placed_frame *placed;
+
 	if (pass->grouping->opts->group_by == GROUP_BY_TRACEBACK)
 		return pass__add_traceback(pass, &stack, sum);
 	if (pass->grouping->opts->cumulative)
 		return pass__add_cumulative(pass, &stack, sum);
-	return pass__add_outside_wrappers(pass, &stack, sum);
+	placed = pass__outside_wrappers(pass, &stack);
+	return placed ? pass__add_frame(pass, placed->frame, sum) : -ENOMEM;
+}
+
+/* What the filters of files say of the stack. */
+static int pass__match_stack(struct pass *pass, uint32_t index)
+{
+	struct placed_stack *placed_stack = &pass->stacks[index];
+	struct names_stack stack = pass__stack(pass, index);
+	const struct placed_location *location;
+	const struct placed_frame *placed;
+
+	if (placed_stack->matched)
+		return 0;
+	placed_stack->matched = true;
+	if (!pass->grouping->opts->all_frames) {
+		placed = pass__outside_wrappers(pass, &stack);
+		if (!placed)
+			return -ENOMEM;
+		placed_stack->matches = placed->matches;
+		return 0;
+	}
+	for (uint32_t i = 0; i < stack.nlocations; i++) {
+		location = pass__location(pass, stack.locations[i]);
+		if (!location)
+			return -ENOMEM;
+		for (uint32_t j = 0; j < location->nframes; j++)
+			placed_stack->matches |= location->frames[j].matches;
+	}
+	return 0;
+}
+
+/* Adds the trace to its stack's sum, or to what is filtered out. */
+static int pass__add_trace(struct pass *pass, const struct trace *trace)
+{
+	const struct statistics_opts *opts = pass->grouping->opts;
+	struct placed_stack *stack = &pass->stacks[trace->stack];
+	const struct sum sum = { trace->size, trace->count, trace->alloc_size,
+				 trace->alloc_count };
+	uint8_t matches;
+	int err;
+
+	if (opts->nfilters) {
+		err = pass__match_stack(pass, trace->stack);
+		if (err)
+			return err;
+		matches = stack->matches | filters__match_domain(opts, trace->domain);
+		if (!filters__pass(opts, matches)) {
+			if (!pass->before)
+				sum__add(&pass->grouping->filtered, &sum);
+			return 0;
+		}
+	}
+	sum__add(&stack->sum, &sum);
+	return 0;
 }
 
 static int pass__run(struct pass *pass, const struct snapshot *snapshot)
 {
 	uint32_t nstacks = names__nstacks(pass->names);
-	struct sum *sums;
 	int err = 0;
 
 	/* Traces of several processes share stacks: add these up first. */
-	sums = calloc(nstacks, sizeof(*sums));
-	if (!sums)
-		return -ENOMEM;
-	for (size_t i = 0; i < snapshot->ntraces; i++) {
-		const struct trace *trace = &snapshot->traces[i];
-		struct sum *sum = &sums[trace->stack];
+	for (size_t i = 0; i < snapshot->ntraces && !err; i++)
+		err = pass__add_trace(pass, &snapshot->traces[i]);
+	for (uint32_t i = 0; i < nstacks && !err; i++) {
+		const struct sum *sum = &pass->stacks[i].sum;
 
-		sum->size += trace->size;
-		sum->count += trace->count;
-		sum->alloc_size += trace->alloc_size;
-		sum->alloc_count += trace->alloc_count;
+		if (sum->size || sum->count || sum->alloc_size || sum->alloc_count)
+			err = pass__add_stack(pass, i);
 	}
-	for (uint32_t i = 0; i < nstacks && !err; i++)
-		if (sums[i].count || sums[i].alloc_count || sums[i].size)
-			err = pass__add_stack(pass, i, &sums[i]);
-	free(sums);
 	return err;
 }
 
@@ -339,12 +408,14 @@ int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bo
 	int err = -ENOMEM;
 
 	pass.locations = calloc(nlocations, sizeof(*pass.locations));
+	pass.stacks = calloc(names__nstacks(pass.names), sizeof(*pass.stacks));
 	pass.key = calloc(pass.key_room, sizeof(*pass.key));
-	if (pass.locations && pass.key)
+	if (pass.locations && pass.stacks && pass.key)
 		err = pass__run(&pass, snapshot);
 	for (uint32_t i = 0; pass.locations && i < nlocations; i++)
 		free(pass.locations[i].frames);
 	free(pass.locations);
+	free(pass.stacks);
 	free(pass.key);
 	return err;
 }

@@ -26,6 +26,7 @@ struct grouping {
 	struct wrappers wrappers;
 	struct frame_entry *frames;
 	struct group *groups;
+	struct sum filtered;	/* of what is added to `now`: left out by filters */
 };
 
 struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts);

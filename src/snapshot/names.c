@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "snapshot/array.h"
 #include "snapshot/hash.h"
 #include "snapshot/snapshot.h"
 
@@ -56,18 +57,9 @@ struct names {
 
 static int table__append(struct table *table, void *item, uint32_t *index)
 {
-	/* Room doubles whenever the count is a power of two. */
-	if (!(table->count & (table->count - 1))) {
-		size_t room = table->count ? 2 * (size_t)table->count : 1;
-		void **items;
-
-		if (room > UINT32_MAX)
-			return -ENOSPC;
-		items = realloc(table->items, room * sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		table->items = items;
-	}
+	if (table->count == UINT32_MAX ||
+	    array__make_room(&table->items, table->count, sizeof(*table->items)))
+		return -ENOMEM;
 	*index = table->count;
 	table->items[table->count++] = item;
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "snapshot/array.h"
 #include "snapshot/pprof.h"
 
 /* What follows `prefix`, or NULL. */
@@ -43,17 +44,11 @@ static int read_process(const char *value, struct snapshot *snapshot)
 
 static int read_exact(struct pprof_comments *said, uint64_t id)
 {
-	uint64_t *exact = said->exact;
-
-	if (said->nexact && id <= exact[said->nexact - 1])
+	if (said->nexact && id <= said->exact[said->nexact - 1])
 		return 0;
-	if (!(said->nexact & (said->nexact - 1))) {
-		exact = reallocarray(exact, said->nexact ? 2 * said->nexact : 1, sizeof(*exact));
-		if (!exact)
-			return -ENOMEM;
-		said->exact = exact;
-	}
-	exact[said->nexact++] = id;
+	if (array__make_room(&said->exact, said->nexact, sizeof(*said->exact)))
+		return -ENOMEM;
+	said->exact[said->nexact++] = id;
 	return 0;
 }
 

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "snapshot/array.h"
 #include "snapshot/gzip.h"
+#include "snapshot/ids.h"
 #include "snapshot/pprof.h"
 #include "snapshot/pprof_comments.h"
 #include "snapshot/wire.h"
@@ -24,15 +26,6 @@ enum value {
 	VALUE_ALLOC_COUNT,
 	VALUE_ALLOC_SIZE,
 	VALUE_MAX,
-};
-
-/* From the file's ids, in any order, to indices. */
-struct ids {
-	struct id {
-		uint64_t id;
-		uint32_t index;
-	} *items;
-	size_t count;
 };
 
 struct function {
@@ -69,58 +62,12 @@ static int reader__refuse(struct reader *r, const char *why)
 	return -EINVAL;
 }
 
-/* Room for one more of *items; it doubles at every power of two. */
-static int make_room(void *items, size_t count, size_t size)
+/* Makes ids__find() possible. */
+static int reader__close_ids(struct reader *r, struct ids *ids)
 {
-	void *larger;
+	int err = ids__close(ids);
 
-	if (count & (count - 1))
-		return 0;
-	larger = reallocarray(*(void **)items, count ? 2 * count : 1, size);
-	if (!larger)
-		return -ENOMEM;
-	*(void **)items = larger;
-	return 0;
-}
-
-static int ids__add(struct ids *ids, uint64_t id, uint32_t index)
-{
-	if (make_room(&ids->items, ids->count, sizeof(*ids->items)))
-		return -ENOMEM;
-	ids->items[ids->count++] = (struct id){ .id = id, .index = index };
-	return 0;
-}
-
-static int compare_ids(const void *x, const void *y)
-{
-	const struct id *a = x, *b = y;
-
-	return (a->id > b->id) - (a->id < b->id);
-}
-
-/* Sorts, for ids__find(). False where an id is 0 or occurs twice. */
-static bool ids__close(struct ids *ids)
-{
-	if (ids->count)
-		qsort(ids->items, ids->count, sizeof(*ids->items), compare_ids);
-	for (size_t i = 0; i < ids->count; i++)
-		if (!ids->items[i].id || (i && ids->items[i].id == ids->items[i - 1].id))
-			return false;
-	return true;
-}
-
-static bool ids__find(const struct ids *ids, uint64_t id, uint32_t *index)
-{
-	const struct id key = { .id = id }, *found = NULL;
-
-	/* Most writers count from 1. */
-	if (id - 1 < ids->count && ids->items[id - 1].id == id)
-		found = &ids->items[id - 1];
-	else if (ids->count)
-		found = bsearch(&key, ids->items, ids->count, sizeof(key), compare_ids);
-	if (found)
-		*index = found->index;
-	return found;
+	return err == -EINVAL ? reader__refuse(r, "an id is 0 or occurs twice") : err;
 }
 
 static int reader__string(struct reader *r, int64_t number, const char **s)
@@ -156,7 +103,7 @@ static int read_string(struct reader *r, const struct wire_field *field)
 	const char *interned = NULL;
 	char *copy;
 
-	if (make_room(&r->strings, r->nstrings, sizeof(*r->strings)))
+	if (array__make_room(&r->strings, r->nstrings, sizeof(*r->strings)))
 		return -ENOMEM;
 	copy = strndup((const char *)field->data, field->size);
 	if (copy && *copy)
@@ -172,7 +119,7 @@ static int read_string(struct reader *r, const struct wire_field *field)
 
 static int add_comment(struct reader *r, uint64_t number)
 {
-	if (make_room(&r->comments, r->ncomments, sizeof(*r->comments)))
+	if (array__make_room(&r->comments, r->ncomments, sizeof(*r->comments)))
 		return -ENOMEM;
 	r->comments[r->ncomments++] = number;
 	return 0;
@@ -258,7 +205,7 @@ static int add_mapping(struct reader *r, const Pprof__Mapping *message)
 	if (!err)
 		err = names__module(r->names, path, build_id, &mapping.module);
 	if (!err)
-		err = make_room(&r->mappings, ids->count, sizeof(*r->mappings));
+		err = array__make_room(&r->mappings, ids->count, sizeof(*r->mappings));
 	if (err)
 		return err;
 	r->mappings[ids->count] = mapping;
@@ -288,7 +235,7 @@ static int add_function(struct reader *r, const Pprof__Function *message)
 	if (!err)
 		err = reader__string(r, message->filename, &function.file);
 	if (!err)
-		err = make_room(&r->functions, ids->count, sizeof(*r->functions));
+		err = array__make_room(&r->functions, ids->count, sizeof(*r->functions));
 	if (err)
 		return err;
 	r->functions[ids->count] = function;
@@ -479,13 +426,13 @@ static int read_places(struct reader *r)
 	err = reader__each(r, 3, read_mapping);
 	if (!err)
 		err = reader__each(r, 5, read_function);
-	if (!err && (!ids__close(&r->mapping_ids) || !ids__close(&r->function_ids)))
-		err = reader__refuse(r, "an id is 0 or occurs twice");
+	if (!err)
+		err = reader__close_ids(r, &r->mapping_ids);
+	if (!err)
+		err = reader__close_ids(r, &r->function_ids);
 	if (!err)
 		err = reader__each(r, 4, read_location);
-	if (!err && !ids__close(&r->location_ids))
-		err = reader__refuse(r, "an id is 0 or occurs twice");
-	return err;
+	return err ? err : reader__close_ids(r, &r->location_ids);
 }
 
 static int read_profile(struct reader *r)
@@ -529,9 +476,9 @@ int pprof__parse(const void *data, size_t size, struct names *names, struct snap
 	pprof_comments__release(&r->said);
 	free(r->strings);
 	free(r->comments);
-	free(r->mapping_ids.items);
-	free(r->function_ids.items);
-	free(r->location_ids.items);
+	ids__release(&r->mapping_ids);
+	ids__release(&r->function_ids);
+	ids__release(&r->location_ids);
 	free(r->mappings);
 	free(r->functions);
 out:

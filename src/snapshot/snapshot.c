@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "snapshot/array.h"
+
 struct snapshot *snapshot__new(struct names *names)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
@@ -22,33 +24,18 @@ void snapshot__free(struct snapshot *snapshot)
 	free(snapshot);
 }
 
-/* Room for one more of `count` items of `size` bytes; it doubles at every power of two. */
-static void *grow(void *items, size_t count, size_t size)
-{
-	if (count & (count - 1))
-		return items;
-	return reallocarray(items, count ? 2 * count : 1, size);
-}
-
 int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace)
 {
-	struct trace *traces = grow(snapshot->traces, snapshot->ntraces, sizeof(*traces));
-
-	if (!traces)
+	if (array__make_room(&snapshot->traces, snapshot->ntraces, sizeof(*trace)))
 		return -ENOMEM;
-	snapshot->traces = traces;
-	traces[snapshot->ntraces++] = *trace;
+	snapshot->traces[snapshot->ntraces++] = *trace;
 	return 0;
 }
 
 int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process)
 {
-	struct snapshot_process *processes =
-		grow(snapshot->processes, snapshot->nprocesses, sizeof(*processes));
-
-	if (!processes)
+	if (array__make_room(&snapshot->processes, snapshot->nprocesses, sizeof(*process)))
 		return -ENOMEM;
-	snapshot->processes = processes;
-	processes[snapshot->nprocesses++] = *process;
+	snapshot->processes[snapshot->nprocesses++] = *process;
 	return 0;
 }

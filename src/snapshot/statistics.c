@@ -130,6 +130,8 @@ int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
 		err = -ENOMEM;
 		goto error;
 	}
+	statistics->filtered_size = statistics->grouping->filtered.size;
+	statistics->filtered_count = statistics->grouping->filtered.count;
 	for (group = statistics->grouping->groups; group; group = group->hh.next)
 		statistic__from_group(&statistics->items[statistics->count++], group, old);
 	qsort(statistics->items, statistics->count, sizeof(*statistics->items),

@@ -53,7 +53,21 @@ struct statistic {
 struct statistics {
 	struct statistic *items;	/* biggest first */
 	size_t count;
+	uint64_t filtered_size, filtered_count;	/* of `snapshot`: what filters left out */
 	struct grouping *grouping;	/* owns the frames */
+};
+
+/*
+ * Which traces count: tracemalloc's Filter and DomainFilter. A trace must match one of the
+ * inclusive filters, if there are any, and none of the others.
+ */
+struct filter {
+	bool inclusive;
+	const char *domain;	/* DomainFilter: the allocator's name; NULL: a filter of files */
+	/* Of the frame that the line grouping takes, or of any frame (all_frames); "<unknown>"
+	 * stands for a file that is not known. An fnmatch pattern without escapes. */
+	const char *file;
+	uint32_t line;		/* 0: any */
 };
 
 struct statistics_opts {
@@ -71,6 +85,9 @@ struct statistics_opts {
 	 * paths where they have a slash. NULL-terminated; NULL: none.
 	 */
 	const char *const *wrappers;
+	const struct filter *filters;
+	size_t nfilters;
+	bool all_frames;	/* filters of files look at all frames of a traceback */
 };
 
 /*
