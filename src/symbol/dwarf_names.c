@@ -32,6 +32,7 @@ struct units {
 
 /* The walk over one unit. */
 struct walk {
+	const struct image *image;
 	struct names *names;
 	struct scope **scopes;
 	struct query *queries;	/* those in the unit, by address */
@@ -168,6 +169,9 @@ static int enter_function(struct walk *walk, Dwarf_Die *die, struct scope *outer
 	int err;
 
 	while ((offset = dwarf_ranges(die, offset, &base, &start, &end)) > 0 && spend(walk, 1)) {
+		/* What the linker dropped is left behind at address 0 and the like. */
+		if (!image__is_code(walk->image, start))
+			continue;
 		for (size_t i = first_at_or_after(walk, start);
 		     i < walk->nqueries && walk->queries[i].address < end; i++) {
 			if (outer && walk->queries[i].scope != outer)
@@ -319,7 +323,6 @@ static int add_unit(struct units *units, const struct image *image, const Dwarf_
 	while (!err && units->ranges.count < MAX_RANGES &&
 	       (offset = dwarf_ranges(&units->items[units->count - 1], offset, &base, &start,
 				      &end)) > 0)
-		/* What the linker dropped is left behind at address 0 and the like. */
 		if (start < end && image__is_code(image, start))
 			err = intervals__add(&units->ranges, start, end, units->count);
 	return err;
@@ -369,7 +372,12 @@ int dwarf_names__find(Dwarf *dwarf, const struct image *image, struct names *nam
 	}
 	qsort(queries, nqueries, sizeof(*queries), by_unit);
 	for (first = 0; !err && first < nqueries; first = next) {
-		struct walk walk = { .names = names, .scopes = scopes, .queries = queries + first };
+		struct walk walk = {
+			.image = image,
+			.names = names,
+			.scopes = scopes,
+			.queries = queries + first,
+		};
 
 		for (next = first; next < nqueries && queries[next].unit == queries[first].unit;)
 			next++;

@@ -164,6 +164,36 @@ static void close_files(struct files *files)
 }
 
 /*
+ * libdw 0.188 hands out strings that it found the start of, and reads some itself, without looking
+ * whether they end before their section does. The bytes are a copy of ours, and in sound files
+ * the last one is a zero already (in .debug_info it ends the list of entries).
+ */
+static void terminate_strings(Elf *elf)
+{
+	static const char *const sections[] = {
+		".debug_info",	".debug_str",  ".debug_line_str",
+		".zdebug_info", ".zdebug_str", ".zdebug_line_str",
+	};
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		Elf_Scn *section = image__section(elf, sections[i]);
+		Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
+
+		if (data && data->d_buf && data->d_size)
+			((char *)data->d_buf)[data->d_size - 1] = '\0';
+	}
+}
+
+static Dwarf *begin_dwarf(Elf *elf)
+{
+	Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+
+	/* Compressed sections have been unpacked by now. */
+	terminate_strings(elf);
+	return dwarf;
+}
+
+/*
  * As gdb, do without DWARF that refers to a shared file which is not there. libdw would look for
  * it on its own, and open whatever has that name.
  */
@@ -172,13 +202,13 @@ static int open_dwarf(struct files *files, const struct search *search, Elf *elf
 	bool refers;
 	int err;
 
-	files->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	files->dwarf = begin_dwarf(elf);
 	refers = files->dwarf && image__section(elf, ".gnu_debugaltlink");
 	if (!refers)
 		return 0;
 	err = debug_file__find_shared(&files->shared, search, files->dwarf, path);
 	if (!err)
-		files->shared_dwarf = dwarf_begin_elf(files->shared.elf, DWARF_C_READ, NULL);
+		files->shared_dwarf = begin_dwarf(files->shared.elf);
 	if (files->shared_dwarf) {
 		dwarf_setalt(files->dwarf, files->shared_dwarf);
 		return 0;

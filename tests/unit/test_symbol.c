@@ -123,7 +123,7 @@ static void test_c(void **state)
 		"gcc -O2 -g -gdwarf-4",		"gcc -O2 -g -gdwarf-5",
 		"gcc -O2 -g -gz",		"gcc -O2 -g -no-pie",
 		"gcc -O2 -g -gdwarf-4 -gz=zlib-gnu", "gcc -O0 -g",
-		"clang -O2 -g -gdwarf-4",	"gcc -O2 -g -ffunction-sections -Wl,--gc-sections",
+		"clang -O2 -g -gdwarf-4",
 	};
 
 	for (size_t i = 0; i < sizeof(compilers) / sizeof(compilers[0]); i++) {
@@ -150,6 +150,28 @@ static void test_inlined_frames_of_c(void **state)
 	assert_true(found);
 	free_texts(texts, addresses.count);
 	free(addresses.items);
+}
+
+/* Outside of the code of the function that it is in, with no address asked for in that. */
+static void test_function_in_function(void **state)
+{
+	uint64_t address;
+	char *text;
+
+	build("gcc -O0 -g", "inlines.c", "c");
+	address = address_of(at("c"), "inside.0");
+	text = name_of(at("c"), "", address);
+	assert_int_equal(strncmp(text, "inside /", 8), 0);
+	assert_non_null(strstr(text, "inlines.c:51\n"));
+	free(text);
+}
+
+/* binutils falls for it; what is left is byte for byte the program without the function. */
+static void test_dropped_function(void **state)
+{
+	build("gcc -O2 -g -ffunction-sections -Wl,--gc-sections", "inlines.c", "without");
+	build("gcc -O2 -g -ffunction-sections -Wl,--gc-sections -DWITH_DROPPED", "inlines.c", "c");
+	expect(at("c"), "", ADDR2LINE, at("without"), 1);
 }
 
 static void test_cxx(void **state)
@@ -322,6 +344,14 @@ static void test_symtab(void **state)
 	assert_string_equal(text, "sized_label ??:0\n");
 	free(text);
 	text = name_of(at("c"), "", address_of(at("c"), "sized_label") + 2);
+	assert_string_equal(text, "?? ??:0\n");
+	free(text);
+
+	/* Nor beyond the end of its section. */
+	text = name_of(at("c"), "", address_of(at("c"), "last_label"));
+	assert_string_equal(text, "last_label ??:0\n");
+	free(text);
+	text = name_of(at("c"), "", address_of(at("c"), "last_label") + 1);
 	assert_string_equal(text, "?? ??:0\n");
 	free(text);
 
@@ -556,6 +586,7 @@ static void test_intervals(void **state)
 {
 	static const struct interval ranges[] = {
 		{ 10, 50, 0 }, { 20, 30, 1 }, { 20, 30, 2 }, { 25, 40, 3 }, { 45, 60, 4 }, { 5, 11, 5 },
+		{ 20, 28, 6 },
 	};
 	struct intervals intervals = {};
 
@@ -583,6 +614,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_c),
 		cmocka_unit_test(test_inlined_frames_of_c),
+		cmocka_unit_test(test_function_in_function),
+		cmocka_unit_test(test_dropped_function),
 		cmocka_unit_test(test_cxx),
 		cmocka_unit_test(test_clang_dwarf_5),
 		cmocka_unit_test(test_rust),

@@ -70,7 +70,25 @@ __asm__(".text\n"
 	"	nop\n"
 	"	ret\n"
 	".size sized_label, . - sized_label\n"
-	"	.skip 64, 0xcc\n");
+	"	.skip 64, 0xcc\n"
+	".section first_section, \"ax\"\n"
+	".balign 64\n"
+	"last_label:\n"
+	"	ret\n"
+	".section second_section, \"ax\"\n"
+	".balign 64\n"
+	"next_label:\n"
+	"	ret\n"
+	".text\n");
+
+/* Dropped by --gc-sections; its DWARF stays, from address 0 to where others really are. */
+#ifdef WITH_DROPPED
+void dropped(void)
+{
+	__asm__ volatile(".skip 8192, 0x90");
+	free(exported(1));
+}
+#endif
 
 int main(int argc, char **argv)
 {
