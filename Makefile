@@ -130,7 +130,7 @@ fuzz: $(BUILD)/fuzz_unwind ## read arbitrary unwind information for a minute
 unwind-rows: $(BUILD)/unwind_rows
 	$(Q)$(BUILD)/unwind_rows $(FILES)
 
-$(BUILD)/unwind_rows: $(call objects,tools/unwind_rows.c $(unit_unwind))
+$(BUILD)/unwind_rows $(BUILD)/capture_stack: $(BUILD)/%: $(BUILD)/tools/%.o $(call objects,$(unit_unwind))
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))
 
