@@ -44,6 +44,13 @@ class Maps:
                 self.ranges.append((start, end, int(fields[2], 16), path))
 
 
+def physical(frame):
+    """The frame or the first below it that is one on the stack, not only in the source."""
+    while frame and frame.type() in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
+        frame = frame.older()
+    return frame
+
+
 class Entry(gdb.Breakpoint):
     def __init__(self, name, maps, out):
         super().__init__(name)
@@ -55,15 +62,14 @@ class Entry(gdb.Breakpoint):
 
     def stop(self):
         stack = []
-        frame = gdb.newest_frame().older()
+        frame = physical(gdb.newest_frame().older())
         if self.maps.place(gdb.newest_frame().pc())[0].startswith("ld-"):
             return False  # ld.so's own, before there is a libc
         if frame and OUTER.fullmatch(frame.name() or ""):
             return False  # one entry point calls another: the outer one has been seen
         while frame and len(stack) < MAX_FRAMES:
-            if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
-                stack.append(self.maps.place(frame.pc()))
-            frame = frame.older()
+            stack.append(self.maps.place(frame.pc()))
+            frame = physical(frame.older())
         while stack and stack[-1][0] in ("?", "[stack]", "[heap]"):
             stack.pop()  # gdb runs past bottoms that do not say so: ld.so's, a coroutine's
         if tuple(stack) not in self.seen:

@@ -27,6 +27,7 @@ static void late(int argc, char **argv)
 {
 	load(argv[0], "loaded");
 	call();
+	NOT_A_TAIL_CALL();
 }
 
 /* at_once PLUGIN: allocates in the very moment it is there. */
@@ -34,6 +35,7 @@ static void at_once(int argc, char **argv)
 {
 	load(argv[0], NULL);
 	call();
+	NOT_A_TAIL_CALL();
 }
 
 /* swapped ONE TWO: One goes, Two takes its addresses, One comes back at others. */

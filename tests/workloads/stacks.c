@@ -183,6 +183,7 @@ static void shapes(int argc, char **argv)
 
 void asm_with_frame_pointer(void (*call)(size_t), size_t arg);
 void asm_without_frame_pointer(void (*call)(size_t), size_t arg);
+void asm_blind(void (*call)(size_t), size_t arg);
 
 static void assembly(int argc, char **argv)
 {
@@ -190,9 +191,15 @@ static void assembly(int argc, char **argv)
 	NOT_A_TAIL_CALL();
 }
 
-static void blind_assembly(int argc, char **argv)
+static void frameless_assembly(int argc, char **argv)
 {
 	asm_without_frame_pointer(bottom, 43);
+	NOT_A_TAIL_CALL();
+}
+
+static void blind_assembly(int argc, char **argv)
+{
+	asm_blind(bottom, 45);
 	NOT_A_TAIL_CALL();
 }
 
@@ -284,6 +291,7 @@ const struct scenario scenarios[] = {
 	{ "in_vdso", in_vdso },
 	{ "shapes", shapes },
 	{ "assembly", assembly },
+	{ "frameless_assembly", frameless_assembly },
 	{ "blind_assembly", blind_assembly },
 	{ "threaded", threaded },
 #ifdef __GLIBC__

@@ -28,4 +28,23 @@ asm_without_frame_pointer:
 	pop	%rbp
 	ret
 	.size asm_without_frame_pointer, . - asm_without_frame_pointer
+	/* How far the stack pointer moves is known at run time only, and who keeps its old value by
+	 * nobody outside. */
+	.globl asm_blind
+	.type asm_blind, @function
+asm_blind:
+	push	%rbp
+	push	%r12
+	mov	%rsp, %r12
+	mov	$1, %ebp
+	sub	%rsi, %rsp
+	and	$-64, %rsp
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	call	*%rax
+	mov	%r12, %rsp
+	pop	%r12
+	pop	%rbp
+	ret
+	.size asm_blind, . - asm_blind
 	.section .note.GNU-stack, "", @progbits
