@@ -96,17 +96,27 @@ static void make_coroutine_bottom(const struct image_bytes *code, struct piece *
 				 .rule = { .cfa = CFA_BOTTOM } };
 }
 
+static int add_syscall(const struct image_bytes *code, size_t syscall, struct pieces *pieces,
+		       struct functions *functions)
+{
+	int err = add_signal_return(code, syscall, pieces);
+
+	return err ?: add_clone(code, syscall, pieces, functions);
+}
+
 static int add_syscalls(const struct image_bytes *code, uint64_t start, uint64_t end,
 			struct pieces *pieces, struct functions *functions)
 {
 	const uint8_t *at = code->data + (start - code->address);
 	const uint8_t *stop = code->data + (end - code->address);
+	const uint8_t *second = at;
 	int err = 0;
 
-	for (; !err && (at = memmem(at, stop - at, "\x0f\x05", 2)); at++) {
-		err = add_signal_return(code, at - code->data, pieces);
-		if (!err)
-			err = add_clone(code, at - code->data, pieces, functions);
+	/* memchr is ten times as fast as memmem, and old linkers put data into these segments. */
+	while (!err && (second = memchr(second, 0x05, stop - second))) {
+		if (second > at && second[-1] == 0x0f)
+			err = add_syscall(code, second - 1 - code->data, pieces, functions);
+		second++;
 	}
 	return err;
 }

@@ -10,6 +10,7 @@
 
 /* Four times what musl has: bounds time and memory for files that have more, or pretend to. */
 #define MAX_INSTRUCTIONS 400000
+#define MAX_SCANNED 4000000	/* of described code, for what it calls: 0.2 s */
 #define MAX_HEIGHT (1 << 24)
 
 #define MAX_PASSES 16
@@ -52,7 +53,7 @@ struct functions {
 	struct function *by_start, *first, **last;
 	struct instruction *instructions;	/* by address */
 	struct instruction **in_order;		/* as they were found */
-	size_t ninstructions;
+	size_t ninstructions, nscanned;
 	bool no_memory;
 	ZydisDecoder decoder;
 };
@@ -474,16 +475,45 @@ static int add_piece(const struct instruction *instruction, struct pieces *piece
 	return pieces__add(pieces, &piece);
 }
 
-int functions__follow(struct functions *functions, struct pieces *pieces)
+/* In a file without symbols, what the described code calls. */
+static void expect_callees(struct functions *functions, const struct piece *piece)
+{
+	const struct image_bytes *code = unwind_image__code_at(functions->image, piece->start);
+	ZydisDecodedInstruction instruction;
+	uint64_t at = piece->start;
+
+	while (at < piece->end && functions->nscanned < MAX_SCANNED &&
+	       ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&functions->decoder, NULL,
+							  code->data + (at - code->address),
+							  piece->end - at, &instruction))) {
+		at += instruction.length;
+		functions->nscanned++;
+		if (instruction.mnemonic == ZYDIS_MNEMONIC_CALL && instruction.raw.imm[0].is_relative)
+			functions__expect(functions, at + instruction.raw.imm[0].value.s, 0);
+	}
+}
+
+static void expect_all(struct functions *functions)
 {
 	struct image_cursor cursor = { 0 };
-	struct function *function;
+	bool has_symbols = false;
 	uint64_t start, size;
+
+	while (unwind_image__next_function(functions->image, &cursor, &start, &size)) {
+		has_symbols |= unwind_image__code_at(functions->image, start) != NULL;
+		functions__expect(functions, start, size);
+	}
+	for (size_t i = 0; i < functions->pieces->settled && !has_symbols; i++)
+		expect_callees(functions, &functions->pieces->list[i]);
+}
+
+int functions__follow(struct functions *functions, struct pieces *pieces)
+{
+	struct function *function;
 	int err = 0;
 
 	functions->pieces = pieces;
-	while (unwind_image__next_function(functions->image, &cursor, &start, &size))
-		functions__expect(functions, start, size);
+	expect_all(functions);
 	for (function = functions->first; function; function = function->next)
 		follow_function(functions, function);
 	if (functions->no_memory)
