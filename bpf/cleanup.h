@@ -2,8 +2,8 @@
 /*
  * When a thread ends, glibc gives back what it had cached for it by calling free on blocks that
  * the program freed long ago (malloc/malloc.c, tcache_thread_shutdown). These are no frees of the
- * program. They are told by their stack: from free to the bottom all of it lies in free's own
- * library. In a static program everything does, so that there they cannot be told.
+ * program. Static programs have a symbol for the code that does it; distributions' libc has none,
+ * but there the whole stack, from free to the bottom, lies in free's own library.
  */
 #ifndef MT_CLEANUP_H
 #define MT_CLEANUP_H
@@ -48,6 +48,8 @@ static __noinline int is_cleanup(struct pt_regs *ctx, struct thread *thread,
 	walker.room = &thread->room;
 	if (bpf_probe_read_user(&w->pc, sizeof(w->pc), (void *)PT_REGS_SP(ctx)))
 		return 0;
+	if (w->pc >= process->cleanup_start && w->pc < process->cleanup_end)
+		return 1;
 	w->sp = PT_REGS_SP(ctx) + 8;
 	w->bp = ctx->bp;
 	w->bx = ctx->bx;

@@ -47,6 +47,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	to->hold = from->hold ? HOLD_AT_LIBRARIES : HOLD_NEVER;
 	to->link_state = 0;
 	to->program_file = 0;
+	to->cleanup_start = to->cleanup_end = 0;
 	to->changes_read = 0;
 	to->changes = 1;
 	to->changing = CHANGING_MORE;	/* nothing is known yet, so that nothing known is wrong */

@@ -132,6 +132,8 @@ struct process {
 	__u32 changing;		/* enum changing */
 	__u32 hold;		/* enum hold */
 	__u64 link_state;	/* address of r_debug.r_state in the process; 0: not known */
+	/* The allocator's code that frees what it cached for a thread which ends; 0: not known. */
+	__u64 cleanup_start, cleanup_end;
 	__u32 program_file;	/* the executable's index into files */
 	__u32 pad;
 } __attribute__((aligned(64)));	/* no line of the cache for two processes */

@@ -301,6 +301,19 @@ static void set_link_state(const struct traced *traced, const struct code_mappin
 			mapping->start - address + module->linker.r_debug + R_STATE_OFFSET;
 }
 
+static void set_cleanup(const struct traced *traced, const struct code_mapping *mapping,
+			struct tables *tables)
+{
+	const struct probes *probes = &mapping->module->probes;
+	struct process *process = &tables->processes[traced->index];
+
+	if (!probes->cleanup_size || probes->cleanup < mapping->offset ||
+	    probes->cleanup - mapping->offset >= mapping->end - mapping->start)
+		return;
+	process->cleanup_start = mapping->start + (probes->cleanup - mapping->offset);
+	process->cleanup_end = process->cleanup_start + probes->cleanup_size;
+}
+
 /* The hook wants what a free wants: to be seen at its entry. */
 static int attach_linker(struct traced *traced, struct attachment *attachment,
 			 struct tables *tables)
@@ -336,6 +349,8 @@ static int attach_new(struct traced *traced, struct tables *tables)
 		attachment = attachment_of(traced, module);
 		if (!attachment)
 			return -ENOMEM;
+		if (allocator)
+			set_cleanup(traced, &epoch->mappings[i], tables);
 		if (linker)
 			set_link_state(traced, &epoch->mappings[i], tables);
 		if (linker && !attachment->linker)

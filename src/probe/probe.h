@@ -25,6 +25,9 @@ struct probes {
 	struct probe *items;	/* each file offset once, aliases folded; at most MAX_PROBES */
 	size_t count;
 	const char *allocator;	/* "glibc", "jemalloc", ..., "unknown"; static; NULL: none */
+	/* Where the allocator frees what it cached for a thread that ends (file offset, bytes): no
+	 * frees of the program. Known where the file has its full symbol table; else size 0. */
+	uint64_t cleanup, cleanup_size;
 	bool followed;		/* this allocator's probes are known to keep right books */
 };
 

@@ -75,6 +75,7 @@ struct search {
 	struct found found[MAX_PROBES];
 	size_t nfound;
 	uint64_t markers[ARRAY_SIZE(markers)];	/* address; 0: not found */
+	struct found cleanup;	/* offset 0: not found */
 };
 
 /* The file offset of `address`, and how many bytes of code the file has from there on. */
@@ -131,11 +132,22 @@ static bool is_definition(const struct search *search, const GElf_Sym *sym)
 	       (search->locals || GELF_ST_BIND(sym->st_info) != STB_LOCAL);
 }
 
+static void note_cleanup(struct search *search, const GElf_Sym *sym)
+{
+	uint64_t available;
+
+	search->cleanup.size = sym->st_size;
+	if (!file_offset(search->elf, sym->st_value, &search->cleanup.offset, &available))
+		search->cleanup.offset = 0;
+}
+
 static int look_at_symbol(struct search *search, const char *name, const GElf_Sym *sym)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(markers); i++)
 		if (!strcmp(name, markers[i].symbol))
 			search->markers[i] = sym->st_value;
+	if (!strcmp(name, "__malloc_arena_thread_freeres"))
+		note_cleanup(search, sym);
 	if (GELF_ST_TYPE(sym->st_info) != STT_FUNC)	/* an IFUNC's address is its resolver's */
 		return 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(functions); i++)
@@ -298,6 +310,10 @@ int probes__find(int fd, struct probes *probes)
 	err = is_x86_64(search.elf) ? search_functions(&search) : -ENOEXEC;
 	if (!err && name_allocator(&search, probes))
 		err = make_probes(&search, probes);
+	if (search.cleanup.offset) {
+		probes->cleanup = search.cleanup.offset;
+		probes->cleanup_size = search.cleanup.size;
+	}
 	elf_end(search.elf);
 	if (err)
 		probes__free(probes);
