@@ -81,15 +81,6 @@ static void define_cfa(struct machine *machine, uint64_t number, int64_t offset)
 	machine->state.cfa_expression = (struct cfi_expression){ 0 };
 }
 
-static void redefine_cfa(struct machine *machine, uint64_t number, int64_t offset)
-{
-	/* Without a register to keep, the instruction is void (DWARF 5 section 6.4.2.2). */
-	if (machine->state.cfa_expression.data)
-		reader__fail(&machine->program);
-	else
-		define_cfa(machine, number, offset);
-}
-
 static int64_t factored(struct machine *machine)
 {
 	int64_t offset;
@@ -115,14 +106,18 @@ static bool run_cfa(struct machine *machine, uint8_t opcode)
 		number = reader__uleb(program);
 		define_cfa(machine, number, factored(machine));
 		return true;
+	/*
+	 * While an expression holds, DWARF has these three void. libgcrypt's assembly relies on
+	 * libgcc's reading (unwind-dw2.c, execute_cfa_program): the offset outlives the expression.
+	 */
 	case DW_CFA_def_cfa_register:
-		redefine_cfa(machine, reader__uleb(program), machine->state.cfa_offset);
+		define_cfa(machine, reader__uleb(program), machine->state.cfa_offset);
 		return true;
 	case DW_CFA_def_cfa_offset:
-		redefine_cfa(machine, machine->state.cfa_register, reader__uleb(program));
+		machine->state.cfa_offset = reader__uleb(program);
 		return true;
 	case DW_CFA_def_cfa_offset_sf:
-		redefine_cfa(machine, machine->state.cfa_register, factored(machine));
+		machine->state.cfa_offset = factored(machine);
 		return true;
 	case DW_CFA_def_cfa_expression:
 		machine->state.cfa_expression = read_expression(machine);
