@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +8,15 @@
 
 #include "base/log.h"
 #include "cli/help.h"
+#include "cli/parse.h"
 #include "cli/value.h"
 
 #define MSEC 1000000ULL
 #define SEC 1000000000ULL
-#define MAX_PID (1 << 22) /* PID_MAX_LIMIT of the kernel */
 #define MAX_SECONDS (1000000000 * SEC)
 /* The age of a block is kept in 32 bits. */
 #define MAX_AGE ((uint64_t)UINT32_MAX << BLOCK_TIME_SHIFT)
+#define NFRAME_VARIABLE "MEMTRACEBPF_NFRAME" /* as PYTHONTRACEMALLOC */
 
 enum {
 	OPT_MIN_SIZE = 256,
@@ -24,6 +24,14 @@ enum {
 	OPT_WRAPPERS,
 	OPT_NO_WRAPPERS,
 	OPT_FORMAT,
+	OPT_CUMULATIVE,
+	OPT_INCLUDE,
+	OPT_EXCLUDE,
+	OPT_INCLUDE_DOMAIN,
+	OPT_EXCLUDE_DOMAIN,
+	OPT_ALL_FRAMES,
+	OPT_LIMIT,
+	OPT_MOST_RECENT_LAST,
 	OPT_MAX_BLOCKS,
 	OPT_MAX_STACKS,
 	OPT_HELP,
@@ -43,6 +51,14 @@ static const struct option long_options[] = {
 	{ "wrappers", required_argument, NULL, OPT_WRAPPERS },
 	{ "no-wrappers", no_argument, NULL, OPT_NO_WRAPPERS },
 	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "cumulative", no_argument, NULL, OPT_CUMULATIVE },
+	{ "include", required_argument, NULL, OPT_INCLUDE },
+	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
+	{ "include-domain", required_argument, NULL, OPT_INCLUDE_DOMAIN },
+	{ "exclude-domain", required_argument, NULL, OPT_EXCLUDE_DOMAIN },
+	{ "all-frames", no_argument, NULL, OPT_ALL_FRAMES },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "most-recent-last", no_argument, NULL, OPT_MOST_RECENT_LAST },
 	{ "max-blocks", required_argument, NULL, OPT_MAX_BLOCKS },
 	{ "max-stacks", required_argument, NULL, OPT_MAX_STACKS },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -51,15 +67,7 @@ static const struct option long_options[] = {
 	{},
 };
 
-/* What is gathered before it becomes an option. */
-struct parser {
-	struct options *options;
-	const char **patterns; /* of --wrappers */
-	size_t npatterns;
-	bool no_wrappers;
-};
-
-static const char *option_name(int option)
+const char *option_name(int option)
 {
 	for (const struct option *o = long_options; o->name; o++)
 		if (o->val == option)
@@ -67,171 +75,84 @@ static const char *option_name(int option)
 	return NULL;
 }
 
-static enum cli_result refuse(int option, const char *wanted)
-{
-	log__error("--%s needs %s, not '%s'", option_name(option), wanted, optarg);
-	return CLI_USAGE;
-}
-
-static enum cli_result no_memory(void)
-{
-	log__error("no memory for the options");
-	return CLI_USAGE;
-}
-
-static enum cli_result parse_number(int option, uint64_t min, uint64_t max, uint64_t *number)
-{
-	char wanted[64];
-
-	if (value__number(optarg, min, max, number))
-		return CLI_RUN;
-	if (max == UINT64_MAX)
-		snprintf(wanted, sizeof(wanted), "a whole number from %ju up", (uintmax_t)min);
-	else
-		snprintf(wanted, sizeof(wanted), "a whole number from %ju to %ju", (uintmax_t)min,
-			 (uintmax_t)max);
-	return refuse(option, wanted);
-}
-
-static enum cli_result parse_u32(int option, uint64_t min, uint64_t max, uint32_t *number)
-{
-	enum cli_result result;
-	uint64_t value = 0;
-
-	result = parse_number(option, min, max, &value);
-	*number = value;
-	return result;
-}
-
-static enum cli_result parse_seconds(int option, uint64_t min_ns, uint64_t max_ns, uint64_t *ns)
-{
-	char wanted[80];
-
-	if (value__seconds(optarg, min_ns, max_ns, ns))
-		return CLI_RUN;
-	snprintf(wanted, sizeof(wanted), "seconds from %g to %.0f", (double)min_ns / SEC,
-		 (double)max_ns / SEC);
-	return refuse(option, wanted);
-}
-
-static enum cli_result add_pid(struct options *options, pid_t pid)
-{
-	pid_t *pids;
-
-	for (size_t i = 0; i < options->npids; i++)
-		if (options->pids[i] == pid)
-			return CLI_RUN;
-	pids = reallocarray(options->pids, options->npids + 1, sizeof(*pids));
-	if (!pids)
-		return no_memory();
-	options->pids = pids;
-	pids[options->npids++] = pid;
-	return CLI_RUN;
-}
-
-static enum cli_result parse_pids(struct options *options)
-{
-	const char *p = optarg;
-
-	for (;;) {
-		size_t length = strcspn(p, ",");
-		char word[16] = "";
-		uint64_t pid;
-
-		if (length < sizeof(word))
-			memcpy(word, p, length);
-		if (!value__number(word, 1, MAX_PID, &pid))
-			return refuse('p', "process ids separated by commas");
-		if (add_pid(options, pid))
-			return CLI_USAGE;
-		if (!p[length])
-			return CLI_RUN;
-		p += length + 1;
-	}
-}
-
-static enum cli_result parse_group_by(enum group_by *group_by)
-{
-	for (int i = 0; i < GROUP_BY_MAX; i++) {
-		if (!strcmp(optarg, group_by__name(i))) {
-			*group_by = i;
-			return CLI_RUN;
-		}
-	}
-	/* tracemalloc's names */
-	if (!strcmp(optarg, "lineno"))
-		*group_by = GROUP_BY_LINE;
-	else if (!strcmp(optarg, "filename"))
-		*group_by = GROUP_BY_FILE;
-	else
-		return refuse('g', "line, file, function, traceback or library");
-	return CLI_RUN;
-}
-
-static enum cli_result parse_format(enum report_format *format)
-{
-	if (!strcmp(optarg, "text"))
-		*format = FORMAT_TEXT;
-	else if (!strcmp(optarg, "json"))
-		*format = FORMAT_JSON;
-	else
-		return refuse(OPT_FORMAT, "text or json");
-	return CLI_RUN;
-}
-
-static enum cli_result add_pattern(struct parser *parser)
-{
-	const char **patterns;
-
-	if (!*optarg)
-		return refuse(OPT_WRAPPERS, "a pattern");
-	patterns = reallocarray(parser->patterns, parser->npatterns + 1, sizeof(*patterns));
-	if (!patterns)
-		return no_memory();
-	parser->patterns = patterns;
-	patterns[parser->npatterns++] = optarg;
-	return CLI_RUN;
-}
-
-static enum cli_result parse_option(struct parser *parser, int option)
+/* How and when to trace. */
+static enum cli_result parse_trace_option(struct parser *parser, int option)
 {
 	struct options *options = parser->options;
 
+	if (options->mode != COMMAND_TRACE) {
+		log__error("--%s is about tracing: it has no meaning for a file",
+			   option_name(option));
+		return CLI_USAGE;
+	}
 	switch (option) {
 	case 'p':
-		return parse_pids(options);
+		return parse_pids(option, options);
 	case 'i':
 		return parse_seconds(option, MSEC, MAX_SECONDS, &options->interval_ns);
 	case 'n':
 		return parse_number(option, 1, UINT64_MAX, &options->count);
 	case 'd':
 		return parse_seconds(option, MSEC, MAX_SECONDS, &options->duration_ns);
-	case 't':
-		return parse_u32(option, 0, UINT32_MAX, &options->report.top);
-	case 'g':
-		return parse_group_by(&options->report.statistics.group_by);
 	case 'f':
 		return parse_u32(option, 1, MAX_FRAMES, &options->nframe);
-	case OPT_MIN_SIZE:
-		return value__bytes(optarg, &options->report.min_size)
-			       ? CLI_RUN
-			       : refuse(option, "a size in bytes, or with K, M or G");
 	case OPT_MIN_AGE:
 		return parse_seconds(option, 0, MAX_AGE, &options->min_age_ns);
-	case OPT_WRAPPERS:
-		return add_pattern(parser);
-	case OPT_NO_WRAPPERS:
-		parser->no_wrappers = true;
-		return CLI_RUN;
-	case OPT_FORMAT:
-		return parse_format(&options->format);
 	case OPT_MAX_BLOCKS:
 		return parse_u32(option, 1, 1 << 30, &options->max_blocks);
 	case OPT_MAX_STACKS:
 		return parse_u32(option, 1, MAX_SITE_PIECES << SITE_PIECE_SHIFT,
 				 &options->max_stacks);
+	}
+	return CLI_USAGE;
+}
+
+/* What to report. */
+static enum cli_result parse_report_option(struct parser *parser, int option)
+{
+	struct options *options = parser->options;
+	struct report_opts *report = &options->report;
+
+	switch (option) {
+	case 't':
+		return parse_u32(option, 0, UINT32_MAX, &report->top);
+	case 'g':
+		return parse_group_by(option, &report->statistics.group_by);
+	case OPT_MIN_SIZE:
+		return parse_size(option, &report->min_size);
+	case OPT_WRAPPERS:
+		return parse_wrapper(option, parser);
+	case OPT_NO_WRAPPERS:
+		parser->no_wrappers = true;
+		return CLI_RUN;
+	case OPT_FORMAT:
+		return parse_format(option, &options->format);
+	case OPT_CUMULATIVE:
+		report->statistics.cumulative = true;
+		return CLI_RUN;
+	case OPT_INCLUDE:
+	case OPT_EXCLUDE:
+		return parse_file_filter(option, option == OPT_INCLUDE, options);
+	case OPT_INCLUDE_DOMAIN:
+	case OPT_EXCLUDE_DOMAIN:
+		return parse_domain_filter(option, option == OPT_INCLUDE_DOMAIN, options);
+	case OPT_ALL_FRAMES:
+		report->statistics.all_frames = true;
+		return CLI_RUN;
+	case OPT_LIMIT:
+		return parse_u32(option, 1, UINT32_MAX, &report->limit);
+	case OPT_MOST_RECENT_LAST:
+		report->most_recent_last = true;
+		return CLI_RUN;
+	}
+	return parse_trace_option(parser, option);
+}
+
+static enum cli_result parse_option(struct parser *parser, int option)
+{
+	switch (option) {
 	case 'v':
-		options->verbose++;
+		parser->options->verbose++;
 		return CLI_RUN;
 	case OPT_HELP:
 		printf("%s\n%s", help_usage, help_text);
@@ -240,7 +161,7 @@ static enum cli_result parse_option(struct parser *parser, int option)
 		puts("memtracebpf " VERSION);
 		return CLI_DONE;
 	}
-	return CLI_USAGE;
+	return parse_report_option(parser, option);
 }
 
 /* getopt's ':' (a value is missing) and '?' (everything else). */
@@ -260,7 +181,22 @@ static enum cli_result complain(int option, char **argv)
 	return CLI_USAGE;
 }
 
-static enum cli_result parse_operands(int argc, char **argv, struct options *options)
+static enum cli_result parse_files(int argc, char **argv, struct options *options)
+{
+	int wanted = options->mode == COMMAND_DIFF ? 2 : 1;
+
+	if (argc - optind != wanted) {
+		log__error(options->mode == COMMAND_DIFF
+				   ? "diff needs two snapshots: memtracebpf diff OLD NEW"
+				   : "report needs one snapshot: memtracebpf report FILE");
+		return CLI_USAGE;
+	}
+	for (int i = 0; i < wanted; i++)
+		options->files[i] = argv[optind + i];
+	return CLI_RUN;
+}
+
+static enum cli_result parse_targets(int argc, char **argv, struct options *options)
 {
 	bool separated = optind > 1 && !strcmp(argv[optind - 1], "--");
 
@@ -278,6 +214,29 @@ static enum cli_result parse_operands(int argc, char **argv, struct options *opt
 	if (!options->command && !options->npids) {
 		log__error("what should be traced? Give -p PID or -- COMMAND; "
 			   "see memtracebpf --help");
+		return CLI_USAGE;
+	}
+	return CLI_RUN;
+}
+
+/* What does not go together. */
+static enum cli_result check(const struct options *options)
+{
+	const struct statistics_opts *opts = &options->report.statistics;
+	bool table = options->format == FORMAT_MARKDOWN || options->format == FORMAT_CSV;
+
+	if (opts->group_by == GROUP_BY_TRACEBACK && opts->cumulative) {
+		log__error("--cumulative cannot be used with --group-by traceback");
+		return CLI_USAGE;
+	}
+	if (opts->group_by == GROUP_BY_TRACEBACK && table) {
+		log__error("tracebacks do not fit in a table: use --format text or json");
+		return CLI_USAGE;
+	}
+	if (options->format == FORMAT_TRACEMALLOC &&
+	    (options->mode != COMMAND_REPORT || opts->nfilters)) {
+		log__error("--format tracemalloc writes a whole snapshot: it goes with report and "
+			   "without filters");
 		return CLI_USAGE;
 	}
 	return CLI_RUN;
@@ -302,11 +261,62 @@ static enum cli_result set_wrappers(struct parser *parser)
 	return CLI_RUN;
 }
 
+/* The traceback limit's default can come from the environment. */
+static enum cli_result read_environment(struct options *options)
+{
+	const char *text = getenv(NFRAME_VARIABLE);
+	uint64_t nframe = options->nframe;
+
+	if (text && *text && !value__number(text, 1, MAX_FRAMES, &nframe)) {
+		log__error(NFRAME_VARIABLE " needs a whole number from 1 to %d, not '%s'",
+			   MAX_FRAMES, text);
+		return CLI_USAGE;
+	}
+	options->nframe = nframe;
+	return CLI_RUN;
+}
+
+/* "report" or "diff" as the first word; what follows is parsed without it. */
+static void parse_command(int *argc, char ***argv, struct options *options)
+{
+	const char *word = *argc > 1 ? (*argv)[1] : "";
+
+	if (!strcmp(word, "report"))
+		options->mode = COMMAND_REPORT;
+	else if (!strcmp(word, "diff"))
+		options->mode = COMMAND_DIFF;
+	else
+		return;
+	++*argv;
+	--*argc;
+}
+
+static enum cli_result parse_words(int argc, char **argv, struct parser *parser)
+{
+	bool tracing = parser->options->mode == COMMAND_TRACE;
+	/* '+': COMMAND's own options are not ours; ':': we say what is wrong. */
+	const char *letters = tracing ? "+:p:i:n:d:t:g:f:v" : ":p:i:n:d:t:g:f:v";
+	enum cli_result result = CLI_RUN;
+
+	optind = 0; /* glibc: start anew */
+	while (result == CLI_RUN) {
+		int option = getopt_long(argc, argv, letters, long_options, NULL);
+
+		if (option == -1)
+			break;
+		result = option == '?' || option == ':' ? complain(option, argv)
+							: parse_option(parser, option);
+	}
+	if (result != CLI_RUN)
+		return result;
+	return tracing ? parse_targets(argc, argv, parser->options)
+		       : parse_files(argc, argv, parser->options);
+}
+
 enum cli_result cli__parse(int argc, char **argv, struct options *options)
 {
 	struct parser parser = { .options = options };
-	enum cli_result result = CLI_RUN;
-	int option;
+	enum cli_result result;
 
 	*options = (struct options){
 		.interval_ns = 5 * SEC,
@@ -315,17 +325,14 @@ enum cli_result cli__parse(int argc, char **argv, struct options *options)
 		.max_blocks = 4 << 20,
 		.max_stacks = 64 << 10,
 	};
-	optind = 0; /* glibc: start anew */
-	/* '+': COMMAND's own options are not ours; ':': we say what is wrong. */
-	while (result == CLI_RUN) {
-		option = getopt_long(argc, argv, "+:p:i:n:d:t:g:f:v", long_options, NULL);
-		if (option == -1)
-			break;
-		result = option == '?' || option == ':' ? complain(option, argv)
-							: parse_option(&parser, option);
-	}
+	parse_command(&argc, &argv, options);
+	if (options->mode == COMMAND_DIFF)
+		options->report.statistics.order = ORDER_DIFFERENCE;
+	result = read_environment(options);
 	if (result == CLI_RUN)
-		result = parse_operands(argc, argv, options);
+		result = parse_words(argc, argv, &parser);
+	if (result == CLI_RUN)
+		result = check(options);
 	if (result == CLI_RUN)
 		result = set_wrappers(&parser);
 	free(parser.patterns);
@@ -336,5 +343,6 @@ void cli__free(struct options *options)
 {
 	free(options->pids);
 	free(options->wrappers);
+	free(options->filters);
 	*options = (struct options){};
 }

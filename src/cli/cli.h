@@ -10,12 +10,16 @@
 
 #include "report/report.h"
 
-enum report_format {
-	FORMAT_TEXT = 0,
-	FORMAT_JSON,
+enum command {
+	COMMAND_TRACE = 0,
+	COMMAND_REPORT,		/* of files[0] */
+	COMMAND_DIFF,		/* from files[0] to files[1] */
 };
 
 struct options {
+	enum command mode;
+	const char *files[2];
+
 	pid_t *pids;		/* each once; or ... */
 	size_t npids;
 	char **command;		/* ... what to run: the end of argv, NULL-terminated; else NULL */
@@ -26,6 +30,7 @@ struct options {
 
 	struct report_opts report;
 	const char **wrappers;	/* what report.statistics.wrappers points to; owned */
+	struct filter *filters;	/* the same of report.statistics.filters */
 	enum report_format format;
 
 	uint32_t nframe;	/* traceback limit: 1..MAX_FRAMES */

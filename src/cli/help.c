@@ -3,7 +3,9 @@
 
 const char help_usage[] =
 	"Usage: memtracebpf -p PID [OPTION...]\n"
-	"       memtracebpf [OPTION...] -- COMMAND [ARG...]\n";
+	"       memtracebpf [OPTION...] -- COMMAND [ARG...]\n"
+	"       memtracebpf report FILE [OPTION...]\n"
+	"       memtracebpf diff OLD NEW [OPTION...]\n";
 
 const char help_text[] =
 	"Attaches to running processes and says which lines of code hold their memory.\n"
@@ -18,6 +20,8 @@ const char help_text[] =
 	"  sudo memtracebpf -- ./server --port 0     a program from its first allocation on\n"
 	"  sudo memtracebpf -p 4711 --format json -n 1 | jq .traced\n"
 	"                                            one report for a program to read\n"
+	"  memtracebpf report now.pb.gz -g file      a snapshot (or any pprof heap profile), no root\n"
+	"  memtracebpf diff old.pb.gz now.pb.gz      what changed most\n"
 	"\n"
 	"What to trace:\n"
 	"  -p, --pid PID[,PID...]    these processes; may be given more than once\n"
@@ -38,7 +42,17 @@ const char help_text[] =
 	"                            PATTERN to find the line that asked for the memory\n"
 	"      --no-wrappers         without the wrappers known from the start: operator new,\n"
 	"                            std::*, strdup, g_malloc*, xmalloc*, ...\n"
-	"      --format FORMAT       text or json, one object a line (text)\n"
+	"      --cumulative          count every frame of a traceback, not only the most recent\n"
+	"      --include PATTERN[:LINE]\n"
+	"      --exclude PATTERN[:LINE]\n"
+	"                            only, or without, what was allocated in files that match\n"
+	"      --all-frames          ... or was called from there\n"
+	"      --include-domain NAME\n"
+	"      --exclude-domain NAME only, or without, blocks of this allocator\n"
+	"      --limit N             the N most recent frames of a traceback\n"
+	"      --most-recent-last    tracebacks begin with the oldest frame\n"
+	"      --format FORMAT       text, json (one object a line), markdown, csv, or of a file\n"
+	"                            tracemalloc: what Python's Snapshot.load() opens (text)\n"
 	"\n"
 	"How to trace:\n"
 	"  -f, --nframe N            frames kept of a traceback, 1 to 127 (64)\n"

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign)
 {
@@ -97,6 +99,22 @@ void write_json_string(FILE *out, const char *s)
 		s += length ? length : 1;
 	}
 	putc('"', out);
+}
+
+char *utf8__valid_copy(const char *s)
+{
+	char *copy = malloc(3 * strlen(s) + 1), *to = copy;
+
+	while (copy && *s) {
+		uint32_t code;
+		size_t length = utf8__next(s, &code);
+
+		to = length ? mempcpy(to, s, length) : stpcpy(to, "\xef\xbf\xbd");
+		s += length ? length : 1;
+	}
+	if (copy)
+		*to = '\0';
+	return copy;
 }
 
 int finish_stream(FILE *out)

@@ -21,6 +21,9 @@ void write_text(FILE *out, const char *s);
 /* As a JSON string with its quotes, invalid UTF-8 replaced by U+FFFD; null for NULL. */
 void write_json_string(FILE *out, const char *s);
 
+/* A copy with invalid UTF-8 replaced by U+FFFD; the caller frees. NULL: no memory. */
+char *utf8__valid_copy(const char *s);
+
 /* Flushes; the error that the stream has had so far. */
 int finish_stream(FILE *out);
 

@@ -52,7 +52,7 @@ static void write_statistic(FILE *out, const struct statistic *item, enum group_
 	putc('}', out);
 }
 
-static void write_lost(FILE *out, const struct snapshot *snapshot)
+static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 {
 	const uint64_t *lost = snapshot->lost;
 	const char *separator = "";
@@ -85,8 +85,12 @@ static void write_head(FILE *out, const struct snapshot *snapshot, enum group_by
 		fprintf(out, "%s%" PRIu32, i ? "," : "", snapshot->processes[i].pid);
 	fprintf(out,
 		"],\"group_by\":\"%s\",\"traced\":{\"size\":%" PRIu64 ",\"count\":%" PRIu64
-		",\"peak_size\":%" PRIu64 "}",
-		group_by__name(group_by), snapshot->size, snapshot->count, snapshot->peak_size);
+		",\"peak_size\":",
+		group_by__name(group_by), snapshot->size, snapshot->count);
+	if (snapshot__peak_known(snapshot))
+		fprintf(out, "%" PRIu64 "}", snapshot->peak_size);
+	else
+		fputs("null}", out);
 }
 
 int report__json(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
@@ -109,7 +113,9 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	fprintf(out,
 		"],\"other\":{\"groups\":%" PRIu64 ",\"size\":%" PRIu64 ",\"count\":%" PRIu64 "},",
 		selection.other_groups, selection.other_size, selection.other_count);
-	write_lost(out, snapshot);
+	write_json_lost(out, snapshot);
+	fprintf(out, ",\"filtered\":{\"size\":%" PRIu64 ",\"count\":%" PRIu64 "}",
+		selection.statistics->filtered_size, selection.statistics->filtered_count);
 	fputs(",\"note\":", out);
 	write_json_string(out, snapshot->note);
 	fputs("}\n", out);

@@ -7,19 +7,32 @@
 
 #include "snapshot/statistics.h"
 
+enum report_format {
+	FORMAT_TEXT = 0,
+	FORMAT_JSON,		/* one object a line */
+	FORMAT_MARKDOWN,	/* a table; not of tracebacks */
+	FORMAT_CSV,		/* the same in bytes, RFC 4180 */
+	FORMAT_TRACEMALLOC,	/* the whole snapshot, for Python's tracemalloc.Snapshot.load() */
+};
+
 struct report_opts {
 	struct statistics_opts statistics;
 	unsigned int top;	/* groups shown; 0: all */
 	uint64_t min_size;	/* bytes: smaller groups go to the others */
+	unsigned int limit;	/* of text: frames shown of a traceback; 0: all */
+	bool most_recent_last;	/* of text: order of a traceback */
 };
 
 /*
- * Prints one report. `old` is the previous report's snapshot or NULL. 0, -errno, or the error of
+ * Prints one report. `old` is the snapshot to compare with, or NULL. 0, -errno, or the error of
  * the stream (-EPIPE when its reader has gone); the stream is flushed.
  */
-int report__text(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-		 const struct report_opts *opts);
-int report__json(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-		 const struct report_opts *opts);
+int report__print(FILE *out, enum report_format format, const struct snapshot *snapshot,
+		  const struct snapshot *old, const struct report_opts *opts);
+
+/* One file a format. */
+typedef int report_fn(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
+		      const struct report_opts *opts);
+report_fn report__text, report__json, report__markdown, report__csv, report__tracemalloc;
 
 #endif

@@ -24,6 +24,11 @@ void snapshot__free(struct snapshot *snapshot)
 	free(snapshot);
 }
 
+bool snapshot__peak_known(const struct snapshot *snapshot)
+{
+	return snapshot->peak_size || !snapshot->size;
+}
+
 int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace)
 {
 	if (array__make_room(&snapshot->traces, snapshot->ntraces, sizeof(*trace)))

@@ -115,6 +115,7 @@ struct snapshot {
 
 struct snapshot *snapshot__new(struct names *names);	/* NULL: no memory */
 void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
+bool snapshot__peak_known(const struct snapshot *snapshot);
 int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace);
 int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process);
 

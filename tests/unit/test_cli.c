@@ -27,7 +27,7 @@ static int split(char *line, char **argv)
 }
 
 struct run {
-	char line[256];
+	char line[512];
 	char *argv[MAX_ARGS];
 	char said[4096];	/* what was printed on `stream` */
 	enum cli_result result;
@@ -145,6 +145,65 @@ static void test_group_names(void **state)
 	}
 }
 
+static void test_files(void **state)
+{
+	struct run *r = good("report a.pb.gz --group-by traceback --top 25 --limit 3 "
+			     "--most-recent-last");
+
+	assert_int_equal(r->options.mode, COMMAND_REPORT);
+	assert_string_equal(r->options.files[0], "a.pb.gz");
+	assert_int_equal(r->options.report.top, 25);
+	assert_int_equal(r->options.report.limit, 3);
+	assert_true(r->options.report.most_recent_last);
+	assert_int_equal(r->options.report.statistics.order, ORDER_SIZE);
+	run__free(r);
+	r = good("diff --cumulative -g file old new --format csv");
+	assert_int_equal(r->options.mode, COMMAND_DIFF);
+	assert_string_equal(r->options.files[0], "old");
+	assert_string_equal(r->options.files[1], "new");
+	assert_int_equal(r->options.format, FORMAT_CSV);
+	assert_true(r->options.report.statistics.cumulative);
+	assert_int_equal(r->options.report.statistics.order, ORDER_DIFFERENCE);
+	run__free(r);
+}
+
+static void test_filters(void **state)
+{
+	struct run *r = good("-p 1 --include */a.c:12 --exclude b:c --include-domain malloc "
+			     "--exclude-domain x --all-frames");
+	const struct statistics_opts *opts = &r->options.report.statistics;
+
+	assert_int_equal(opts->nfilters, 4);
+	assert_true(opts->all_frames);
+	assert_true(opts->filters[0].inclusive && opts->filters[2].inclusive);
+	assert_false(opts->filters[1].inclusive || opts->filters[3].inclusive);
+	assert_string_equal(opts->filters[0].file, "*/a.c");
+	assert_int_equal(opts->filters[0].line, 12);
+	assert_string_equal(opts->filters[1].file, "b:c");
+	assert_int_equal(opts->filters[1].line, 0);
+	assert_string_equal(opts->filters[2].domain, "malloc");
+	run__free(r);
+}
+
+static void test_environment(void **state)
+{
+	struct run *r;
+
+	setenv("MEMTRACEBPF_NFRAME", "25", 1);
+	r = good("-p 1");
+	assert_int_equal(r->options.nframe, 25);
+	run__free(r);
+	r = good("-p 1 -f 3");
+	assert_int_equal(r->options.nframe, 3);
+	run__free(r);
+	setenv("MEMTRACEBPF_NFRAME", "0", 1);
+	r = run("-p 1", stderr);
+	assert_int_equal(r->result, CLI_USAGE);
+	assert_non_null(strstr(r->said, "MEMTRACEBPF_NFRAME"));
+	run__free(r);
+	unsetenv("MEMTRACEBPF_NFRAME");
+}
+
 static bool has(const struct options *options, const char *pattern)
 {
 	const char *const *w = options->report.statistics.wrappers;
@@ -200,6 +259,18 @@ static void test_bad_values(void **state)
 		{ "-p 1 --min-size K", "--min-size", "'K'" },
 		{ "-p 1 --min-age -5", "--min-age", "'-5'" },
 		{ "-p 1 --min-age 4600000", "--min-age", "'4600000'" },
+		{ "report", "report", "FILE" }, { "report a b", "report", "FILE" },
+		{ "diff a", "diff", "OLD NEW" }, { "report a -p 3", "--pid", "file" },
+		{ "report a --interval 3", "--interval", "file" },
+		{ "report a --bogus", "--bogus", "--help" },
+		{ "report a --limit 0", "--limit", "'0'" },
+		{ "report a --include :3", "--include", "PATTERN" },
+		{ "-p 1 --include-domain=", "--include-domain", "''" },
+		{ "-p 1 --cumulative -g traceback", "--cumulative", "traceback" },
+		{ "-p 1 --format csv -g traceback", "table", "text" },
+		{ "-p 1 --format tracemalloc", "tracemalloc", "report" },
+		{ "diff a b --format tracemalloc", "tracemalloc", "report" },
+		{ "report a --format tracemalloc --include x", "tracemalloc", "filters" },
 		{ "-p 1 --format xml", "--format", "'xml'" },
 		{ "-p 1 --max-blocks 0", "--max-blocks", "'0'" },
 		{ "-p 1 --max-stacks 4194305", "--max-stacks", "'4194305'" },
@@ -238,6 +309,8 @@ static void test_help_names_every_option(void **state)
 	static const char *const options[] = {
 		"--pid", "--interval", "--count", "--duration", "--top", "--group-by", "--nframe",
 		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--format",
+		"--cumulative", "--include", "--exclude", "--all-frames", "--include-domain",
+		"--exclude-domain", "--limit", "--most-recent-last",
 		"--max-blocks", "--max-stacks", "--verbose", "--help", "--version", "Examples:",
 	};
 	struct run *r = run("--help", stdout);
@@ -255,6 +328,9 @@ int main(void)
 		cmocka_unit_test(test_every_option),
 		cmocka_unit_test(test_group_names),
 		cmocka_unit_test(test_wrappers),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_help_names_every_option),

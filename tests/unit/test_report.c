@@ -103,9 +103,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-typedef int report_fn(FILE *, const struct snapshot *, const struct snapshot *,
-		      const struct report_opts *);
-
 /* The report as a string, which the caller frees. */
 static char *print(report_fn *report, const struct snapshot *now, const struct snapshot *old,
 		   struct report_opts opts)
@@ -373,7 +370,7 @@ static void test_json(void **state)
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
 		"assert list(o) == [\"version\", \"time\", \"elapsed_ms\", \"pids\", \"group_by\",\n"
-		"    \"traced\", \"statistics\", \"other\", \"lost\", \"note\"], list(o)\n"
+		"    \"traced\", \"statistics\", \"other\", \"lost\", \"filtered\", \"note\"], list(o)\n"
 		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
 		"assert o[\"elapsed_ms\"] == 10000 and o[\"pids\"] == [4711]\n"
 		"assert o[\"group_by\"] == \"line\" and o[\"note\"] is None\n"

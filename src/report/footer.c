@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/footer.h"
+
+#include <inttypes.h>
+
+#include "report/format.h"
+
+static void write_total(FILE *out, const struct snapshot *snapshot)
+{
+	char buffer[FORMAT_SIZE_MAX];
+
+	fprintf(out, "Total: size=%s, count=%" PRIu64, format_size(buffer, snapshot->size, false),
+		snapshot->count);
+	if (snapshot__peak_known(snapshot))
+		fprintf(out, ", peak=%s", format_size(buffer, snapshot->peak_size, false));
+	putc('\n', out);
+}
+
+void write_lost(FILE *out, const struct snapshot *snapshot)
+{
+	for (int i = 0; i < LOST_MAX; i++)
+		if (snapshot->lost[i])
+			fprintf(out, "Lost: %" PRIu64 " %s\n", snapshot->lost[i],
+				lost_reason__words(i));
+	for (int i = 0; i < STOP_MAX; i++)
+		if (snapshot->frames_cut[i] && stop_reason__words(i))
+			fprintf(out, "Lost: %" PRIu64 " tracebacks cut short: %s\n",
+				snapshot->frames_cut[i], stop_reason__words(i));
+	if (snapshot->programs_skipped)
+		fprintf(out, "Lost: %" PRIu64 " events: the kernel skipped the probe\n",
+			snapshot->programs_skipped);
+	if (snapshot->note) {
+		fputs("Note: ", out);
+		write_text(out, snapshot->note);
+		putc('\n', out);
+	}
+}
+
+void write_footer(FILE *out, const struct snapshot *snapshot, const struct statistics *statistics,
+		  const struct report_opts *opts)
+{
+	char buffer[FORMAT_SIZE_MAX];
+
+	if (opts->statistics.nfilters)
+		fprintf(out, "Filtered out: size=%s, count=%" PRIu64 "\n",
+			format_size(buffer, statistics->filtered_size, false),
+			statistics->filtered_count);
+	write_total(out, snapshot);
+	write_lost(out, snapshot);
+}

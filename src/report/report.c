@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/report.h"
+
+int report__print(FILE *out, enum report_format format, const struct snapshot *snapshot,
+		  const struct snapshot *old, const struct report_opts *opts)
+{
+	static report_fn *const reports[] = {
+		[FORMAT_TEXT] = report__text,
+		[FORMAT_JSON] = report__json,
+		[FORMAT_MARKDOWN] = report__markdown,
+		[FORMAT_CSV] = report__csv,
+		[FORMAT_TRACEMALLOC] = report__tracemalloc,
+	};
+
+	return reports[format](out, snapshot, old, opts);
+}
