@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the separate debug file of an ELF file is, as gdb's manual has it ("Separate Debug Files"). */
+/* Where the debug file of an ELF file is, as gdb's manual has it ("Separate Debug Files"). */
 #ifndef MT_SYMBOL_DEBUG_FILE_H
 #define MT_SYMBOL_DEBUG_FILE_H
 

@@ -14,7 +14,7 @@ struct scope {
 	struct scope *next;	/* the list that owns it */
 	struct scope *outer;	/* the function this one was inlined into; NULL: not inlined */
 	const char *function;	/* NULL: not known */
-	bool unqualified;	/* function is C++'s or Rust's bare name: "f" where "a::f(int)" is meant */
+	bool unqualified;	/* function may be a bare "f" where "a::f(int)" is meant */
 	const char *call_file;	/* where it was inlined; NULL: not known */
 	uint32_t call_line;
 };
@@ -30,7 +30,7 @@ struct query {
 	const struct scope *scope; /* innermost, NULL: not known */
 	const char *file;	/* interned; NULL: not known */
 	uint32_t line;
-	const char *symbol;	/* as mangled in the symbol table, owned by the ELF file; NULL: none */
+	const char *symbol;	/* of the symbol table, mangled, owned by the Elf; NULL: none */
 };
 
 /* For qsort(). */

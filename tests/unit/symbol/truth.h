@@ -92,8 +92,8 @@ static inline struct addresses addresses_of(const char *file, const char *option
 	size_t n = 0;
 	FILE *pipe;
 
-	pipe = pipe_from("nm -S --defined-only %s %s | awk 'NF == 4 && $3 ~ /[tTwW]/ {print $1, $2}'",
-			 options, file);
+	pipe = pipe_from("nm -S --defined-only %s %s | "
+			 "awk 'NF == 4 && $3 ~ /[tTwW]/ {print $1, $2}'", options, file);
 	while (fscanf(pipe, "%lx %lx", &start, &size) == 2)
 		for (uint64_t i = 0; i < size; i++)
 			if (n++ % step == 0)
@@ -110,7 +110,8 @@ static inline void free_texts(char **texts, size_t count)
 	free(texts);
 }
 
-static inline void append_frame(char **text, const char *function, const char *file, unsigned int line)
+static inline void append_frame(char **text, const char *function, const char *file,
+				unsigned int line)
 {
 	char *longer;
 
@@ -229,6 +230,65 @@ static inline char **ours(const char *file, const char *root, const struct addre
 	symbolizer__free(symbolizer);
 	names__free(names);
 	return texts;
+}
+
+/* binutils' bare name for a static inline C++ function will do. */
+static inline bool same_frames(const char *ours, const char *theirs)
+{
+	while (*ours && *theirs) {
+		size_t our_line = strcspn(ours, "\n"), their_line = strcspn(theirs, "\n");
+		const char *our_place = memrchr(ours, ' ', our_line);
+		const char *their_place = memrchr(theirs, ' ', their_line);
+		size_t name = their_place - theirs;
+
+		if (ours + our_line - our_place != theirs + their_line - their_place ||
+		    memcmp(our_place, their_place, ours + our_line - our_place))
+			return false;
+		if ((our_place - ours != their_place - theirs || memcmp(ours, theirs, name)) &&
+		    (memchr(theirs, '(', name) || !memmem(ours, our_place - ours, theirs, name)))
+			return false;
+		ours += our_line + 1;
+		theirs += their_line + 1;
+	}
+	return *ours == *theirs;
+}
+
+/* `file` (seen below `root`) has the names that `tool` finds in `debug`. */
+static inline void expect(const char *file, const char *root, const char *tool, const char *debug,
+		   size_t step)
+{
+	struct addresses addresses = addresses_of(debug, "", step);
+	char **theirs = truth(tool, debug, &addresses);
+	char **texts = ours(file, root, &addresses);
+
+	for (size_t i = 0; i < addresses.count; i++)
+		if (!same_frames(texts[i], theirs[i]))
+			fail_msg("%s, 0x%lx of %zu addresses:\n%sbut %s:\n%s", file,
+				 addresses.items[i], addresses.count, texts[i], tool, theirs[i]);
+	free_texts(texts, addresses.count);
+	free_texts(theirs, addresses.count);
+	free(addresses.items);
+}
+
+/* The text for one address, to be freed. */
+static inline char *name_of(const char *file, const char *root, uint64_t address)
+{
+	struct addresses addresses = { &address, 1, code_distance(file) };
+	char **texts = ours(file, root, &addresses);
+	char *text = texts[0];
+
+	free(texts);
+	return text;
+}
+
+static inline uint64_t address_of(const char *file, const char *symbol)
+{
+	FILE *pipe = pipe_from("nm %s | awk '$3 == \"%s\" {print $1}'", file, symbol);
+	uint64_t address;
+
+	assert_int_equal(fscanf(pipe, "%lx", &address), 1);
+	pclose(pipe);
+	return address;
 }
 
 #endif
