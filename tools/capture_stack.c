@@ -46,7 +46,8 @@ static void write_truth(struct truth *truth)
 	for (uint32_t i = 0; i < walk->nframes; i++) {
 		uint64_t frame = truth->room.frames[i];
 
-		write_rule(walk, (frame & FRAME_PC_MASK) - (frame >> FRAME_TAG_SHIFT != FRAME_EXACT));
+		write_rule(walk, (frame & FRAME_PC_MASK) -
+				 (frame >> FRAME_TAG_SHIFT != FRAME_EXACT));
 	}
 	for (uint32_t i = 0; i < host->npages; i++)
 		write_page(&host->pages[i]);

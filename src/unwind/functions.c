@@ -297,7 +297,7 @@ static bool follow_jump(struct functions *functions, struct instruction *instruc
 	    !reach(functions, function, d->next, state, &instruction->next))
 		return false;
 	if (!d->instruction.raw.imm[0].is_relative) {
-		instruction->is_exit = is_clean;	/* else a jump table, which we cannot read */
+		instruction->is_exit = is_clean;	/* else by a table, which we cannot read */
 		return true;
 	}
 	/* With the stack of an entry it makes no difference whether the target is one. */
@@ -488,7 +488,8 @@ static void expect_callees(struct functions *functions, const struct piece *piec
 							  piece->end - at, &instruction))) {
 		at += instruction.length;
 		functions->nscanned++;
-		if (instruction.mnemonic == ZYDIS_MNEMONIC_CALL && instruction.raw.imm[0].is_relative)
+		if (instruction.mnemonic == ZYDIS_MNEMONIC_CALL &&
+		    instruction.raw.imm[0].is_relative)
 			functions__expect(functions, at + instruction.raw.imm[0].value.s, 0);
 	}
 }

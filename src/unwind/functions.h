@@ -16,7 +16,7 @@ struct functions *functions__new(const struct image *image);	/* NULL: no memory 
 void functions__free(struct functions *functions);		/* takes NULL */
 /* A function starts at `start`; size 0: unknown. */
 void functions__expect(struct functions *functions, uint64_t start, uint64_t size);
-/* Adds what is certain, settled; 0 or -ENOMEM. Functions that the symbol tables name come by themselves. */
+/* Adds what is certain, and settles; 0 or -ENOMEM. It knows the functions that symbols name. */
 int functions__follow(struct functions *functions, struct pieces *pieces);
 
 #endif

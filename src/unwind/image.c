@@ -116,8 +116,8 @@ static bool find_section(const struct image *image, const char *name, Elf64_Shdr
 	return false;
 }
 
-bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor, uint64_t *start,
-			  uint64_t *size)
+bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor,
+				 uint64_t *start, uint64_t *size)
 {
 	Elf64_Shdr section;
 	Elf64_Ehdr header;

@@ -47,8 +47,8 @@ struct image_cursor {
 	uint32_t section, symbol;
 };
 
-bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor, uint64_t *start,
-			  uint64_t *size);
+bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor,
+				 uint64_t *start, uint64_t *size);
 
 /* The executable segment that holds `address`, or NULL. */
 const struct image_bytes *unwind_image__code_at(const struct image *image, uint64_t address);

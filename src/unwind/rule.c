@@ -11,7 +11,14 @@
  * authors write comes down to one register, one load and additions.
  */
 struct value {
-	enum base { VALUE_NUMBER, VALUE_SP, VALUE_BP, VALUE_CFA, VALUE_DEREF_SP, VALUE_DEREF_BP } base;
+	enum base {
+		VALUE_NUMBER,
+		VALUE_SP,
+		VALUE_BP,
+		VALUE_CFA,
+		VALUE_DEREF_SP,
+		VALUE_DEREF_BP,
+	} base;
 	int64_t offset;		/* added to the base */
 	int64_t deref_offset;	/* VALUE_DEREF_*: from the register to the loaded word */
 };

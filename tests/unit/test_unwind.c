@@ -276,8 +276,8 @@ static void test_instructions(void **state)
 	rule = last_rule(PROGRAM(DW_CFA_register, 16, 5));
 	assert_int_equal(rule.cfa, CFA_REGISTER);
 
-	rule = last_rule(PROGRAM(DW_CFA_remember_state, DW_CFA_advance_loc | 4, DW_CFA_def_cfa, 6, 16,
-				 DW_CFA_offset | 6, 2, DW_CFA_advance_loc1, 200,
+	rule = last_rule(PROGRAM(DW_CFA_remember_state, DW_CFA_advance_loc | 4, DW_CFA_def_cfa, 6,
+				 16, DW_CFA_offset | 6, 2, DW_CFA_advance_loc1, 200,
 				 DW_CFA_restore_state, DW_CFA_GNU_args_size, 16));
 	assert_int_equal(rule.cfa, CFA_SP);
 	assert_int_equal(rule.bp, SAVED_SAME);
@@ -288,8 +288,8 @@ static void test_expressions(void **state)
 	struct unwind_rule rule;
 
 	for (uint8_t threshold = 10; threshold <= 11; threshold++) {
-		rule = last_rule(PROGRAM(DW_CFA_def_cfa_expression, 11, DW_OP_breg7, 8, DW_OP_breg16, 0,
-					 DW_OP_lit15, DW_OP_and, DW_OP_lit0 + threshold, DW_OP_ge,
+		rule = last_rule(PROGRAM(DW_CFA_def_cfa_expression, 11, DW_OP_breg7, 8, DW_OP_breg16,
+					 0, DW_OP_lit15, DW_OP_and, DW_OP_lit0 + threshold, DW_OP_ge,
 					 DW_OP_lit3, DW_OP_shl, DW_OP_plus));
 		assert_int_equal(rule.cfa, CFA_PLT);
 		assert_int_equal(rule.deref_offset, threshold);
@@ -310,16 +310,16 @@ static void test_expressions(void **state)
 	assert_int_equal(rule.cfa_offset, 8);
 	/* The same in other words; and one that drops the CFA it starts with. */
 	rule = last_rule(PROGRAM(DW_CFA_expression, 6, 3, DW_OP_drop, DW_OP_breg7, 16,
-				 DW_CFA_def_cfa_expression, 7, DW_OP_lit8, DW_OP_breg7, 41, DW_OP_lit1,
-				 DW_OP_minus, DW_OP_deref, DW_OP_plus));
+				 DW_CFA_def_cfa_expression, 7, DW_OP_lit8, DW_OP_breg7, 41,
+				 DW_OP_lit1, DW_OP_minus, DW_OP_deref, DW_OP_plus));
 	assert_int_equal(rule.cfa, CFA_DEREF_SP);
 	assert_int_equal(rule.deref_offset, 40);
 	assert_int_equal(rule.cfa_offset, 8);
 	assert_int_equal(rule.bp, SAVED_AT_SP);
 	assert_int_equal(rule.bp_slot, 2);
 	/* libgcrypt's way back from an expression. */
-	rule = last_rule(PROGRAM(DW_CFA_def_cfa_offset, 56, DW_CFA_def_cfa_expression, 3, DW_OP_breg7,
-				 40, DW_OP_deref, DW_CFA_def_cfa_register, 7));
+	rule = last_rule(PROGRAM(DW_CFA_def_cfa_offset, 56, DW_CFA_def_cfa_expression, 3,
+				 DW_OP_breg7, 40, DW_OP_deref, DW_CFA_def_cfa_register, 7));
 	assert_int_equal(rule.cfa, CFA_SP);
 	assert_int_equal(rule.cfa_offset, 56);
 	/* Two loads, another register, nothing at all: not to be followed. */
@@ -388,10 +388,10 @@ static void test_damaged_programs(void **state)
 		{ PROGRAM(DW_CFA_set_loc, 0, 0, 0, 0x80) },
 		{ PROGRAM(0x3f) },
 		{ PROGRAM(DW_CFA_def_cfa_expression, 0xff, 0x7f) },
-		{ PROGRAM(DW_CFA_expression, 6, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			  0xff, 0xff) },
-		{ PROGRAM(DW_CFA_offset_extended_sf, 6, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
-			  0xff, 0x00) },
+		{ PROGRAM(DW_CFA_expression, 6, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+			  0xff, 0xff, 0xff) },
+		{ PROGRAM(DW_CFA_offset_extended_sf, 6, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+			  0x80, 0xff, 0x00) },
 	};
 
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {

@@ -127,7 +127,8 @@ static uint64_t address_of(const struct file *file, const char *name)
 
 	for (int i = 0; i < header->e_shnum; i++) {
 		const Elf64_Sym *symbols = (const Elf64_Sym *)(file->data + sections[i].sh_offset);
-		const char *names = (const char *)file->data + sections[sections[i].sh_link].sh_offset;
+		const char *names = (const char *)file->data +
+				    sections[sections[i].sh_link].sh_offset;
 
 		if (sections[i].sh_type != SHT_DYNSYM)
 			continue;
@@ -158,7 +159,8 @@ static void test_musl(void **state)
 	assert_int_equal(unwind_rows__read(file.data, file.size, NULL, 0, "musl", rules, &rows), 0);
 	table = unwind_rules__table(rules, &count);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		const struct unwind_rule *rule = &table[rule_at(&rows, address_of(&file, names[i]))];
+		uint64_t address = address_of(&file, names[i]);
+		const struct unwind_rule *rule = &table[rule_at(&rows, address)];
 
 		assert_int_equal(rule->cfa, CFA_SP);
 		assert_int_equal(rule->cfa_offset, 8);
@@ -221,22 +223,20 @@ static void test_hand_made(void **state)
 	assert_int_equal(rule.bp, SAVED_SAME);
 	assert_int_equal(rule.bx, SAVED_SAME);
 
-	/* push; ret: the stack depth does not fit. push %rbx; pop %rbp; ret: nor does the register. */
+	/* push; ret: the stack depth does not fit. push %rbx; pop %rbp; ret: nor does rbp. */
 	assert_int_equal(RULE_OF(ENTRY_SIZE, ENTRY, 0x55, 0xc3).cfa, CFA_NONE);
 	assert_int_equal(RULE_OF(ENTRY_SIZE, ENTRY, 0x53, 0x5d, 0xc3).cfa, CFA_NONE);
 	/* and $-16,%rsp; ret */
 	assert_int_equal(RULE_OF(ENTRY_SIZE, ENTRY, 0x48, 0x83, 0xe4, 0xf0, 0xc3).cfa, CFA_NONE);
 	/* je over the push: two depths at the ret */
 	assert_int_equal(RULE_OF(ENTRY_SIZE, ENTRY, 0x74, 1, 0x50, 0xc3).cfa, CFA_NONE);
-	/* push %rax; call *%rax; what follows is another function, or not. */
-	assert_int_equal(RULE_OF(ENTRY_SIZE + 2, ENTRY, 0x50, 0xff, 0xd0, 0x31, 0xc0, 0xeb, 0xfc).cfa,
-			 CFA_SP);
-	assert_int_equal(RULE_OF(ENTRY_SIZE + 3, ENTRY, 0x50, 0xff, 0xd0, 0x31, 0xc0, 0xeb, 0xfc).cfa,
-			 CFA_NONE);
-	assert_int_equal(RULE_OF(ENTRY_SIZE + 3, ENTRY, 0x50, 0xff, 0xd0, 0x31, 0xc0, 0x59, 0xc3).cfa,
-			 CFA_SP);
+	/* push %rax; call *%rax: what follows is another function, or not. */
+#define CALL ENTRY, 0x50, 0xff, 0xd0
+	assert_int_equal(RULE_OF(ENTRY_SIZE + 2, CALL, 0x31, 0xc0, 0xeb, 0xfc).cfa, CFA_SP);
+	assert_int_equal(RULE_OF(ENTRY_SIZE + 3, CALL, 0x31, 0xc0, 0xeb, 0xfc).cfa, CFA_NONE);
+	assert_int_equal(RULE_OF(ENTRY_SIZE + 3, CALL, 0x31, 0xc0, 0x59, 0xc3).cfa, CFA_SP);
 
-	/* nop; mov $15,%eax; syscall: with the byte before, where return addresses are looked up. */
+	/* nop; mov $15,%eax; syscall: with the byte before it, for lookups at pc - 1. */
 	assert_int_equal(RULE_OF(15, ENTRY, 0xb8, 15, 0, 0, 0, 0x0f, 5).cfa, CFA_SIGNAL);
 	assert_int_equal(RULE_OF(22, ENTRY, 0xb8, 15, 0, 0, 0, 0x0f, 5).cfa, CFA_SIGNAL);
 	assert_int_equal(RULE_OF(23, ENTRY, 0xb8, 15, 0, 0, 0, 0x0f, 5).cfa, CFA_NONE);

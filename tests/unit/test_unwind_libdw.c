@@ -163,7 +163,8 @@ static void fail_at(const struct comparison *c, uint64_t address, const char *wh
 static void compare_saved(struct comparison *c, Dwarf_Frame *frame, const struct registers *r,
 			  uint64_t cfa, int number, uint8_t how, int slot)
 {
-	const uint64_t bases[] = { [SAVED_AT_CFA] = cfa, [SAVED_AT_BP] = r->bp, [SAVED_AT_SP] = r->sp };
+	const uint64_t bases[] = { [SAVED_AT_CFA] = cfa, [SAVED_AT_BP] = r->bp,
+				   [SAVED_AT_SP] = r->sp };
 	struct evaluation e = { .registers = r, .cfa = cfa };
 	Dwarf_Op memory[3], *ops;
 	size_t count;
@@ -273,7 +274,8 @@ static void compare_file(const char *path, uint32_t stride)
 	assert_int_equal(fstat(fd, &status), 0);
 	image = mmap(NULL, status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	assert_ptr_not_equal(image, MAP_FAILED);
-	assert_int_equal(unwind_rows__read(image, status.st_size, NULL, 0, path, c.rules, &c.rows), 0);
+	assert_int_equal(unwind_rows__read(image, status.st_size, NULL, 0, path, c.rules, &c.rows),
+			 0);
 	c.table = unwind_rules__table(c.rules, &nrules);
 	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
 	c.cfi = dwarf_getcfi_elf(elf);

@@ -262,8 +262,8 @@ static void add_rule(const char *line)
 	uint64_t address;
 	uint32_t index;
 
-	assert_int_equal(sscanf(line, "rule %" SCNx64 " %u %u %u %d %d %d %d %d", &address, &cfa, &bp,
-				&bx, &ra_slot, &rule.cfa_offset, &bp_slot, &bx_slot,
+	assert_int_equal(sscanf(line, "rule %" SCNx64 " %u %u %u %d %d %d %d %d", &address, &cfa,
+				&bp, &bx, &ra_slot, &rule.cfa_offset, &bp_slot, &bx_slot,
 				&rule.deref_offset), 9);
 	rule.cfa = cfa;
 	rule.bp = bp;
@@ -284,7 +284,8 @@ static void add_rule(const char *line)
 		if (at < rows->nrows && rows->rows[at].start == address - m->start)
 			return;
 		rows->rows = realloc(rows->rows, (rows->nrows + 2) * sizeof(*rows->rows));
-		memmove(rows->rows + at + 2, rows->rows + at, (rows->nrows - at) * sizeof(*rows->rows));
+		memmove(rows->rows + at + 2, rows->rows + at,
+			(rows->nrows - at) * sizeof(*rows->rows));
 		rows->rows[at] = (struct unwind_row){ address - m->start, index };
 		rows->rows[at + 1] = (struct unwind_row){ address - m->start + 1, 0 };
 		rows->nrows += 2;

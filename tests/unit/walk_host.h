@@ -43,10 +43,16 @@ struct host {
 
 static struct host *host;
 
+static bool read_remote(void *to, size_t size, uint64_t address)
+{
+	struct iovec local = { .iov_base = to, .iov_len = size };
+	struct iovec remote = { .iov_base = (void *)address, .iov_len = size };
+
+	return process_vm_readv(host->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
 static int host_page(uint64_t address, struct host_page **page)
 {
-	struct iovec local, remote = { .iov_base = (void *)(address & -HOST_PAGE), .iov_len = HOST_PAGE };
-
 	address &= -HOST_PAGE;
 	for (uint32_t i = 0; i < host->npages; i++) {
 		if (host->pages[i].address == address) {
@@ -57,8 +63,7 @@ static int host_page(uint64_t address, struct host_page **page)
 	if (!host->pid || host->npages == HOST_MAX_PAGES)
 		return -1;
 	*page = &host->pages[host->npages];
-	local = (struct iovec){ .iov_base = (*page)->data, .iov_len = HOST_PAGE };
-	if (process_vm_readv(host->pid, &local, 1, &remote, 1, 0) != HOST_PAGE)
+	if (!read_remote((*page)->data, HOST_PAGE, address))
 		return -1;
 	(*page)->address = address;
 	host->npages++;
@@ -205,16 +210,13 @@ static inline void host__read_maps(void)
 		void *image;
 
 		*name = '\0';
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %4095[^\n]", &start, &end,
-			   mode, &offset, name) < 4 || mode[2] != 'x')
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %4095[^\n]", &start,
+			   &end, mode, &offset, name) < 4 || mode[2] != 'x')
 			continue;
 		m = host__add_mapping(start, end);
 		if (!strcmp(name, "[vdso]")) {
-			struct iovec local, remote = { .iov_base = (void *)start, .iov_len = end - start };
-
 			image = malloc(end - start);
-			local = (struct iovec){ .iov_base = image, .iov_len = end - start };
-			if (process_vm_readv(host->pid, &local, 1, &remote, 1, 0) > 0)
+			if (read_remote(image, end - start, start))
 				host__read_image(m, image, end - start, 0, name);
 			free(image);
 			continue;

@@ -51,7 +51,7 @@ static int truth_frame(Dwfl_Frame *frame, void *arg)
 	return DWARF_CB_OK;
 }
 
-/* Stops thread `tid` of `pid` for the time of the call. `host` has the process's tables after it. */
+/* Stops thread `tid` of `pid` for the time of the call; fills the tables of `host`. */
 static inline bool truth__take(struct truth *truth, pid_t pid, pid_t tid)
 {
 	static char *no_debug_path = NULL;
