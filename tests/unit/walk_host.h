@@ -127,7 +127,7 @@ static __u64 trampoline_return(__u64 slot, __u64 pc)
 			if (step(i_, context))                                                     \
 				break;                                                             \
 	} while (0)
-#define __noinline static __attribute__((noinline))
+#define __noinline __attribute__((noinline))
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-compare"	/* a PLT's rip & 15 and its threshold */
