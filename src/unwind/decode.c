@@ -16,8 +16,9 @@ static bool starts_with(const struct image_bytes *code, size_t at, const void *b
 }
 
 /*
- * A frame with nobody above it: the code from `start` to its first call, which is the only place
- * that a stack can return to. What is called gets into `functions`.
+ * A frame with nobody above it clears rbp first (psABI 3.4.1), unlike what linkers put for the
+ * entry of a library. It is the code from `start` to its first call, which is the only place that
+ * a stack can return to. What is called gets into `functions`.
  */
 static int add_bottom(const struct image_bytes *code, uint64_t start, struct pieces *pieces,
 		      struct functions *functions)
@@ -27,6 +28,8 @@ static int add_bottom(const struct image_bytes *code, uint64_t start, struct pie
 	ZydisDecodedInstruction instruction;
 	uint64_t at = start - code->address;
 
+	if (!starts_with(code, at, "\x31\xed", 2) && !starts_with(code, at, "\x48\x31\xed", 3))
+		return 0;
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	for (int i = 0; i < MAX_STRAIGHT; i++) {
 		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code->data + at,
@@ -76,8 +79,7 @@ static int add_clone(const struct image_bytes *code, size_t syscall, struct piec
 {
 	size_t child = syscall + 6;
 
-	if (!starts_with(code, syscall, "\x0f\x05\x85\xc0\x75", 5) ||
-	    !starts_with(code, child, "\x31\xed", 2))
+	if (!starts_with(code, syscall, "\x0f\x05\x85\xc0\x75", 5) || child >= code->size)
 		return 0;
 	return add_bottom(code, code->address + child, pieces, functions);
 }

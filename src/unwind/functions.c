@@ -10,6 +10,7 @@
 
 /* Four times what musl has: bounds time and memory for files that have more, or pretend to. */
 #define MAX_INSTRUCTIONS 400000
+#define MAX_FUNCTIONS 100000
 #define MAX_SCANNED 4000000	/* of described code, for what it calls: 0.2 s */
 #define MAX_HEIGHT (1 << 24)
 
@@ -53,7 +54,7 @@ struct functions {
 	struct function *by_start, *first, **last;
 	struct instruction *instructions;	/* by address */
 	struct instruction **in_order;		/* as they were found */
-	size_t ninstructions, nscanned;
+	size_t ninstructions, nfunctions, nscanned;
 	bool no_memory;
 	ZydisDecoder decoder;
 };
@@ -101,7 +102,8 @@ void functions__expect(struct functions *functions, uint64_t start, uint64_t siz
 	struct function *function;
 
 	HASH_FIND(hh, functions->by_start, &start, sizeof(start), function);
-	if (function || !unwind_image__code_at(functions->image, start) ||
+	if (function || functions->nfunctions == MAX_FUNCTIONS ||
+	    !unwind_image__code_at(functions->image, start) ||
 	    (functions->pieces && pieces__overlap(functions->pieces, start, start + 1)))
 		return;
 	function = calloc(1, sizeof(*function));
@@ -109,6 +111,7 @@ void functions__expect(struct functions *functions, uint64_t start, uint64_t siz
 		functions->no_memory = true;
 		return;
 	}
+	functions->nfunctions++;
 	function->start = start;
 	function->size = size;
 	HASH_ADD(hh, functions->by_start, start, sizeof(function->start), function);

@@ -223,6 +223,9 @@ static void test_hand_made(void **state)
 	assert_int_equal(rule.bp, SAVED_SAME);
 	assert_int_equal(rule.bx, SAVED_SAME);
 
+	/* A library's entry, where linkers put the first function: push %rbp; call. */
+	assert_int_equal(RULE_OF(0, 0x55, 0xe8, 9, 0, 0, 0).cfa, CFA_NONE);
+
 	/* push; ret: the stack depth does not fit. push %rbx; pop %rbp; ret: nor does rbp. */
 	assert_int_equal(RULE_OF(ENTRY_SIZE, ENTRY, 0x55, 0xc3).cfa, CFA_NONE);
 	assert_int_equal(RULE_OF(ENTRY_SIZE, ENTRY, 0x53, 0x5d, 0xc3).cfa, CFA_NONE);

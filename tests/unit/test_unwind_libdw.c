@@ -245,7 +245,7 @@ static uint64_t compare_at(struct comparison *c, uint64_t address)
 
 	c->compared++;
 	if (dwarf_cfi_addrframe(c->cfi, address, &frame)) {
-		/* We know an ELF entry by its place: the loader's has no unwind information. */
+		/* The byte before glibc's __start_context ends coroutines. */
 		if (rule->cfa != CFA_NONE && rule->cfa != CFA_BOTTOM)
 			fail_at(c, address, "a gap");
 		return address;
