@@ -6,6 +6,7 @@
 #include "snapshot/grouping.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -379,7 +380,7 @@ static int pass__add_trace(struct pass *pass, const struct trace *trace)
 	return 0;
 }
 
-static int pass__run(struct pass *pass, const struct snapshot *snapshot)
+static int pass__add_traces(struct pass *pass, const struct snapshot *snapshot)
 {
 	uint32_t nstacks = names__nstacks(pass->names);
 	int err = 0;
@@ -393,6 +394,23 @@ static int pass__run(struct pass *pass, const struct snapshot *snapshot)
 		if (sum->size || sum->count || sum->alloc_size || sum->alloc_count)
 			err = pass__add_stack(pass, i);
 	}
+	return err;
+}
+
+/* In filters "?" is a character, as for Python, not a byte. Wildcards cost more that way. */
+static int pass__run(struct pass *pass, const struct snapshot *snapshot)
+{
+	locale_t utf8 = (locale_t)0, old;
+	int err;
+
+	if (pass->grouping->opts->nfilters)
+		utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (!utf8)
+		return pass__add_traces(pass, snapshot);
+	old = uselocale(utf8);
+	err = pass__add_traces(pass, snapshot);
+	uselocale(old);
+	freelocale(utf8);
 	return err;
 }
 
