@@ -317,6 +317,9 @@ static void test_expressions(void **state)
 	assert_int_equal(rule.cfa_offset, 8);
 	assert_int_equal(rule.bp, SAVED_AT_SP);
 	assert_int_equal(rule.bp_slot, 2);
+	/* Not a slot. */
+	rule = last_rule(PROGRAM(DW_CFA_expression, 6, 2, DW_OP_breg6, 4));
+	assert_int_equal(rule.bp, SAVED_UNDEFINED);
 	/* libgcrypt's way back from an expression. */
 	rule = last_rule(PROGRAM(DW_CFA_def_cfa_offset, 56, DW_CFA_def_cfa_expression, 3,
 				 DW_OP_breg7, 40, DW_OP_deref, DW_CFA_def_cfa_register, 7));
