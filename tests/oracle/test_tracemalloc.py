@@ -11,7 +11,7 @@ import tracemalloc
 
 import pytest
 
-import profile as pprof
+import pprof_file as pprof
 
 MEMTRACEBPF = os.environ.get("MEMTRACEBPF", "build/memtracebpf")
 FILES = ["/s/a.c", "/s/b.c", "/s/dir/a.c", "/s/ü.c", "/t/€uro.c", "z.c"]

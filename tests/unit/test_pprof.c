@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -373,6 +374,74 @@ static void test_foreign_locations(void **state)
 	names__free(names);
 }
 
+/* ---- the reference implementation ---- */
+
+/* Runs `go tool pprof -top` in bytes; finds the row of `function` and its flat value. */
+static void assert_go_says(const char *path, const char *base, const char *index,
+			   const char *function, int64_t flat, int64_t total)
+{
+	char command[512], line[512], wanted[64], row[64];
+	bool total_seen = false, row_seen = false;
+	FILE *in;
+
+	snprintf(command, sizeof(command),
+		 "go tool pprof -top -nodefraction=0 -unit=B -sample_index=%s %s%s %s 2>/dev/null",
+		 index, base ? "-diff_base=" : "", base ? base : "", path);
+	in = popen(command, "r");
+	assert_non_null(in);
+	snprintf(wanted, sizeof(wanted), " of %" PRId64 "B total", total);
+	snprintf(row, sizeof(row), "%%  %s\n", function);
+	while (fgets(line, sizeof(line), in)) {
+		if (strstr(line, wanted))
+			total_seen = true;
+		if (strstr(line, row)) {
+			assert_int_equal(strtoll(line, NULL, 10), flat);
+			row_seen = true;
+		}
+	}
+	assert_int_equal(pclose(in), 0);
+	assert_true(total_seen);
+	assert_true(row_seen);
+}
+
+/* x(): 300 bytes in 3 blocks by two ways, y(): 50 more; twice that allocated. */
+static void write_for_go(const char *path, uint64_t factor)
+{
+	struct names *names = names__new();
+	struct snapshot *s = snapshot__new(names);
+	uint32_t x = place(names, "x", "/s/x.c", 1, "/bin/x", 0x10);
+	uint32_t y = place(names, "y", "/s/x.c", 9, "/bin/x", 0x20);
+	uint32_t dark = place(names, NULL, NULL, 0, "/lib/n.so", 0x20);
+
+	hold(s, stack(names, STOP_BOTTOM, x, y, 0), 100 * factor, 1 * factor);
+	hold(s, stack(names, STOP_NO_ROWS, x, dark, 0), 200 * factor, 2 * factor);
+	hold(s, stack(names, STOP_BOTTOM, y, 0), 50 * factor, 5 * factor);
+	hold(s, 0, 7, 1);
+	assert_int_equal(pprof__write(s, path), 0);
+	snapshot__free(s);
+	names__free(names);
+}
+
+static void test_go_tool_pprof(void **state)
+{
+	struct file *file = *state;
+	char newer[80];
+
+	if (system("go version >/dev/null 2>&1"))
+		skip();
+	write_for_go(file->path, 1);
+	assert_go_says(file->path, NULL, "inuse_space", "x", 300, 357);
+	assert_go_says(file->path, NULL, "inuse_objects", "y", 5, 9);
+	assert_go_says(file->path, NULL, "alloc_space", "y", 100, 714);
+	assert_go_says(file->path, NULL, "alloc_objects", "x", 6, 18);
+
+	snprintf(newer, sizeof(newer), "%s.newer", file->path);
+	write_for_go(newer, 3);
+	/* pprof takes a difference's total from the base. */
+	assert_go_says(newer, file->path, "inuse_space", "x", 600, 357);
+	unlink(newer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -382,6 +451,7 @@ int main(void)
 		TEST(test_empty_snapshot),
 		TEST(test_whole_or_not_at_all),
 		TEST(test_truncated),
+		TEST(test_go_tool_pprof),
 		cmocka_unit_test(test_hostile_messages),
 		cmocka_unit_test(test_foreign_locations),
 	};
