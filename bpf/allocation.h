@@ -40,6 +40,7 @@ static __always_inline struct thread *current_thread(void)
 	if (thread->mm != mm) {		/* its first call, or its first since exec */
 		thread->mm = mm;
 		thread->call = ENTRY_NONE;
+		thread->memos[0].site = thread->memos[1].site = 0;
 		thread->process = find_process(task);
 	}
 	return thread->process ? thread : NULL;
@@ -178,9 +179,9 @@ static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
 	if (!ctx || !thread || !process)
 		return 0;
 	walker.room = &thread->room;
-	walk_registers(&walker, process, ctx);
+	begin_walk(&walker, process, ctx);
 	block.size = thread->size;
-	block.site = site_of(&walker.walk, walker.room, thread->process);
+	block.site = place(&walker, thread);
 	if (keep_time)
 		block.time = bpf_ktime_get_ns() >> BLOCK_TIME_SHIFT;
 	key.address = address;

@@ -40,6 +40,16 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } free_processes SEC(".maps");
 
+/* Where a thread's stack led that began with these registers and left this trail. */
+struct stack_memo {
+	__u64 pc, sp, bp, bx;
+	__u32 space;
+	__u32 site;		/* 0: nothing is remembered */
+	__u32 ntrail;
+	__u32 bp_needed, bx_needed; /* 0: the value does not matter */
+	__u32 pad;
+};
+
 /*
  * What a thread needs between the entry and the return of an allocator call, and the room to walk
  * its stack in. Task storage is private to its thread, so that a probe which is preempted, or
@@ -55,6 +65,7 @@ struct thread {
 	struct block old;	/* realloc: the old block's entry, taken out of the books */
 	__u32 old_known;
 	__u32 pad;
+	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
 	struct walk_room room;
 };
 

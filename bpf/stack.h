@@ -8,7 +8,7 @@
 
 #define MAX_CHAIN 64	/* sites looked at under one head; at most one head a site, so far from it */
 
-static __always_inline void walk_registers(struct walker *walker, const struct process *process,
+static __always_inline void begin_walk(struct walker *walker, const struct process *process,
 					   struct pt_regs *ctx)
 {
 	const struct space *space = space_at(process->space);
@@ -25,7 +25,6 @@ static __always_inline void walk_registers(struct walker *walker, const struct p
 	w->limit = nframe_limit;
 	if (process->changes != process->changes_read)
 		w->changing = process->changing;
-	walk_stack(walker);
 }
 
 /* Do the frames of the pool from `known` equal those in the room? Both are padded with zeros. */
@@ -163,6 +162,48 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room, __u32 process)
 	}
 	count_lost(LOST_STACKS_MEMORY);
 	return 0;
+}
+
+/* The site of a stack that this thread was at not long ago, without walking it; 0: not known. */
+static __always_inline __u32 recall_site(struct walker *walker, struct thread *thread)
+{
+	struct walk *w = &walker->walk;
+	struct stack_memo *memo;
+
+	w->trail = ((w->pc >> 2) ^ (w->sp >> 4)) & (MAX_TRAILS - 1);
+	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
+	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->space != w->space ||
+	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx) ||
+	    w->changing)
+		return 0;
+	w->origin = w->sp;
+	return trail_holds(w, walker->room, memo->ntrail) ? memo->site : 0;
+}
+
+/* The site of the stack that the walk begins with. */
+static __always_inline __u32 place(struct walker *walker, struct thread *thread)
+{
+	struct walk *w = &walker->walk;
+	struct stack_memo *memo;
+	struct stack_memo now = {
+		.pc = w->pc, .sp = w->sp, .bp = w->bp, .bx = w->bx, .space = w->space,
+	};
+	__u32 site = recall_site(walker, thread);
+
+	if (site)
+		return site;
+	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
+	memo->site = 0;
+	walk_stack(walker);
+	site = site_of(w, walker->room, thread->process);
+	if (w->ntrail <= MAX_TRAIL && !w->changing) {
+		now.ntrail = w->ntrail;
+		now.bp_needed = w->bp_needed;
+		now.bx_needed = w->bx_needed;
+		now.site = site;
+		*memo = now;
+	}
+	return site;
 }
 
 #endif

@@ -23,10 +23,22 @@
 #define USER_PAGE 4096
 #define USER_TOP (1ULL << 47)	/* 5-level address spaces are only for those who ask for them */
 
+/*
+ * The words of stack that led a walk, in its order: return addresses, and saved registers where a
+ * frame needed them. A walk that would begin alike and find the same words comes to the same end.
+ */
+#define MAX_TRAIL 128		/* walks that read more leave none */
+#define MAX_TRAILS 2		/* that a thread keeps */
+struct walk_trail {
+	__u64 word[MAX_TRAIL];
+	__u16 offset[MAX_TRAIL];	/* from the stack pointer that the walk began with */
+};
+
 /* Too large for the 512 bytes of a BPF stack. */
 struct walk_room {
 	__u64 frames[MAX_PADDED_FRAMES];
 	__u8 window[WALK_WINDOW + 8];
+	struct walk_trail trails[MAX_TRAILS];
 };
 
 struct walk {
@@ -41,7 +53,15 @@ struct walk {
 	__u32 changing;		/* enum changing; 0: the mappings are known */
 	__u32 epoch;
 	__u64 hash;
+	__u64 origin;		/* the stack pointer at the beginning */
+	__u64 bp_from, bx_from;	/* where the value is from: offset above origin, or FROM_... */
+	__u32 bp_needed, bx_needed; /* the value at the beginning was used */
+	__u32 trail;		/* which of the room's to leave; the caller's choice */
+	__u32 ntrail;		/* words in it; more than MAX_TRAIL: it is not whole */
 };
+
+#define FROM_BEGINNING ~0ULL
+#define FROM_TRAIL (~0ULL - 1)	/* it is in the trail already */
 
 struct walker {
 	struct walk walk;
@@ -89,6 +109,67 @@ static __always_inline int stack_word(struct walk *w, struct walk_room *room, __
 	}
 	*word = *(__u64 *)(room->window + (offset & (WALK_WINDOW - 1)));
 	return 0;
+}
+
+static __always_inline void note(struct walk *w, struct walk_room *room, __u64 offset, __u64 word)
+{
+	struct walk_trail *trail = &room->trails[w->trail & (MAX_TRAILS - 1)];
+	__u32 n = w->ntrail;
+
+	if (n >= MAX_TRAIL || offset >> 16) {
+		w->ntrail = MAX_TRAIL + 1;
+		return;
+	}
+	trail->word[n & (MAX_TRAIL - 1)] = word;
+	trail->offset[n & (MAX_TRAIL - 1)] = offset;
+	w->ntrail = n + 1;
+}
+
+/* One word of stack that leads the walk. */
+static __always_inline int leading_word(struct walk *w, struct walk_room *room, __u64 address,
+					__u64 *word)
+{
+	if (stack_word(w, room, address, word))
+		return -1;
+	note(w, room, address - w->origin, *word);
+	return 0;
+}
+
+/* The value of rbp or rbx leads the walk from here on. */
+static __always_inline void need_register(struct walk *w, struct walk_room *room, __u64 value,
+					  __u64 *from, __u32 *needed)
+{
+	if (*from == FROM_BEGINNING) {
+		*needed = 1;
+	} else if (*from != FROM_TRAIL) {
+		note(w, room, *from, value);
+		*from = FROM_TRAIL;
+	}
+}
+
+static __always_inline void need_bp(struct walk *w, struct walk_room *room)
+{
+	need_register(w, room, w->bp, &w->bp_from, &w->bp_needed);
+}
+
+/* Are the n words of the trail on the stack above `origin` again? */
+__noinline int trail_holds(struct walk *w, struct walk_room *room, __u32 n)
+{
+	struct walk_trail *trail;
+	__u64 word;
+	__u32 i;
+
+	if (!w || !room)
+		return 0;
+	trail = &room->trails[w->trail & (MAX_TRAILS - 1)];
+	for (i = 0; i < MAX_TRAIL; i++) {
+		if (i >= n)
+			return 1;
+		if (stack_word(w, room, w->origin + trail->offset[i], &word) ||
+		    word != trail->word[i])
+			return 0;
+	}
+	return n == MAX_TRAIL;
 }
 
 /* Binary search for the last element that starts at or below key: it is at low - 1 in the end. */
@@ -235,18 +316,20 @@ __noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
 
 	if (!w || !room)
 		return 1;
+	need_bp(w, room);
 	if ((w->bp == 0 && !w->bp_lost) || returns_to_bottom(w)) {
 		w->stop = STOP_BOTTOM;
 		return 1;
 	}
-	if (w->bp_lost || w->bp < w->sp || w->bp & 7 || stack_word(w, room, w->bp, &bp) ||
-	    stack_word(w, room, w->bp + 8, &pc) || pc >= USER_TOP || !find_mapping(w, pc) ||
+	if (w->bp_lost || w->bp < w->sp || w->bp & 7 || leading_word(w, room, w->bp, &bp) ||
+	    leading_word(w, room, w->bp + 8, &pc) || pc >= USER_TOP || !find_mapping(w, pc) ||
 	    !after_call(pc)) {
 		w->stop = STOP_NO_ROWS;
 		return 1;
 	}
 	w->sp = w->bp + 16;
 	w->bp = bp;
+	w->bp_from = FROM_TRAIL;
 	w->bx_lost = 1;
 	w->pc = pc;
 	w->exact = 0;
@@ -261,8 +344,11 @@ __noinline int step_over_signal(struct walk *w, struct walk_room *room)
 	if (!w || !room)
 		return 1;
 	/* struct sigcontext: r8..r15, di, si, bp, bx, dx, ax, cx, sp, ip */
-	if (stack_word(w, room, context + 8 * 10, &w->bp) || stack_word(w, room, context + 8 * 11, &w->bx) ||
-	    stack_word(w, room, context + 8 * 16, &w->pc) || stack_word(w, room, context + 8 * 15, &w->sp)) {
+	w->bp_from = context + 8 * 10 - w->origin;
+	w->bx_from = context + 8 * 11 - w->origin;
+	if (stack_word(w, room, context + 8 * 10, &w->bp) ||
+	    stack_word(w, room, context + 8 * 11, &w->bx) ||
+	    leading_word(w, room, context + 8 * 16, &w->pc) || leading_word(w, room, context + 8 * 15, &w->sp)) {
 		w->stop = STOP_STACK_READ;
 		return 1;
 	}
@@ -273,7 +359,8 @@ __noinline int step_over_signal(struct walk *w, struct walk_room *room)
 
 /* The caller's value of a callee-saved register; sp and bp are this frame's. */
 static __always_inline int restore(struct walk *w, struct walk_room *room, __u8 how, __s16 slot,
-				   __u64 cfa, __u64 sp, __u64 bp, __u64 *value, __u32 *lost)
+				   __u64 cfa, __u64 sp, __u64 bp, __u64 *value, __u32 *lost,
+				   __u64 *from)
 {
 	__u64 base = cfa;
 
@@ -286,6 +373,7 @@ static __always_inline int restore(struct walk *w, struct walk_room *room, __u8 
 		base = bp;
 	else if (how == SAVED_AT_SP)
 		base = sp;
+	*from = base + 8 * slot - w->origin;
 	return stack_word(w, room, base + 8 * slot, value);
 }
 
@@ -300,8 +388,10 @@ __noinline __u64 uncommon_cfa(struct walk *w, struct walk_room *room, __u32 kind
 	w->stop = STOP_REGISTER;
 	switch (kind) {
 	case CFA_BX:
+		need_register(w, room, w->bx, &w->bx_from, &w->bx_needed);
 		return w->bx_lost ? 0 : w->bx + offset;
 	case CFA_DEREF_BP:
+		need_bp(w, room);
 		if (w->bp_lost)
 			return 0;
 		base = w->bp;
@@ -318,7 +408,7 @@ __noinline __u64 uncommon_cfa(struct walk *w, struct walk_room *room, __u32 kind
 		return 0;
 	}
 	w->stop = STOP_STACK_READ;
-	if (stack_word(w, room, base + deref, &base))
+	if (leading_word(w, room, base + deref, &base))
 		return 0;
 	return base + offset;
 }
@@ -328,6 +418,8 @@ static __always_inline int step_by_rule(struct walk *w, struct walk_room *room,
 {
 	__u64 cfa, pc = 0, sp = w->sp, bp = w->bp;
 
+	if (rule->cfa == CFA_BP || rule->bp == SAVED_AT_BP || rule->bx == SAVED_AT_BP)
+		need_bp(w, room);
 	if (rule->cfa == CFA_SP)
 		cfa = w->sp + rule->cfa_offset;
 	else if (rule->cfa == CFA_BP && !w->bp_lost)
@@ -341,9 +433,11 @@ static __always_inline int step_by_rule(struct walk *w, struct walk_room *room,
 		w->stop = STOP_NO_PROGRESS;
 		return 1;
 	}
-	if (stack_word(w, room, cfa + 8 * rule->ra_slot, &pc) ||
-	    restore(w, room, rule->bp, rule->bp_slot, cfa, sp, bp, &w->bp, &w->bp_lost) ||
-	    restore(w, room, rule->bx, rule->bx_slot, cfa, sp, bp, &w->bx, &w->bx_lost)) {
+	if (leading_word(w, room, cfa + 8 * rule->ra_slot, &pc) ||
+	    restore(w, room, rule->bp, rule->bp_slot, cfa, sp, bp, &w->bp, &w->bp_lost,
+		    &w->bp_from) ||
+	    restore(w, room, rule->bx, rule->bx_slot, cfa, sp, bp, &w->bx, &w->bx_lost,
+		    &w->bx_from)) {
 		w->stop = STOP_STACK_READ;
 		return 1;
 	}
@@ -371,6 +465,7 @@ static long walk_step(__u32 i, struct walker *walker)
 	if (index < 0 && !w->exact) {
 		word = trampoline_return(w->sp - 8, w->pc);
 		if (word) {
+			w->ntrail = MAX_TRAIL + 1;	/* it depends on more than the stack */
 			w->pc = word;
 			index = rule_of(w, w->pc - 1);
 		}
@@ -395,14 +490,17 @@ static long walk_step(__u32 i, struct walker *walker)
 }
 
 /*
- * Walks up from walk.pc, sp, bp, bx (with room, space, limit, exact and changing set, the rest
- * zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
+ * Walks up from walk.pc, sp, bp, bx (with room, space, limit, exact, changing and trail set,
+ * the rest zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
  * their number, why the walk ended, and a hash.
  */
 static __always_inline void walk_stack(struct walker *walker)
 {
 	__u32 i, n;
 
+	walker->walk.origin = walker->walk.sp;
+	walker->walk.bp_from = walker->walk.bx_from = FROM_BEGINNING;
+	walker->walk.ntrail = 0;
 	if (walker->walk.changing == CHANGING_LESS)
 		walker->walk.stop = STOP_MAPS_CHANGED;
 	else
