@@ -100,16 +100,21 @@ $(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $$(call objects,$$(unit_$$*))
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(filter-out -lbpf,$(LIBS))
 
 .PHONY: unit-programs
-unit-programs: $(UNIT_BINS) $(BUILD)/replay_unwind
+unit-programs: $(UNIT_BINS) $(BUILD)/replay_unwind $(BUILD)/replay_pprof
 
 .PHONY: unit
 unit: unit-programs ## unit tests: no root, no BPF
 	$(Q)for t in $(UNIT_BINS); do $$t || exit 1; done
 	$(Q)$(BUILD)/replay_unwind tests/fuzz/corpus/unwind/*
+	$(Q)$(BUILD)/replay_pprof tests/fuzz/corpus/pprof/*
 
 FUZZ_UNWIND := tests/fuzz/fuzz_unwind.c $(wildcard src/unwind/*.c)
 
+FUZZ_PPROF := tests/fuzz/fuzz_pprof.c $(wildcard src/report/*.c) $(SNAPSHOT)
+
 $(BUILD)/replay_unwind: $(call objects,tests/fuzz/replay.c $(FUZZ_UNWIND))
+$(BUILD)/replay_pprof: $(call objects,tests/fuzz/replay.c $(FUZZ_PPROF))
+$(BUILD)/replay_unwind $(BUILD)/replay_pprof:
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))
 
@@ -119,11 +124,19 @@ $(BUILD)/fuzz_unwind: $(FUZZ_UNWIND)
 	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined \
 		-o $@ $(FUZZ_UNWIND) -lz -lZydis
 
+$(BUILD)/fuzz_pprof: $(FUZZ_PPROF:$(PROFILE).c=$(BUILD)/$(PROFILE).c)
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined \
+		-o $@ $(filter %.c,$^) -lz -lprotobuf-c
+
 .PHONY: fuzz
-fuzz: $(BUILD)/fuzz_unwind ## read arbitrary unwind information for a minute
-	$(Q)mkdir -p $(BUILD)/corpus
+fuzz: $(BUILD)/fuzz_unwind $(BUILD)/fuzz_pprof ## read arbitrary unwind information, then profiles, for a minute each
+	$(Q)mkdir -p $(BUILD)/corpus/unwind $(BUILD)/corpus/pprof
 	$(Q)$(BUILD)/fuzz_unwind -max_total_time=60 -artifact_prefix=$(BUILD)/ \
-		$(BUILD)/corpus tests/fuzz/corpus/unwind
+		$(BUILD)/corpus/unwind tests/fuzz/corpus/unwind
+	$(Q)$(BUILD)/fuzz_pprof -max_total_time=60 -artifact_prefix=$(BUILD)/ \
+		$(BUILD)/corpus/pprof tests/fuzz/corpus/pprof
 
 # A line for each file: make unwind-rows FILES=/usr/bin/python3.11
 .PHONY: unwind-rows

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads arbitrary bytes as a profile, and reports on what could be read. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report/report.h"
+#include "snapshot/pprof.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool good)
+{
+	if (!good)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct filter filter = { .inclusive = true, .file = "*" };
+	struct names *names = names__new();
+	struct snapshot *snapshot;
+	const char *why;
+	FILE *out;
+	int err;
+
+	err = pprof__parse(data, size, names, &snapshot, &why);
+	check(!err == (snapshot != NULL));
+	check(err != -EINVAL || (why && *why));
+	out = err ? NULL : fopen("/dev/null", "w");
+	for (int group_by = 0; out && group_by < GROUP_BY_MAX; group_by++) {
+		struct report_opts opts = {
+			.statistics = {
+				.group_by = group_by,
+				.wrappers = statistics_default_wrappers,
+				.filters = &filter,
+				.nfilters = 1,
+				.all_frames = true,
+			},
+			.top = 10,
+		};
+
+		check(!report__text(out, snapshot, snapshot, &opts));
+		check(!report__json(out, snapshot, NULL, &opts));
+	}
+	if (out)
+		fclose(out);
+	snapshot__free(snapshot);
+	names__free(names);
+	return 0;
+}
