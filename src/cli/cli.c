@@ -14,8 +14,8 @@
 #define MSEC 1000000ULL
 #define SEC 1000000000ULL
 #define MAX_SECONDS (1000000000 * SEC)
-/* The age of a block is kept in 32 bits. */
-#define MAX_AGE ((uint64_t)UINT32_MAX << BLOCK_TIME_SHIFT)
+/* Blocks keep the time in 32 bits: of jiffies, at most a thousand a second. */
+#define MAX_AGE (UINT32_MAX * MSEC)
 #define NFRAME_VARIABLE "MEMTRACEBPF_NFRAME" /* as PYTHONTRACEMALLOC */
 
 enum {
@@ -34,6 +34,8 @@ enum {
 	OPT_MOST_RECENT_LAST,
 	OPT_MAX_BLOCKS,
 	OPT_MAX_STACKS,
+	OPT_BLOCK,
+	OPT_RESET_PEAK,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -61,6 +63,9 @@ static const struct option long_options[] = {
 	{ "most-recent-last", no_argument, NULL, OPT_MOST_RECENT_LAST },
 	{ "max-blocks", required_argument, NULL, OPT_MAX_BLOCKS },
 	{ "max-stacks", required_argument, NULL, OPT_MAX_STACKS },
+	{ "output", required_argument, NULL, 'o' },
+	{ "block", required_argument, NULL, OPT_BLOCK },
+	{ "reset-peak", no_argument, NULL, OPT_RESET_PEAK },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -103,6 +108,15 @@ static enum cli_result parse_trace_option(struct parser *parser, int option)
 	case OPT_MAX_STACKS:
 		return parse_u32(option, 1, MAX_SITE_PIECES << SITE_PIECE_SHIFT,
 				 &options->max_stacks);
+	case 'o':
+		return parse_output(option, options);
+	case OPT_BLOCK:
+		return value__address(optarg, &options->block)
+			       ? CLI_RUN
+			       : refuse(option, "an address, such as 0x55d0c0ffee10");
+	case OPT_RESET_PEAK:
+		options->reset_peak = true;
+		return CLI_RUN;
 	}
 	return CLI_USAGE;
 }
@@ -295,7 +309,7 @@ static enum cli_result parse_words(int argc, char **argv, struct parser *parser)
 {
 	bool tracing = parser->options->mode == COMMAND_TRACE;
 	/* '+': COMMAND's own options are not ours; ':': we say what is wrong. */
-	const char *letters = tracing ? "+:p:i:n:d:t:g:f:v" : ":p:i:n:d:t:g:f:v";
+	const char *letters = tracing ? "+:p:i:n:d:t:g:f:o:v" : ":p:i:n:d:t:g:f:o:v";
 	enum cli_result result = CLI_RUN;
 
 	optind = 0; /* glibc: start anew */

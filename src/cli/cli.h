@@ -36,6 +36,9 @@ struct options {
 	uint32_t nframe;	/* traceback limit: 1..MAX_FRAMES */
 	uint64_t min_age_ns;	/* younger blocks are left out; 0: none */
 	uint32_t max_blocks, max_stacks;
+	const char *output;	/* file for the snapshot; NULL: none */
+	uint64_t block;		/* only tell about the block at this address; 0: no */
+	bool reset_peak;	/* at each report */
 	int verbose;		/* how many -v */
 };
 

@@ -136,6 +136,14 @@ enum cli_result parse_size(int option, uint64_t *bytes)
 					   : refuse(option, "a size in bytes, or with K, M or G");
 }
 
+enum cli_result parse_output(int option, struct options *options)
+{
+	if (!*optarg)
+		return refuse(option, "the name of a file");
+	options->output = optarg;
+	return CLI_RUN;
+}
+
 enum cli_result parse_wrapper(int option, struct parser *parser)
 {
 	const char **patterns;

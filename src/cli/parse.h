@@ -27,6 +27,7 @@ enum cli_result parse_pids(int option, struct options *options);
 enum cli_result parse_group_by(int option, enum group_by *group_by);
 enum cli_result parse_format(int option, enum report_format *format);
 enum cli_result parse_wrapper(int option, struct parser *parser);
+enum cli_result parse_output(int option, struct options *options);
 /* PATTERN[:LINE], or an allocator's name. */
 enum cli_result parse_file_filter(int option, bool inclusive, struct options *options);
 enum cli_result parse_domain_filter(int option, bool inclusive, struct options *options);

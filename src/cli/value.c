@@ -2,6 +2,8 @@
 #include "cli/value.h"
 
 #include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define NSEC_PER_SEC 1000000000ULL
 
@@ -24,6 +26,19 @@ static bool read_digits(const char **text, uint64_t *number)
 bool value__number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
 {
 	return read_digits(&text, number) && !*text && *number >= min && *number <= max;
+}
+
+bool value__address(const char *text, uint64_t *address)
+{
+	bool hexadecimal = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+
+	if (!hexadecimal)
+		return value__number(text, 1, UINT64_MAX, address);
+	text += 2;
+	if (!*text || strlen(text) > 16 || text[strspn(text, "0123456789abcdefABCDEF")])
+		return false;
+	*address = strtoull(text, NULL, 16);
+	return *address;
 }
 
 bool value__bytes(const char *text, uint64_t *bytes)

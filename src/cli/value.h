@@ -8,6 +8,8 @@
 
 /* Decimal digits, min..max. */
 bool value__number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+/* Hexadecimal with 0x, or decimal; not 0. */
+bool value__address(const char *text, uint64_t *address);
 /* Bytes, with K, M or G for powers of 1024. */
 bool value__bytes(const char *text, uint64_t *bytes);
 /* Seconds with up to nine digits of fraction, min..max nanoseconds. */

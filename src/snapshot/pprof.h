@@ -22,6 +22,9 @@
  */
 int pprof__write(const struct snapshot *snapshot, const char *path);
 
+/* "dir/a.pb.gz" and 2 give "dir/a.2.pb.gz". The caller frees; NULL: no memory. */
+char *pprof__numbered_path(const char *path, unsigned int number);
+
 /*
  * Reads a snapshot, written here or elsewhere; what it names is added to `names`. The caller frees
  * it with snapshot__free(). 0 or -errno (-EINVAL: no such profile), after one sentence on stderr.

@@ -469,6 +469,18 @@ static int write_compressed(const struct snapshot *snapshot, int fd)
 	return w.err;
 }
 
+char *pprof__numbered_path(const char *path, unsigned int number)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	/* The name of a hidden file begins with a dot that is not its extension's. */
+	const char *end = *name ? name + 1 + strcspn(name + 1, ".") : name;
+	char *numbered;
+
+	if (asprintf(&numbered, "%.*s.%u%s", (int)(end - path), path, number, end) < 0)
+		return NULL;
+	return numbered;
+}
+
 int pprof__write(const struct snapshot *snapshot, const char *path)
 {
 	char *temporary;

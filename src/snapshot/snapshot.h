@@ -87,6 +87,11 @@ struct trace {
 	const char *domain;	/* interned: which allocator; NULL: the C library's ("malloc") */
 	uint64_t size, count;	/* outstanding */
 	uint64_t alloc_size, alloc_count; /* ever allocated since counting began */
+	uint64_t peak_size, peak_count;	/* outstanding when its process was at its peak */
+	uint64_t temporary;	/* allocations freed before their thread's next one */
+	uint64_t usable_size;	/* outstanding, as the allocator gave it; 0: not asked for */
+	uint64_t oldest_ns;	/* age of the oldest outstanding block; 0: not asked for */
+	uint8_t size_class;	/* n: all blocks have 2^(n-1) to 2^n - 1 bytes; 0: no bytes */
 };
 
 struct snapshot_process {

@@ -145,6 +145,16 @@ static void test_group_names(void **state)
 	}
 }
 
+static void test_snapshot_options(void **state)
+{
+	struct run *r = good("-p 1 -o a.pb.gz --block 0x55d0C0ffee10 --reset-peak");
+
+	assert_string_equal(r->options.output, "a.pb.gz");
+	assert_int_equal(r->options.block, 0x55d0c0ffee10);
+	assert_true(r->options.reset_peak);
+	run__free(r);
+}
+
 static void test_files(void **state)
 {
 	struct run *r = good("report a.pb.gz --group-by traceback --top 25 --limit 3 "
@@ -259,6 +269,10 @@ static void test_bad_values(void **state)
 		{ "-p 1 --min-size K", "--min-size", "'K'" },
 		{ "-p 1 --min-age -5", "--min-age", "'-5'" },
 		{ "-p 1 --min-age 4600000", "--min-age", "'4600000'" },
+		{ "-p 1 --block 0x", "--block", "'0x'" }, { "-p 1 --block 0", "--block", "'0'" },
+		{ "-p 1 --block 0x12345678123456781", "--block", "'0x12345678123456781'" },
+		{ "-p 1 --block 12ab", "--block", "'12ab'" },
+		{ "-p 1 --output=", "--output", "''" }, { "report a -o b", "--output", "file" },
 		{ "report", "report", "FILE" }, { "report a b", "report", "FILE" },
 		{ "diff a", "diff", "OLD NEW" }, { "report a -p 3", "--pid", "file" },
 		{ "report a --interval 3", "--interval", "file" },
@@ -310,7 +324,7 @@ static void test_help_names_every_option(void **state)
 		"--pid", "--interval", "--count", "--duration", "--top", "--group-by", "--nframe",
 		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--format",
 		"--cumulative", "--include", "--exclude", "--all-frames", "--include-domain",
-		"--exclude-domain", "--limit", "--most-recent-last",
+		"--exclude-domain", "--output", "--block", "--reset-peak", "--limit", "--most-recent-last",
 		"--max-blocks", "--max-stacks", "--verbose", "--help", "--version", "Examples:",
 	};
 	struct run *r = run("--help", stdout);
@@ -328,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_every_option),
 		cmocka_unit_test(test_group_names),
 		cmocka_unit_test(test_wrappers),
+		cmocka_unit_test(test_snapshot_options),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_environment),

@@ -260,6 +260,21 @@ static void test_whole_or_not_at_all(void **state)
 	assert_int_equal(rmdir(file->path), 0);
 }
 
+static void test_numbered_paths(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "a.pb.gz", "a.2.pb.gz" },	{ "d.d/a.pb.gz", "d.d/a.2.pb.gz" },
+		{ "/d.d/a", "/d.d/a.2" },	{ ".a", ".a.2" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *path = pprof__numbered_path(cases[i][0], 2);
+
+		assert_string_equal(path, cases[i][1]);
+		free(path);
+	}
+}
+
 static void write_file(const char *path, const void *data, size_t size)
 {
 	FILE *out = fopen(path, "w");
@@ -450,6 +465,7 @@ int main(void)
 		TEST(test_round_trip),
 		TEST(test_empty_snapshot),
 		TEST(test_whole_or_not_at_all),
+		cmocka_unit_test(test_numbered_paths),
 		TEST(test_truncated),
 		TEST(test_go_tool_pprof),
 		cmocka_unit_test(test_hostile_messages),

@@ -216,6 +216,113 @@ static void test_text_tracebacks(void **state)
 	free(text);
 }
 
+static void test_traceback_order_and_limit(void **state)
+{
+	struct books *b = *state;
+	struct report_opts opts = {
+		.statistics.group_by = GROUP_BY_TRACEBACK,
+		.top = 2,
+		.most_recent_last = true,
+	};
+	char *text = print(report__text, b->now, NULL, opts);
+	const char *main_, *add, *stopped, *bare;
+
+	main_ = strstr(text, "in main\n");
+	add = strstr(text, "in dictAdd\n");
+	stopped = strstr(text, "  [stopped: ");
+	bare = strstr(text, "in bare ");
+	assert_true(main_ && add && stopped && bare);
+	assert_true(main_ < add && add < stopped && stopped < bare);
+	free(text);
+
+	opts.limit = 1;
+	for (int last = 0; last < 2; last++) {
+		opts.most_recent_last = last;
+		text = print(report__text, b->now, NULL, opts);
+		assert_non_null(strstr(text, "in dictAdd\n"));
+		assert_null(strstr(text, "in main\n"));
+		free(text);
+	}
+}
+
+static void test_tables(void **state)
+{
+	const struct names_frame odd = { "f|g,\"h\"", "/s/a,\"b|c.c", 3 };
+	struct report_opts opts = { .top = 1 };
+	struct names *names = names__new();
+	struct snapshot *s = snapshot__new(names), *old = snapshot__new(names);
+	uint32_t f = place(names, odd.function, odd.file, odd.line, "/bin/x", 1);
+
+	hold(s, stack(names, 0, f, 0), 100000, 3);
+	hold(s, 0, 2, 1);
+	hold(old, stack(names, 0, f, 0), 100001, 4);
+	assert_report(report__markdown, s, NULL, opts,
+		      "| File | linenum | size | count | average |\n"
+		      "| --- | ---: | ---: | ---: | ---: |\n"
+		      "| /s/a,\"b\\|c.c | 3 | 97.7 KiB | 3 | 32.6 KiB |\n"
+		      "\nTotal: size=97.7 KiB, count=4, peak=97.7 KiB\n");
+	assert_report(report__csv, s, old, opts,
+		      "File,linenum,size,size_diff,count,count_diff,average\r\n"
+		      "\"/s/a,\"\"b|c.c\",3,100000,-1,3,-1,33333\r\n");
+	opts.top = 0;
+	opts.statistics.group_by = GROUP_BY_FILE;
+	assert_report(report__csv, s, NULL, opts,
+		      "File,Size,Count,Average\r\n"
+		      "\"/s/a,\"\"b|c.c\",100000,3,33333\r\n"
+		      "<unknown>,2,1,2\r\n");
+	opts.statistics.group_by = GROUP_BY_FUNCTION;
+	assert_report(report__csv, s, NULL, opts,
+		      "Function,Size,Count,Average\r\n"
+		      "\"f|g,\"\"h\"\" (/s/a,\"\"b|c.c)\",100000,3,33333\r\n"
+		      "<unknown>,2,1,2\r\n");
+	opts.statistics.group_by = GROUP_BY_TRACEBACK;
+	assert_int_equal(report__csv(stdout, s, NULL, &opts), -EINVAL);
+	snapshot__free(s);
+	snapshot__free(old);
+	names__free(names);
+}
+
+static void test_filters(void **state)
+{
+	struct filter filters[] = { { .inclusive = true, .file = "*/main.c", .line = 12 },
+				    { .inclusive = true, .domain = "jemalloc" } };
+	struct report_opts opts = { .statistics = { .filters = filters, .nfilters = 2 } };
+	struct books *b = *state;
+	char *text;
+
+	/* Nothing is allocated in main.c itself ... */
+	b->now->traces[1].domain = names__string(b->names, "jemalloc");
+	text = print(report__text, b->now, b->old, opts);
+	assert_null(strstr(text, b->source));
+	assert_non_null(strstr(text, "bare (/lib/n.so+0x1234): size=3000 B (+3000 B)"));
+	assert_non_null(strstr(text, "Filtered out: size=9710 KiB, count=39331\n"));
+	free(text);
+	/* ... but from there. */
+	opts.statistics.all_frames = true;
+	text = print(report__text, b->now, NULL, opts);
+	assert_non_null(strstr(text, b->source));
+	assert_non_null(strstr(text, "Filtered out: size=17 B, count=1\n"));
+	free(text);
+	filters[1].inclusive = false;
+	text = print(report__json, b->now, NULL, opts);
+	assert_non_null(strstr(text, "\"filtered\":{\"size\":3017,\"count\":4}"));
+	free(text);
+}
+
+static void test_peak_that_is_not_known(void **state)
+{
+	struct books *b = *state;
+	char *text;
+
+	b->now->peak_size = 0;
+	text = print(report__text, b->now, NULL, (struct report_opts){});
+	assert_null(strstr(text, "peak"));
+	free(text);
+	text = print(report__json, b->now, NULL, (struct report_opts){});
+	assert_non_null(strstr(text, "\"peak_size\":null"));
+	free(text);
+}
+
 static void test_text_says_what_was_lost(void **state)
 {
 	struct books *b = *state;
@@ -466,6 +573,10 @@ int main(void)
 		TEST(test_text_shows_files_from_here),
 		TEST(test_text_other_groupings),
 		TEST(test_text_tracebacks),
+		TEST(test_traceback_order_and_limit),
+		TEST(test_tables),
+		TEST(test_filters),
+		TEST(test_peak_that_is_not_known),
 		TEST(test_text_says_what_was_lost),
 		TEST(test_every_reason_has_words),
 		TEST(test_min_size),
