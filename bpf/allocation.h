@@ -28,17 +28,21 @@ static __always_inline struct thread *current_thread(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
+	__u32 generation = counting;
 	struct thread *thread;
 
-	if (!counting)
+	if (!generation)
 		return NULL;
 	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
 		count_lost(LOST_THREAD);
 		return NULL;
 	}
-	if (thread->mm != mm) {		/* its first call, or its first since exec */
+	/* Its first call, or the first since exec or since the books were cleared. */
+	if (thread->mm != mm || thread->generation != generation) {
 		thread->mm = mm;
+		thread->generation = generation;
+		thread->last_block = 0;
 		thread->call = ENTRY_NONE;
 		thread->memos[0].site = thread->memos[1].site = 0;
 		thread->process = find_process(task);
@@ -155,11 +159,11 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 		return;
 	if (!address && thread->size) {		/* failed: the old block lives on */
 		if (thread->old_known && !put_block(process, &key, &thread->old))
-			book_out(process, &thread->old);
+			book_out(process, &thread->old, false);
 		return;
 	}
 	if (thread->old_known)
-		book_out(process, &thread->old);
+		book_out(process, &thread->old, false);
 	else
 		count_lost(LOST_FREES_UNMATCHED);
 }
@@ -167,6 +171,48 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 static __always_inline bool is_realloc(__u32 call)
 {
 	return call == ENTRY_REALLOC || call == ENTRY_REALLOCARRAY;
+}
+
+/* 0 for 0; n for 2^(n-1) to 2^n - 1. */
+static __always_inline __u32 size_class(__u64 size)
+{
+	__u32 class = 0;
+
+	if (size >> 32) {
+		size >>= 32;
+		class = 32;
+	}
+	if (size >> 16) {
+		size >>= 16;
+		class += 16;
+	}
+	if (size >> 8) {
+		size >>= 8;
+		class += 8;
+	}
+	if (size >> 4) {
+		size >>= 4;
+		class += 4;
+	}
+	if (size >> 2) {
+		size >>= 2;
+		class += 2;
+	}
+	return class + (size >> 1) + (size != 0);
+}
+
+/*
+ * What glibc gave beyond `size`, from the word before the block: the chunk's size and in its low
+ * bits, among others, whether it is a mapping of its own (malloc/malloc.c, malloc_usable_size).
+ */
+static __always_inline __u32 slack_of(__u64 address, __u64 size)
+{
+	__u64 head, usable;
+
+	if (bpf_probe_read_user(&head, sizeof(head), (void *)(address - 8)))
+		return 0;
+	usable = (head & ~7ULL) - (head & 2 ? 16 : 8);
+	return usable >= size && usable - size < 1U << 31 ? usable - size : 0;
 }
 
 static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
@@ -180,14 +226,17 @@ static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
 		return 0;
 	walker.room = &thread->room;
 	begin_walk(&walker, process, ctx);
+	walker.walk.size_class = size_class(thread->size);
 	block.size = thread->size;
 	block.site = place(&walker, thread);
-	if (keep_time)
-		block.time = bpf_ktime_get_ns() >> BLOCK_TIME_SHIFT;
+	block.time = bpf_jiffies64();
+	if (keep_slack)
+		block.slack = slack_of(address, block.size);
 	key.address = address;
 	key.process = thread->process;
 	if (put_block(process, &key, &block))
-		book_in(process, block.site ? site_at(block.site) : NULL, block.size);
+		book_in(process, &block);
+	thread->last_block = address;
 	return 0;
 }
 
@@ -229,7 +278,7 @@ static __always_inline void block_ends(struct pt_regs *ctx)
 	key.address = PT_REGS_PARM1(ctx);
 	key.process = thread->process;
 	if (take_block(&key, &block))
-		book_out(process, &block);
+		book_out(process, &block, key.address == thread->last_block);
 	else if (!is_cleanup(ctx, thread, process))
 		count_lost(LOST_FREES_UNMATCHED);
 }

@@ -14,8 +14,10 @@ static __always_inline void raise_peak(struct process *process, __u64 size)
 	peak = *(volatile __u64 *)&process->peak_size;
 	for (i = 0; i < 16 && size > peak; i++) {
 		seen = __sync_val_compare_and_swap(&process->peak_size, peak, size);
-		if (seen == peak)
+		if (seen == peak) {
+			__sync_fetch_and_add(&process->peak_epoch, 1);
 			break;
+		}
 		peak = seen;
 	}
 }
@@ -33,38 +35,61 @@ static __always_inline void process_out(struct process *process, __u64 size)
 	__sync_fetch_and_add(&process->count, -1ULL);
 }
 
-/* A block of `size` bytes began at `site` (NULL: no place). */
-static __always_inline void book_in(struct process *process, struct site *site, __u64 size)
+/* Before a site changes: what it holds is what it held at the last peak, unless that is noted. */
+static __always_inline void note_peak(const struct process *process, struct site *site)
 {
-	struct process *sum = keep_sum ? process_at(0) : NULL;
-	__u64 live = process_in(process, size);
+	__u64 epoch = process->peak_epoch;
 
-	if (sum)
-		live = process_in(sum, size);
+	if (site->peak_epoch == epoch)
+		return;
+	site->peak_size = site->alloc_size - site->freed_size;
+	site->peak_count = site->alloc_count - site->freed_count;
+	site->peak_epoch = epoch;
+}
+
+/* A block began. The site comes first: a peak that the block makes includes it. */
+static __always_inline void book_in(struct process *process, const struct block *block)
+{
+	struct site *site = block->site ? site_at(block->site) : NULL;
+	struct process *sum = keep_sum ? process_at(0) : NULL;
+	__u64 live;
+
 	if (site) {
-		__sync_fetch_and_add(&site->alloc_size, size);
+		note_peak(process, site);
+		if (keep_slack)
+			__sync_fetch_and_add(&site->alloc_slack, block->slack);
+		__sync_fetch_and_add(&site->alloc_size, block->size);
 		__sync_fetch_and_add(&site->alloc_count, 1);
 	} else {
-		__sync_fetch_and_add(&process->unplaced_size, size);
+		__sync_fetch_and_add(&process->unplaced_size, block->size);
 		__sync_fetch_and_add(&process->unplaced_count, 1);
 	}
+	live = process_in(process, block->size);
+	if (sum)
+		live = process_in(sum, block->size);
 	if (live == blocks_grow_at)
 		send_event(EVENT_GROW, 0, 0);
 }
 
-/* A block ended. */
-static __always_inline void book_out(struct process *process, const struct block *block)
+/* A block ended. `temporary`: its thread has not allocated since. */
+static __always_inline void book_out(struct process *process, const struct block *block,
+				     bool temporary)
 {
 	struct site *site = block->site ? site_at(block->site) : NULL;
 	struct process *sum = keep_sum ? process_at(0) : NULL;
 
+	if (site) {
+		note_peak(process, site);
+		if (keep_slack)
+			__sync_fetch_and_add(&site->freed_slack, block->slack);
+		__sync_fetch_and_add(&site->freed_size, block->size);
+		__sync_fetch_and_add(&site->freed_count, 1);
+		if (temporary)
+			__sync_fetch_and_add(&site->temporary, 1);
+	}
 	process_out(process, block->size);
 	if (sum)
 		process_out(sum, block->size);
-	if (site) {
-		__sync_fetch_and_add(&site->freed_size, block->size);
-		__sync_fetch_and_add(&site->freed_count, 1);
-	}
 }
 
 /* Takes the block out of the tables from `level` down, into *block; false: it is in none. */
@@ -123,7 +148,7 @@ static __noinline int forget_missed(__u32 level, struct process *process,
 	if (!process || !key)
 		return 0;
 	if (take_block_from(level, key, &old)) {
-		book_out(process, &old);
+		book_out(process, &old, false);
 		count_lost(LOST_FREES_MISSED);
 	}
 	return 0;

@@ -42,7 +42,7 @@ static __always_inline void program_begins(struct task_struct *task)
 		return;
 	to->pid = tgid;
 	to->space = 0;
-	to->size = to->count = to->peak_size = 0;
+	to->size = to->count = to->peak_size = to->peak_epoch = 0;
 	to->unplaced_size = to->unplaced_count = 0;
 	to->hold = from->hold ? HOLD_AT_LIBRARIES : HOLD_NEVER;
 	to->link_state = 0;

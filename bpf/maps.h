@@ -45,9 +45,9 @@ struct stack_memo {
 	__u64 pc, sp, bp, bx;
 	__u32 space;
 	__u32 site;		/* 0: nothing is remembered */
+	__u32 size_class;
 	__u32 ntrail;
 	__u32 bp_needed, bx_needed; /* 0: the value does not matter */
-	__u32 pad;
 };
 
 /*
@@ -57,6 +57,7 @@ struct stack_memo {
  */
 struct thread {
 	struct mm_struct *mm;	/* that `process` was looked up for; only compared */
+	__u32 generation;	/* value of `counting` that `process` was looked up for */
 	__u32 process;		/* index; 0: not traced */
 	__u32 call;		/* enum entry_point in progress; 0: none */
 	__u64 call_sp;		/* stack pointer at its entry */
@@ -64,7 +65,7 @@ struct thread {
 	__u64 pointer;		/* realloc: the old block; posix_memalign: where the new one goes */
 	struct block old;	/* realloc: the old block's entry, taken out of the books */
 	__u32 old_known;
-	__u32 pad;
+	__u64 last_block;	/* address of the thread's last allocation */
 	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
 	struct walk_room room;
 };
@@ -116,6 +117,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } site_heads SEC(".maps");
@@ -180,11 +182,12 @@ struct {
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
 const volatile __u32 site_heads_mask = 65535;
-const volatile bool keep_time = false;	/* note when a block was allocated */
+const volatile bool keep_slack = false;	/* read how much the allocator really gave */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 
 /* Read and written while running. */
-__u32 counting;			/* the one switch: nothing is recorded before it is on */
+__u32 counting;			/* the one switch, off at 0; another number: all begins anew */
+__u64 jiffies_now;		/* what read_clock read */
 __u32 top_block_level;		/* newest level that has a map */
 __u64 blocks_grow_at;		/* live blocks at which user space is asked for the next level */
 __u32 next_site = 1;		/* 0 is "no place" */

@@ -47,7 +47,7 @@ struct site_search {
 	struct walk_room *room;
 	__u64 hash;
 	__u32 process, epoch;
-	__u32 nframes, stop;
+	__u32 nframes, stop, size_class;
 	__u32 site;		/* where the search stands; the result when found */
 	__u32 found;
 };
@@ -64,7 +64,7 @@ static long site_search_step(__u32 i, struct site_search *search)
 		return 1;
 	if (site->hash == search->hash && site->process == search->process &&
 	    site->epoch == search->epoch && site->nframes == search->nframes &&
-	    site->stop == search->stop) {
+	    site->stop == search->stop && site->size_class == search->size_class) {
 		known = frames_at(site->frames);
 		if (known && frames_equal(known, search->room->frames, search->nframes)) {
 			search->found = 1;
@@ -117,6 +117,7 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u32 process,
 	site->frames = frames;
 	site->nframes = w->nframes;
 	site->stop = w->stop;
+	site->size_class = w->size_class;
 	return id;
 }
 
@@ -136,9 +137,10 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room, __u32 process)
 	search.room = room;
 	search.nframes = w->nframes;
 	search.stop = w->stop;
+	search.size_class = w->size_class;
 	search.process = process;
 	search.epoch = w->epoch;
-	search.hash = (w->hash ^ process) * 0xc4ceb9fe1a85ec53ULL;
+	search.hash = (w->hash ^ process ^ (__u64)w->size_class << 32) * 0xc4ceb9fe1a85ec53ULL;
 	head = (search.hash >> 32) & site_heads_mask;
 	slot = bpf_map_lookup_elem(&site_heads, &head);
 	if (!slot)
@@ -170,9 +172,10 @@ static __always_inline __u32 recall_site(struct walker *walker, struct thread *t
 	struct walk *w = &walker->walk;
 	struct stack_memo *memo;
 
-	w->trail = ((w->pc >> 2) ^ (w->sp >> 4)) & (MAX_TRAILS - 1);
+	w->trail = ((w->pc >> 2) ^ (w->sp >> 4) ^ w->size_class) & (MAX_TRAILS - 1);
 	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
 	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->space != w->space ||
+	    memo->size_class != w->size_class ||
 	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx) ||
 	    w->changing)
 		return 0;
@@ -187,6 +190,7 @@ static __always_inline __u32 place(struct walker *walker, struct thread *thread)
 	struct stack_memo *memo;
 	struct stack_memo now = {
 		.pc = w->pc, .sp = w->sp, .bp = w->bp, .bx = w->bx, .space = w->space,
+		.size_class = w->size_class,
 	};
 	__u32 site = recall_site(walker, thread);
 

@@ -56,6 +56,8 @@ struct walk {
 	__u64 origin;		/* the stack pointer at the beginning */
 	__u64 bp_from, bx_from;	/* where the value is from: offset above origin, or FROM_... */
 	__u32 bp_needed, bx_needed; /* the value at the beginning was used */
+	__u32 size_class;	/* the caller's: part of the place */
+	__u32 pad;
 	__u32 trail;		/* which of the room's to leave; the caller's choice */
 	__u32 ntrail;		/* words in it; more than MAX_TRAIL: it is not whole */
 };
@@ -307,8 +309,7 @@ static __always_inline bool returns_to_bottom(struct walk *w)
 
 /*
  * A function without unwind information: if it keeps a frame pointer, that leads on. Believed only
- * where it leads up the stack to an address after a call in mapped code; zero marks the outermost
- * frame (psABI 3.4.1).
+ * where it leads up the stack to an address after a call in mapped code.
  */
 __noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
 {
@@ -317,7 +318,7 @@ __noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
 	if (!w || !room)
 		return 1;
 	need_bp(w, room);
-	if ((w->bp == 0 && !w->bp_lost) || returns_to_bottom(w)) {
+	if (returns_to_bottom(w)) {
 		w->stop = STOP_BOTTOM;
 		return 1;
 	}
@@ -400,7 +401,7 @@ __noinline __u64 uncommon_cfa(struct walk *w, struct walk_room *room, __u32 kind
 		base = w->sp;
 		break;
 	case CFA_PLT:
-		return w->sp + 8 + ((w->pc & 15) >= deref ? 8 : 0);
+		return w->sp + 8 + ((w->pc & 15) >= (__u32)deref ? 8 : 0);
 	case CFA_DAMAGED:
 		w->stop = STOP_NO_ROWS;
 		return 0;

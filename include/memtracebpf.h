@@ -125,6 +125,7 @@ struct process {
 	__u32 space;		/* index of the current struct space; 0: none yet */
 	__u64 size, count;	/* outstanding: bytes asked for, blocks */
 	__u64 peak_size;	/* highest value that size ever had */
+	__u64 peak_epoch;	/* how often size reached a new peak */
 	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
 	/* The dynamic linker changed the mappings `changes` times so far, of which user space has
 	 * read `changes_read`; `changing` says what is pending while these differ. */
@@ -151,8 +152,8 @@ enum changing {
 };
 
 /*
- * A place: one stack of one process, and what was allocated there. Its index is the site id. A
- * site is found through chains that start in site_heads, hashed over process and frames.
+ * A place: one stack of one process, one power of two of sizes, and what was allocated there. Its
+ * index is the site id. A site is found through chains that start in site_heads.
  */
 struct site {
 	__u32 process;		/* index into processes */
@@ -161,12 +162,17 @@ struct site {
 	__u32 frames;		/* first word in the frame pool */
 	__u16 nframes;
 	__u8 stop;		/* enum stop_reason */
-	__u8 pad;
+	__u8 size_class;	/* 0: blocks of no bytes; n: of 2^(n-1) to 2^n - 1 bytes */
 	__u64 alloc_size, alloc_count; /* ever allocated: bytes asked for, blocks */
 	__u64 freed_size, freed_count; /* of these, no longer outstanding */
+	__u64 temporary;	/* freed before their thread allocated again */
+	/* Outstanding here when the process was at its peak number peak_epoch. Written when the site
+	 * next changes: while the process' peak_epoch is another, it is what is outstanding now. */
+	__u64 peak_epoch, peak_size, peak_count;
+	__u64 alloc_slack, freed_slack;	/* bytes beyond what was asked for; if --tree asks for them */
 	__u32 epoch;		/* struct space's */
-	__u32 pad2;
-};
+	__u32 pad;
+} __attribute__((aligned(64)));
 
 /* A live block. Keyed by process too: two processes have the same addresses. */
 struct block_key {
@@ -178,10 +184,10 @@ struct block_key {
 struct block {
 	__u64 size;		/* bytes asked for */
 	__u32 site;
-	__u32 time;		/* of the allocation, in units of BLOCK_TIME_NS since boot */
+	__u32 time;		/* of the allocation, in jiffies; wraps after 49 days or more */
+	__u32 slack;		/* bytes that the allocator gave beyond size; if --tree asks */
+	__u32 pad;
 };
-
-#define BLOCK_TIME_SHIFT 20	/* nanoseconds >> 20: about a millisecond; wraps after 52 days */
 
 /*
  * Tables that grow are arrays of equal pieces which user space adds when asked: an index is
@@ -230,9 +236,9 @@ MT_ASSERT_SIZE(struct unwind_rule, 16);
 MT_ASSERT_SIZE(struct unwind_row, 8);
 MT_ASSERT_SIZE(struct mapping, 32);
 MT_ASSERT_SIZE(struct space, 16);
-MT_ASSERT_SIZE(struct site, 64);
+MT_ASSERT_SIZE(struct site, 128);
 MT_ASSERT_SIZE(struct block_key, 16);
-MT_ASSERT_SIZE(struct block, 16);
+MT_ASSERT_SIZE(struct block, 24);
 MT_ASSERT_SIZE(struct process, 128);
 MT_ASSERT_SIZE(struct event, 16);
 

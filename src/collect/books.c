@@ -123,11 +123,25 @@ static void read_counters(const struct site *site, struct trace *trace)
 {
 	uint64_t size = __atomic_load_n(&site->freed_size, __ATOMIC_ACQUIRE);
 	uint64_t count = __atomic_load_n(&site->freed_count, __ATOMIC_ACQUIRE);
+	uint64_t slack = __atomic_load_n(&site->freed_slack, __ATOMIC_ACQUIRE);
 
 	trace->alloc_size = __atomic_load_n(&site->alloc_size, __ATOMIC_ACQUIRE);
 	trace->alloc_count = __atomic_load_n(&site->alloc_count, __ATOMIC_ACQUIRE);
 	trace->size = trace->alloc_size - size;
 	trace->count = trace->alloc_count - count;
+	trace->temporary = site->temporary;
+	slack = __atomic_load_n(&site->alloc_slack, __ATOMIC_ACQUIRE) - slack;
+	trace->usable_size = slack ? trace->size + slack : 0;
+	trace->size_class = site->size_class;
+}
+
+/* What the site held at the process' peak: see struct site. */
+static void read_peak(const struct site *site, const struct process *process, struct trace *trace)
+{
+	bool changed = site->peak_epoch == process->peak_epoch;
+
+	trace->peak_size = changed ? site->peak_size : trace->size;
+	trace->peak_count = changed ? site->peak_count : trace->count;
 }
 
 static int add_site(struct books *books, struct traced *const *processes, uint32_t id,
@@ -151,6 +165,7 @@ static int add_site(struct books *books, struct traced *const *processes, uint32
 		if (err)
 			return err;
 	}
+	read_peak(site, &books->tables->processes[site->process], &trace);
 	trace.process = process;
 	trace.stack = books->stacks[id];
 	placed[process].size += trace.size;
@@ -183,37 +198,52 @@ static int add_unplaced(struct books *books, struct traced *const *processes,
 	return 0;
 }
 
-/* Replaces outstanding size and count of the traces by those of the old blocks. */
-static int keep_old(struct books *books, uint64_t min_age_ns, const uint32_t *sites,
+/* Notes the oldest block of each trace; with a minimum age, counts only what is older. */
+static int add_ages(struct books *books, uint64_t min_age_ns, const uint32_t *sites,
 		    uint32_t nsites, struct snapshot *snapshot)
 {
-	uint64_t *size = calloc(nsites, sizeof(*size));
-	uint64_t *count = calloc(nsites, sizeof(*count));
-	int err = size && count ? 0 : -ENOMEM;
+	struct block_ages ages = {
+		.min_age_ns = min_age_ns,
+		.nsites = nsites,
+		.size = calloc(nsites, sizeof(*ages.size)),
+		.count = calloc(nsites, sizeof(*ages.count)),
+		.oldest_ns = calloc(nsites, sizeof(*ages.oldest_ns)),
+	};
+	int err = ages.size && ages.count && ages.oldest_ns ? 0 : -ENOMEM;
 
 	if (!err)
-		err = tables__old_blocks(books->tables, min_age_ns, size, count, nsites);
+		err = tables__read_ages(books->tables, &ages);
 	for (size_t i = 0; !err && i < snapshot->ntraces; i++) {
-		snapshot->traces[i].size = size[sites[i]];
-		snapshot->traces[i].count = count[sites[i]];
+		struct trace *trace = &snapshot->traces[i];
+
+		trace->oldest_ns = ages.oldest_ns[sites[i]];
+		if (!min_age_ns)
+			continue;
+		trace->size = ages.size[sites[i]];
+		trace->count = ages.count[sites[i]];
 	}
-	free(size);
-	free(count);
+	free(ages.size);
+	free(ages.count);
+	free(ages.oldest_ns);
 	return err;
 }
 
-int books__read(struct books *books, struct traced *const *processes, size_t nprocesses,
-		uint64_t min_age_ns, struct snapshot *snapshot)
+static void read_losses(struct books *books, struct snapshot *snapshot)
 {
-	uint32_t nsites = tables__nsites(books->tables), *sites;
-	struct placed *placed = calloc(nprocesses ? nprocesses : 1, sizeof(*placed));
-	int err;
-
-	sites = calloc(nsites + 1, sizeof(*sites));	/* by trace */
-	err = placed && sites ? reserve_stacks(books, nsites) : -ENOMEM;
 	for (int i = 0; i < LOST_MAX; i++)
 		snapshot->lost[i] = books->tables->skeleton->bss->lost[i];
 	snapshot->programs_skipped = tables__programs_skipped(books->tables);
+}
+
+int books__read(struct books *books, struct traced *const *processes, size_t nprocesses,
+		const struct books_opts *opts, struct snapshot *snapshot)
+{
+	uint32_t nsites = tables__nsites(books->tables);
+	struct placed *placed = calloc(nprocesses ? nprocesses : 1, sizeof(*placed));
+	uint32_t *sites = calloc(nsites + nprocesses, sizeof(*sites));	/* by trace; 0: no site */
+	int err = placed && sites ? reserve_stacks(books, nsites) : -ENOMEM;
+
+	read_losses(books, snapshot);
 	if (!err)
 		err = add_processes(books, processes, nprocesses, snapshot);
 	for (uint32_t id = 1; !err && id < nsites; id++) {
@@ -223,11 +253,25 @@ int books__read(struct books *books, struct traced *const *processes, size_t npr
 		if (snapshot->ntraces > before)
 			sites[before] = id;
 	}
-	if (!err && min_age_ns)
-		err = keep_old(books, min_age_ns, sites, nsites, snapshot);
-	else if (!err)
+	if (!err)
 		err = add_unplaced(books, processes, placed, snapshot);
+	if (!err && (opts->min_age_ns || opts->ages))
+		err = add_ages(books, opts->min_age_ns, sites, nsites, snapshot);
 	free(placed);
 	free(sites);
 	return err;
+}
+
+int books__stack_of_site(struct books *books, const struct traced *traced, uint32_t site,
+			 uint32_t *stack)
+{
+	const struct site *s = tables__site(books->tables, site);
+
+	*stack = 0;
+	return site && s ? stack_of(books, traced, s, stack) : 0;
+}
+
+void books__clear(struct books *books)
+{
+	memset(books->stacks, 0, books->nstacks * sizeof(*books->stacks));
 }

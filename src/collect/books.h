@@ -12,12 +12,23 @@ struct books;
 struct books *books__new(struct tables *tables, struct names *names);
 void books__free(struct books *books);
 
+/* Forgets what was looked up: the tables were cleared. */
+void books__clear(struct books *books);
+
+struct books_opts {
+	uint64_t min_age_ns;	/* blocks younger than that are left out of the traces' size, count */
+	bool ages;		/* tell the age of the oldest block: looks at every live block */
+};
+
 /*
  * Adds the processes and their traces to the snapshot, and fills its totals and losses. Costs what
- * changed: a site's stack is looked up when it is first seen. min_age_ns: blocks younger than
- * that are left out of size and count of the traces.
+ * changed: a site's stack is looked up when it is first seen.
  */
 int books__read(struct books *books, struct traced *const *processes, size_t nprocesses,
-		uint64_t min_age_ns, struct snapshot *snapshot);
+		const struct books_opts *opts, struct snapshot *snapshot);
+
+/* The stack of a site, as an index of names' stacks; 0: none. */
+int books__stack_of_site(struct books *books, const struct traced *traced, uint32_t site,
+			 uint32_t *stack);
 
 #endif

@@ -16,6 +16,8 @@ struct collect_opts {
 	uint32_t max_blocks, max_stacks;
 	uint32_t nframe;	/* traceback limit */
 	uint64_t min_age_ns;	/* younger blocks are left out of snapshots; 0: none */
+	bool ages;		/* snapshots tell the age of the oldest block of a trace */
+	bool usable;		/* ... and how much the allocator really gave */
 	size_t nprocesses;	/* how many will be added */
 };
 
@@ -45,6 +47,25 @@ bool collector__ended(const struct collector *collector);
 
 /* Title for reports, "redis-server (4711)"; valid until the next call. */
 const char *collector__title(struct collector *collector);
+
+/* Forgets all books and begins again. */
+int collector__clear(struct collector *collector);
+/* From now on, the peak is that of what comes. */
+void collector__reset_peak(struct collector *collector);
+
+/* Where a block came from. */
+struct collected_block {
+	pid_t pid;
+	uint64_t address, size, age_ns;
+	uint32_t stack;		/* index of names' stacks; 0: none was recorded */
+};
+
+/* The live block at or containing `address` of any followed process; -ENOENT: none is known. */
+int collector__find_block(struct collector *collector, uint64_t address,
+			  struct collected_block *block);
+
+/* Bytes of kernel memory that the books take. */
+uint64_t collector__memory(const struct collector *collector);
 
 /* What the books say now; locations are not named yet. 0 or -errno. */
 int collector__snapshot(struct collector *collector, struct snapshot **snapshot);

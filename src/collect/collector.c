@@ -69,7 +69,7 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 		.max_blocks = collector->opts.max_blocks,
 		.max_stacks = collector->opts.max_stacks,
 		.nframe = collector->opts.nframe,
-		.keep_time = collector->opts.min_age_ns,
+		.keep_slack = collector->opts.usable,
 		.keep_sum = collector->opts.nprocesses > 1,
 	};
 	int err = tables__open(&opts, &collector->tables);
@@ -342,9 +342,57 @@ static const char *note(struct collector *collector)
 	return NULL;
 }
 
+int collector__clear(struct collector *collector)
+{
+	int err = tables__clear(&collector->tables);
+
+	books__clear(collector->books);
+	collector->started_ns = clock_ns(CLOCK_MONOTONIC);
+	return err;
+}
+
+void collector__reset_peak(struct collector *collector)
+{
+	for (size_t i = 0; i <= collector->nprocesses; i++) {
+		uint32_t index = i ? collector->processes[i - 1]->index : 0;
+		struct process *process = &collector->tables.processes[index];
+
+		__atomic_store_n(&process->peak_size, process->size, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&process->peak_epoch, 1, __ATOMIC_ACQ_REL);
+	}
+}
+
+int collector__find_block(struct collector *collector, uint64_t address,
+			  struct collected_block *block)
+{
+	for (size_t i = 0; i < collector->nprocesses; i++) {
+		struct traced *traced = collector->processes[i];
+		struct found_block found;
+		int err = tables__find_block(&collector->tables, traced->index, address, &found);
+
+		if (err == -ENOENT)
+			continue;
+		if (err)
+			return err;
+		*block = (struct collected_block){ traced->pid, found.address, found.size,
+						   found.age_ns, 0 };
+		return books__stack_of_site(collector->books, traced, found.site, &block->stack);
+	}
+	return -ENOENT;
+}
+
+uint64_t collector__memory(const struct collector *collector)
+{
+	return tables__memory(&collector->tables);
+}
+
 int collector__snapshot(struct collector *collector, struct snapshot **out)
 {
 	struct snapshot *snapshot = snapshot__new(collector->names);
+	const struct books_opts opts = {
+		.min_age_ns = collector->opts.min_age_ns,
+		.ages = collector->opts.ages,
+	};
 	int err;
 
 	if (!snapshot)
@@ -358,7 +406,7 @@ int collector__snapshot(struct collector *collector, struct snapshot **out)
 	snapshot->nframe = collector->opts.nframe;
 	snapshot->note = note(collector);
 	err = books__read(collector->books, collector->processes, collector->nprocesses,
-			  collector->opts.min_age_ns, snapshot);
+			  &opts, snapshot);
 	if (err) {
 		snapshot__free(snapshot);
 		return err;

@@ -4,10 +4,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -68,7 +68,7 @@ static int load(const struct tables_opts *opts, bool sessions, struct tables *ta
 	skel->rodata->nframe_limit = opts->nframe;
 	skel->rodata->max_sites = opts->max_stacks;
 	skel->rodata->site_heads_mask = heads - 1;
-	skel->rodata->keep_time = opts->keep_time;
+	skel->rodata->keep_slack = opts->keep_slack;
 	skel->rodata->keep_sum = opts->keep_sum;
 	bpf_map__set_max_entries(skel->maps.site_heads, heads);
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
@@ -90,6 +90,7 @@ static int load(const struct tables_opts *opts, bool sessions, struct tables *ta
 	}
 	tables->skeleton = skel;
 	tables->sessions = sessions;
+	tables->nheads = heads;
 	return 0;
 }
 
@@ -105,10 +106,12 @@ static int map_shared(struct tables *tables)
 				      sizeof(struct mapping));
 	tables->rules = map_memory(bpf_map__fd(skel->maps.rules), MAX_RULES,
 				   sizeof(struct unwind_rule));
+	tables->site_heads = map_memory(bpf_map__fd(skel->maps.site_heads), tables->nheads,
+					sizeof(uint64_t));
 	tables->rule_cache = map_memory(bpf_map__fd(skel->maps.rule_cache), RULE_CACHE_SIZE,
 					sizeof(uint64_t));
 	if (!tables->processes || !tables->spaces || !tables->mappings || !tables->rules ||
-	    !tables->rule_cache)
+	    !tables->rule_cache || !tables->site_heads)
 		return -errno;
 	return 0;
 }
@@ -132,6 +135,8 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 	err = map_shared(tables);
 	if (!err)
 		err = tables__grow(tables);
+	if (!err)
+		err = tables__start_clock(tables);
 	for (uint32_t i = 1; !err && i < MAX_PROCESSES; i++)
 		if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.free_processes), NULL,
 					&i, 0))
@@ -155,6 +160,7 @@ void tables__close(struct tables *tables)
 	unmap_memory(tables->spaces, MAX_SPACES, sizeof(struct space));
 	unmap_memory(tables->mappings, MAX_MAPPINGS, sizeof(struct mapping));
 	unmap_memory(tables->rules, MAX_RULES, sizeof(struct unwind_rule));
+	unmap_memory(tables->site_heads, tables->nheads, sizeof(uint64_t));
 	unmap_memory(tables->rule_cache, RULE_CACHE_SIZE, sizeof(uint64_t));
 	memtracebpf_bpf__destroy(tables->skeleton);
 	memset(tables, 0, sizeof(*tables));
@@ -292,6 +298,8 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 	int files = bpf_map__fd(tables->skeleton->maps.files), fd, err = 0;
 	void *memory;
 
+	tables->row_bytes -= tables->file_bytes[file];
+	tables->file_bytes[file] = 0;
 	if (!nrows)
 		return bpf_map_delete_elem(files, &file) && errno != ENOENT ? -errno : 0;
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(*rows), nrows, &opts);
@@ -305,6 +313,8 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 	if (!memory || bpf_map_update_elem(files, &file, &fd, 0))
 		err = -errno;
 	close(fd);
+	if (!err)
+		tables->row_bytes += tables->file_bytes[file] = nrows * sizeof(*rows);
 	return err;
 }
 
@@ -322,102 +332,81 @@ int tables__add_process(struct tables *tables, uint32_t pid)
 	return index;
 }
 
-static uint32_t block_clock(void)
+/* Takes the levels out; that waits until no program uses them (kernel/bpf/syscall.c,
+ * maybe_wait_bpf_programs), and so also for whatever else the programs had begun. */
+static int remove_block_levels(struct tables *tables)
 {
-	struct timespec now;
+	int levels = bpf_map__fd(tables->skeleton->maps.block_levels);
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec * 1000000000ULL + now.tv_nsec) >> BLOCK_TIME_SHIFT;
+	while (tables->nblock_levels) {
+		uint32_t level = tables->nblock_levels - 1;
+
+		if (bpf_map_delete_elem(levels, &level))
+			return -errno;
+		close(tables->block_levels[level]);
+		tables->nblock_levels--;
+	}
+	return 0;
 }
 
-#define BATCH 4096
-
-/* Calls look(key, block, context) for every entry of a level; stops at its first error. */
-static int for_each_block(int fd,
-			  int (*look)(const struct block_key *key, const struct block *block,
-				      void *context),
-			  void *context)
+static void clear_process(struct process *process)
 {
-	struct block_key *keys = calloc(BATCH, sizeof(*keys));
-	struct block *blocks = calloc(BATCH, sizeof(*blocks));
-	int err = keys && blocks ? 0 : -ENOMEM;
-	bool first = true;
-	uint64_t token = 0;
+	process->size = process->count = process->peak_size = process->peak_epoch = 0;
+	process->unplaced_size = process->unplaced_count = 0;
+}
 
-	while (!err) {
-		uint32_t n = BATCH;
-		bool last = false;
+int tables__clear(struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	uint32_t generation = skel->bss->counting;
+	int err;
 
-		if (bpf_map_lookup_batch(fd, first ? NULL : &token, &token, keys, blocks, &n, NULL)) {
-			last = errno == ENOENT;
-			err = last ? 0 : -errno;
-		}
-		for (uint32_t i = 0; !err && i < n; i++)
-			err = look(&keys[i], &blocks[i], context);
-		if (last)
+	__atomic_store_n(&skel->bss->counting, 0, __ATOMIC_RELEASE);
+	err = remove_block_levels(tables);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+		clear_process(&tables->processes[i]);
+	memset(tables->site_heads, 0, tables->nheads * sizeof(*tables->site_heads));
+	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
+		memset(tables->sites[i], 0, SITE_PIECE_BYTES);
+	memset(skel->bss->lost, 0, sizeof(skel->bss->lost));
+	skel->bss->top_block_level = 0;
+	skel->bss->next_frame = 0;
+	skel->data->next_site = 1;
+	err = tables__grow(tables);
+	__atomic_store_n(&skel->bss->counting, generation + 1, __ATOMIC_RELEASE);
+	return err;
+}
+
+/* fdinfo's memlock is what the map takes, since 6.4 also of what a table allocated on demand. */
+static uint64_t map_memory_use(int fd)
+{
+	unsigned long long bytes = 0;
+	char path[32], line[128];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	while (info && fgets(line, sizeof(line), info))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
 			break;
-		first = false;
-	}
-	free(keys);
-	free(blocks);
-	return err;
+	if (info)
+		fclose(info);
+	return bytes;
 }
 
-struct forget {
-	int fd;
-	uint32_t process;
-};
-
-static int forget_block(const struct block_key *key, const struct block *block, void *context)
+uint64_t tables__memory(const struct tables *tables)
 {
-	const struct forget *forget = context;
+	uint64_t bytes = tables->nsite_pieces * SITE_PIECE_BYTES +
+			 tables->nframe_pieces * FRAME_PIECE_BYTES + tables->row_bytes;
+	struct bpf_map *map;
 
-	if (key->process == forget->process && bpf_map_delete_elem(forget->fd, key) &&
-	    errno != ENOENT)
-		return -errno;
-	return 0;
-}
-
-int tables__forget_blocks(struct tables *tables, uint32_t process)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; !err && i < tables->nblock_levels; i++) {
-		struct forget forget = { tables->block_levels[i], process };
-
-		err = for_each_block(forget.fd, forget_block, &forget);
-	}
-	if (!err)
-		memset(&tables->processes[process], 0, sizeof(struct process));
-	return err;
-}
-
-struct age_sums {
-	uint32_t now, age;
-	uint64_t *size, *count;
-	uint32_t nsites;
-};
-
-static int sum_old_block(const struct block_key *key, const struct block *block, void *context)
-{
-	const struct age_sums *sums = context;
-
-	if (block->site < sums->nsites && (uint32_t)(sums->now - block->time) >= sums->age) {
-		sums->size[block->site] += block->size;
-		sums->count[block->site]++;
-	}
-	return 0;
-}
-
-int tables__old_blocks(const struct tables *tables, uint64_t age_ns, uint64_t *size,
-		       uint64_t *count, uint32_t nsites)
-{
-	struct age_sums sums = { block_clock(), age_ns >> BLOCK_TIME_SHIFT, size, count, nsites };
-	int err = 0;
-
-	for (uint32_t i = 0; !err && i < tables->nblock_levels; i++)
-		err = for_each_block(tables->block_levels[i], sum_old_block, &sums);
-	return err;
+	for (uint32_t i = 0; i < tables->nblock_levels; i++)
+		bytes += map_memory_use(tables->block_levels[i]);
+	bpf_object__for_each_map(map, tables->skeleton->obj)
+		bytes += map_memory_use(bpf_map__fd(map));
+	return bytes;
 }
 
 uint64_t tables__programs_skipped(const struct tables *tables)

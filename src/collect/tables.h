@@ -18,7 +18,7 @@ struct tables_opts {
 	uint32_t max_blocks;	/* live blocks followed at one time */
 	uint32_t max_stacks;	/* distinct stacks of all processes */
 	uint32_t nframe;	/* traceback limit */
-	bool keep_time;		/* note when a block was allocated, for tables__old_blocks() */
+	bool keep_slack;	/* read what the allocator gave beyond what was asked for */
 	bool keep_sum;		/* keep the sum of all processes in processes[0] */
 };
 
@@ -37,6 +37,11 @@ struct tables {
 	uint32_t nsite_pieces, nframe_pieces;
 	int block_levels[MAX_BLOCK_LEVELS];	/* map fds */
 	uint32_t nblock_levels;
+	uint64_t *site_heads;
+	uint32_t nheads;	/* entries of it */
+	uint64_t row_bytes;	/* of all files' rows; file_bytes by index of the file */
+	uint32_t file_bytes[MAX_FILES];
+	uint64_t clock_ns, clock_jiffies; /* a moment, in both units */
 };
 
 /* Loads the kernel half. On failure one sentence on stderr and -errno. */
@@ -61,9 +66,35 @@ int tables__add_process(struct tables *tables, uint32_t pid);
 /* Takes the blocks of books that nobody reads any more out of the tables. */
 int tables__forget_blocks(struct tables *tables, uint32_t process);
 
-/* Live blocks older than `age_ns`, added up by site into size[] and count[] (nsites long). */
-int tables__old_blocks(const struct tables *tables, uint64_t age_ns, uint64_t *size,
-		       uint64_t *count, uint32_t nsites);
+/* Forgets everything, as if counting had just begun; the processes and their code stay known. */
+int tables__clear(struct tables *tables);
+
+/* What ages say of the live blocks of each site. Arrays by site id, `nsites` long, zeroed. */
+struct block_ages {
+	uint64_t min_age_ns;	/* younger blocks are left out */
+	uint32_t nsites;
+	uint64_t *size, *count;
+	uint64_t *oldest_ns;
+};
+
+/* Must have been called some time before ages are asked for. */
+int tables__start_clock(struct tables *tables);
+
+/* Looks at every live block: dear where there are millions. */
+int tables__read_ages(struct tables *tables, struct block_ages *ages);
+
+struct found_block {
+	uint64_t address, size;
+	uint64_t age_ns;
+	uint32_t site;
+};
+
+/* The live block of the process at `address`, or the one that contains it. -ENOENT: none. */
+int tables__find_block(struct tables *tables, uint32_t process, uint64_t address,
+		       struct found_block *found);
+
+/* Bytes of kernel memory that the tables take. */
+uint64_t tables__memory(const struct tables *tables);
 
 /* Times a program did not run because it was running already on its CPU; from the kernel. */
 uint64_t tables__programs_skipped(const struct tables *tables);
