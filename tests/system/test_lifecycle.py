@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -92,6 +93,36 @@ def test_command(spawn, end):
     report = tracer.last()
     assert_lines(report, truth)
     assert_nothing_lost(report)
+
+
+def test_command_that_fails(spawn):
+    """Its end is as good as any."""
+    report = spawn(Tracer, "--", "sh", "-c", "exit 3", stdin=subprocess.DEVNULL).last()
+    assert report["traced"]["count"] >= 0
+
+
+def test_deleted_file(spawn, tmp_path):
+    program = shutil.copy(WORKLOADS / "alloc.fp", tmp_path)
+    workload = spawn(Workload, program, "entry_points")
+    os.unlink(program)
+    tracer = spawn(Tracer, "-p", workload.pid)
+    truth = workload.run()
+    assert_lines(tracer.stop(), truth)
+
+
+def test_container(spawn, tmp_path):
+    """Its files exist in its own mount namespace only; there its pid is 1."""
+    workload = spawn(Workload, "/usr/bin/unshare", "--mount", "--pid", "--fork", "sh", "-c",
+                     'mount -t tmpfs none "$0" && cp "$1" "$0/program" && exec "$0/program" "$2"',
+                     tmp_path, WORKLOADS / "alloc.fp", "entry_points")
+    child, = pathlib.Path(f"/proc/{workload.pid}/task/{workload.pid}/children").read_text().split()
+    tracer = spawn(Tracer, "-p", child)
+    truth = workload.run()
+    report = tracer.stop()
+    assert not any(tmp_path.iterdir())
+    assert report["pids"] == [int(child)]
+    assert_lines(report, truth)
+    assert_totals(report, truth)
 
 
 def bpf_objects(pid):

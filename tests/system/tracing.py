@@ -2,6 +2,7 @@
 """Processes with pipes whose lines can be waited for: workloads, memtracebpf, anything else."""
 
 import collections
+import datetime
 import json
 import os
 import pathlib
@@ -138,6 +139,13 @@ class Tracer(Process):
             if line.startswith('{"version"'):
                 return json.loads(line)
         return None
+
+    def pass_interval(self):
+        """Waits until a whole interval has passed that began after now."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        while datetime.datetime.fromisoformat(self.report()["time"].replace("Z", "+00:00")) < now:
+            pass
+        self.report()
 
     def last(self):
         """The last report of a tracer that is about to end by itself."""

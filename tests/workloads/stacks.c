@@ -283,7 +283,27 @@ static void through_libc(int argc, char **argv)
 	USED(numbers);
 }
 
+/* ---- all that others can walk as well, gdb for one ---- */
+
+static void everything(int argc, char **argv)
+{
+	deep(0, NULL);
+	signalled(0, NULL);
+	trapped(0, NULL);
+	alternate(0, NULL);
+	shapes(0, NULL);
+	assembly(0, NULL);
+	threaded(0, NULL);
+#ifdef __GLIBC__
+	coroutines(0, NULL);
+#endif
+	hooked(0, NULL);
+	through_libc(0, NULL);
+	NOT_A_TAIL_CALL();
+}
+
 const struct scenario scenarios[] = {
+	{ "everything", everything },
 	{ "deep", deep },
 	{ "signalled", signalled },
 	{ "trapped", trapped },
