@@ -33,16 +33,17 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "allocation.h"
 #include "lifecycle.h"
 
-/* Present from 6.13 on, where the session programs are. */
-extern bool bpf_session_is_return(void) __ksym __weak;
-
-/* One program for entry and return (6.13): returning 1 at the entry skips the return. */
+/*
+ * One program for entry and return (6.13): returning 1 at the entry skips the return. Which of the
+ * two it is, is read off the registers: at the entry they stand at the probe. The kernel's
+ * bpf_session_is_return() took an argument more from 7.0 on, libbpf binds but one of the two.
+ */
 SEC("?uprobe/session")
 int allocation_session(struct pt_regs *ctx)
 {
 	enum entry_point entry = bpf_get_attach_cookie(ctx);
 
-	if (!bpf_session_is_return())
+	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
 		return !call_begins(ctx, entry);
 	call_returns(ctx, entry);
 	return 0;

@@ -12,10 +12,7 @@
 
 #include "base/log.h"
 #include "memtracebpf.skel.h"
-
-/* include/uapi/linux/bpf.h of 6.6 and 6.13; the package's header is older. */
-#define ATTACH_UPROBE_MULTI 48
-#define ATTACH_UPROBE_SESSION 57
+#include "probe/attach.h"
 
 #define SPARE_PIECES 2		/* beyond the one in use */
 
@@ -56,11 +53,11 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, args);
 }
 
-/* One try to load. `sessions`: with the programs that need 6.13. */
-static int load(const struct tables_opts *opts, bool sessions, struct tables *tables)
+static int load(const struct tables_opts *opts, struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = memtracebpf_bpf__open();
 	uint32_t heads = power_of_two_from(opts->max_stacks);
+	bool sessions = probe__has_sessions();
 	int err;
 
 	if (!skel)
@@ -77,11 +74,11 @@ static int load(const struct tables_opts *opts, bool sessions, struct tables *ta
 	bpf_program__set_autoload(skel->progs.free_entry, sessions);
 	if (sessions) {
 		bpf_program__set_expected_attach_type(skel->progs.allocation_session,
-						      ATTACH_UPROBE_SESSION);
+						      TRACE_UPROBE_SESSION);
 		bpf_program__set_expected_attach_type(skel->progs.free_entry,
-						      ATTACH_UPROBE_MULTI);
+						      TRACE_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(skel->progs.libraries_changed,
-						      ATTACH_UPROBE_MULTI);
+						      TRACE_UPROBE_MULTI);
 	}
 	err = memtracebpf_bpf__load(skel);
 	if (err) {
@@ -124,9 +121,7 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 	tables->max_blocks = opts->max_blocks;
 	tables->max_stacks = opts->max_stacks;
 	libbpf_set_print(print_libbpf);
-	err = load(opts, true, tables);
-	if (err)	/* by trial, not by version; the second try's error is the one to report */
-		err = load(opts, false, tables);
+	err = load(opts, tables);
 	if (err) {
 		log__error("the kernel refused the BPF programs: %s (-vv shows its reasons)",
 			   strerror(-err));

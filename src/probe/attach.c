@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "probe/attach.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,13 +19,7 @@
 /* The kernel's own "not supported", which leaks out of the uprobes code; no libc knows it. */
 #define ENOTSUPP 524
 
-/* include/uapi/linux/bpf.h, enum bpf_attach_type: newer than Debian 12's header and libbpf. */
-enum {
-	TRACE_UPROBE_MULTI = 48,	/* Linux 6.6 */
-	TRACE_UPROBE_SESSION = 57,	/* Linux 6.13 */
-};
-
-/* The same header, union bpf_attr, link_create. */
+/* include/uapi/linux/bpf.h, union bpf_attr, link_create. */
 struct link_create {
 	uint32_t prog_fd, target_fd, attach_type, flags;
 	union {
@@ -90,6 +85,39 @@ static const char *explain(int err)
 
 /* ---- uprobe.session and uprobe.multi: one link for all probes of a kind ---- */
 
+/* A link to what is no regular file: EBADF from a kernel that has looked at it, EINVAL from one
+ * that does not know the attach type. libbpf asks for uprobe.multi so (src/features.c). */
+bool probe__has_sessions(void)
+{
+	const struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = TRACE_UPROBE_SESSION);
+	uint64_t offset = 0;
+	struct link_create attr = {
+		.attach_type = TRACE_UPROBE_SESSION,
+		.uprobe_multi = {
+			.path = (uintptr_t)"/",
+			.offsets = (uintptr_t)&offset,
+			.cnt = 1,
+		},
+	};
+	int prog_fd, fd;
+	bool known;
+
+	prog_fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", nothing, 2, &opts);
+	if (prog_fd < 0)
+		return false;
+	attr.prog_fd = prog_fd;
+	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	known = fd < 0 && errno == EBADF;
+	if (fd >= 0)
+		close(fd);
+	close(prog_fd);
+	return known;
+}
+
 static int attach_multi(struct attachment *attachment, bool frees, int prog_fd,
 			uint32_t attach_type)
 {
@@ -115,8 +143,6 @@ static int attach_multi(struct attachment *attachment, bool frees, int prog_fd,
 	}
 	if (!n)
 		return 0;
-	if (prog_fd < 0)
-		return -EINVAL;
 	attr.uprobe_multi.cnt = n;
 	return create_link(attachment, &attr);
 }
@@ -131,9 +157,6 @@ static int attach_session(struct attachment *attachment)
 	if (!err)
 		err = attach_multi(attachment, true, programs->multi_fd, TRACE_UPROBE_MULTI);
 	if (err)
-		close_links(attachment->links);
-	/* An old kernel's answer to an attach type it does not know is EINVAL as well. */
-	if (err && err != -EINVAL)
 		log__error("%s: its %zu allocator functions cannot be probed: %s",
 			   attachment->name, attachment->probes->count, explain(err));
 	return err;
@@ -227,9 +250,10 @@ int probe__attach(const struct probe_programs *programs, const char *path, const
 	if (!*links)
 		return -ENOMEM;
 	attachment.links = *links;
-	(*links)->kind = "uprobe.session";
-	err = attach_session(&attachment);
-	if (err == -EINVAL) {
+	if (programs->multi_fd >= 0) {
+		(*links)->kind = "uprobe.session";
+		err = attach_session(&attachment);
+	} else {
 		(*links)->kind = "perf uprobe";
 		err = attach_perf_events(&attachment);
 	}

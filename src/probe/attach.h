@@ -7,23 +7,32 @@
 
 #include "probe/probe.h"
 
+/* include/uapi/linux/bpf.h, enum bpf_attach_type: newer than Debian 12's header and libbpf. */
+#define TRACE_UPROBE_MULTI 48		/* Linux 6.6 */
+#define TRACE_UPROBE_SESSION 57		/* Linux 6.13 */
+
 /*
  * The loaded programs, all of type BPF_PROG_TYPE_KPROBE; -1 for what could not be loaded. They
  * learn which entry point they are at (enum entry_point) from bpf_get_attach_cookie().
  */
 struct probe_programs {
-	int session_fd;	/* expected attach type 57: at entry and return of what allocates */
-	int multi_fd;	/* expected attach type 48: at entry of what only frees */
-	int entry_fd;	/* expected attach type 0: at entry of either */
-	int return_fd;	/* expected attach type 0: at return of what allocates */
+	/* With sessions, by their expected attach type. */
+	int session_fd;	/* TRACE_UPROBE_SESSION: at entry and return of what allocates */
+	int multi_fd;	/* TRACE_UPROBE_MULTI: at entry of what only frees */
+	/* Without, expected attach type 0. */
+	int entry_fd;	/* at entry of either */
+	int return_fd;	/* at return of what allocates */
 };
 
 struct probe_links;
 
+/* Does the kernel have uprobe.session links? Asked by trial, for the programs to load. */
+bool probe__has_sessions(void);
+
 /*
  * Attaches to all probes of the file that `path` leads to (a /proc/self/fd/N will do; `name` is
  * what messages call it), in the process `pid` or, for 0, in all that map it. Takes
- * uprobe.session and uprobe.multi links (Linux 6.13) or, where the kernel has none, one perf event
+ * uprobe.session and uprobe.multi links (Linux 6.13) for programs made for them, else one perf event
  * a probe (5.15). Either all are attached, or none and one sentence on stderr; -errno.
  */
 int probe__attach(const struct probe_programs *programs, const char *path, const char *name,
