@@ -251,8 +251,10 @@ static struct attachment *attachment_of(struct traced *traced, const struct modu
 	return &items[traced->nattachments++];
 }
 
-static void report_probes(const struct module *module)
+static void report_probes(const struct module *module, const struct probe_links *links)
 {
+	log__verbose("%s: %zu functions probed by %s", module->path, module->probes.count,
+		     probe_links__kind(links));
 	for (size_t i = 0; i < module->probes.count; i++) {
 		const struct probe *probe = &module->probes.items[i];
 
@@ -285,7 +287,7 @@ static int attach_allocator(struct traced *traced, struct attachment *attachment
 	err = probe__attach(&programs, path, module->path, traced->pid, &module->probes,
 			    &attachment->allocator);
 	if (!err)
-		report_probes(module);
+		report_probes(module, attachment->allocator);
 	return err;
 }
 
