@@ -154,6 +154,53 @@ $(BUILD)/demo-server: tools/demo/server.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -D_GNU_SOURCE $(WARN) -o $@ $<
 
+# ---- install ----
+
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+MANDIR := $(DESTDIR)$(PREFIX)/share/man/man8
+
+.PHONY: install
+install: $(BIN) ## install program and man page under PREFIX (/usr/local), in DESTDIR
+	$(Q)install -D -m 755 $(BIN) $(BINDIR)/memtracebpf
+	$(Q)install -D -m 644 docs/memtracebpf.8 $(MANDIR)/memtracebpf.8
+
+.PHONY: uninstall
+uninstall: ## take them away again
+	$(Q)rm -f $(BINDIR)/memtracebpf $(MANDIR)/memtracebpf.8
+
+# ---- style ----
+
+# Stops with a sentence where one of $(1) is not installed.
+needs = $(Q)for t in $(1); do command -v $$t >/dev/null || { \
+	echo "make $@ needs $$t: apt-get install cppcheck clang clang-format clang-tidy shellcheck" >&2; \
+	exit 1; }; done
+
+.PHONY: fmt
+fmt: ## format the lines that changed since the last commit
+	$(call needs,git-clang-format)
+	$(Q)git clang-format --quiet --force --extensions c,h HEAD -- src include bpf tests tools
+
+# What cppcheck takes for mistakes and is none: a pointer that the caller still has; putc() of a
+# negative char, which is converted (C11 7.21.7.3); a value that is read only if it was written.
+CPPCHECK := cppcheck --quiet --std=c11 --error-exitcode=1 \
+	--enable=warning,performance,portability \
+	--suppress=memleakOnRealloc:src/snapshot/array.h \
+	--suppress=invalidFunctionArg:src/report/tracemalloc.c \
+	--suppress=legacyUninitvar:src/probe/attach.c \
+	'-DLIBBPF_OPTS(type,name,...)=struct type name = { __VA_ARGS__ }'
+
+.PHONY: lint
+lint: ## build with clang, cppcheck, clang-tidy, shellcheck; stops at a finding
+	$(call needs,$(CLANG) cppcheck clang-tidy shellcheck)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) all unit-programs
+	$(call msg,LINT,cppcheck)
+	$(Q)$(CPPCHECK) -D_GNU_SOURCE -DVERSION='""' -Isrc -Iinclude src
+	$(call msg,LINT,clang-tidy)
+	$(Q)clang-tidy --quiet $(SRCS) -- -std=gnu11 -D_GNU_SOURCE -DVERSION='""' -Isrc -Iinclude \
+		-I$(BUILD)/clang 2>/dev/null
+	$(call msg,LINT,shellcheck)
+	$(Q)shellcheck .ci/run $(wildcard tools/*.sh tests/*.sh)
+
 # ---- what a fresh machine can say; sub-makes, because what they need is installed first ----
 
 .PHONY: deps
