@@ -50,6 +50,7 @@ struct pass {
 	uintptr_t *key; /* of the group in question */
 	size_t key_room;
 	bool before;
+	uint8_t size_class; /* of the trace in question, where it is looked at by itself */
 };
 
 static void sum__add(struct sum *to, const struct sum *sum)
@@ -58,12 +59,36 @@ static void sum__add(struct sum *to, const struct sum *sum)
 	to->count += sum->count;
 	to->alloc_size += sum->alloc_size;
 	to->alloc_count += sum->alloc_count;
+	to->peak_size += sum->peak_size;
+	to->peak_count += sum->peak_count;
+	to->temporary += sum->temporary;
+	to->usable_size += sum->usable_size;
+	to->usable_unknown |= sum->usable_unknown;
+	if (to->oldest_ns < sum->oldest_ns)
+		to->oldest_ns = sum->oldest_ns;
+}
+
+static struct sum sum__of_trace(const struct trace *trace)
+{
+	return (struct sum){
+		.size = trace->size,
+		.count = trace->count,
+		.alloc_size = trace->alloc_size,
+		.alloc_count = trace->alloc_count,
+		.peak_size = trace->peak_size,
+		.peak_count = trace->peak_count,
+		.temporary = trace->temporary,
+		.usable_size = trace->usable_size,
+		.usable_unknown = trace->count && !trace->usable_size,
+		.oldest_ns = trace->oldest_ns,
+	};
 }
 
 /* Takes away what the grouping does not look at. */
 static void stat_frame__reduce(struct stat_frame *frame, enum group_by group_by)
 {
-	if (group_by == GROUP_BY_LINE || group_by == GROUP_BY_TRACEBACK)
+	if (group_by == GROUP_BY_LINE || group_by == GROUP_BY_TRACEBACK ||
+	    group_by == GROUP_BY_ADDRESS)
 		return;
 	frame->line = 0;
 	frame->offset = 0;
@@ -81,7 +106,7 @@ static struct frame_key frame_key__of(const struct stat_frame *frame, const char
 
 	if (group_by == GROUP_BY_TRACEBACK)
 		key.inlined = frame->inlined;
-	if (frame->file) {
+	if (frame->file && group_by != GROUP_BY_ADDRESS) {
 		key.file = frame->file;
 		key.line = frame->line;
 		if (group_by != GROUP_BY_LINE)
@@ -188,6 +213,29 @@ static const struct placed_location *pass__location(struct pass *pass, uint32_t 
 	return placed;
 }
 
+static struct group *group__new(const struct grouping *grouping, uint32_t nframes)
+{
+	size_t length = (1 + (size_t)nframes) * sizeof(uintptr_t);
+	struct group *group = calloc(1, sizeof(*group) + length);
+
+	if (!group)
+		return NULL;
+	group->nframes = nframes;
+	if (grouping->opts->histogram)
+		group->histogram = calloc(SIZE_CLASSES, sizeof(*group->histogram));
+	if (grouping->opts->histogram && !group->histogram) {
+		free(group);
+		return NULL;
+	}
+	return group;
+}
+
+static void group__free(struct group *group)
+{
+	free(group->histogram);
+	free(group);
+}
+
 static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
 {
 	struct grouping *grouping = pass->grouping;
@@ -196,17 +244,18 @@ static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
 
 	HASH_FIND(hh, grouping->groups, pass->key, length, group);
 	if (!group) {
-		group = calloc(1, sizeof(*group) + length);
+		group = group__new(grouping, nframes);
 		if (!group)
 			return -ENOMEM;
-		group->nframes = nframes;
 		memcpy(group->key, pass->key, length);
 		HASH_ADD(hh, grouping->groups, key, length, group);
 		if (!HASH_ADDED(group)) {
-			free(group);
+			group__free(group);
 			return -ENOMEM;
 		}
 	}
+	if (group->histogram && !pass->before && pass->size_class < SIZE_CLASSES)
+		group->histogram[pass->size_class] += sum->count;
 	sum__add(pass->before ? &group->before : &group->now, sum);
 	return 0;
 }
@@ -313,9 +362,8 @@ static struct names_stack pass__stack(const struct pass *pass, uint32_t index)
 	return stack;
 }
 
-static int pass__add_stack(struct pass *pass, uint32_t index)
+static int pass__add_stack(struct pass *pass, uint32_t index, const struct sum *sum)
 {
-	const struct sum *sum = &pass->stacks[index].sum;
 	struct names_stack stack = pass__stack(pass, index);
 	const struct placed_frame *placed;
 
@@ -355,13 +403,12 @@ static int pass__match_stack(struct pass *pass, uint32_t index)
 	return 0;
 }
 
-/* Adds the trace to its stack's sum, or to what is filtered out. */
+/* Adds the trace to its stack's sum, to the groups, or to what is filtered out. */
 static int pass__add_trace(struct pass *pass, const struct trace *trace)
 {
 	const struct statistics_opts *opts = pass->grouping->opts;
 	struct placed_stack *stack = &pass->stacks[trace->stack];
-	const struct sum sum = { trace->size, trace->count, trace->alloc_size,
-				 trace->alloc_count };
+	const struct sum sum = sum__of_trace(trace);
 	uint8_t matches;
 	int err;
 
@@ -375,6 +422,11 @@ static int pass__add_trace(struct pass *pass, const struct trace *trace)
 				sum__add(&pass->grouping->filtered, &sum);
 			return 0;
 		}
+	}
+	/* A histogram needs the size class, which a stack's sum has not. */
+	if (opts->histogram) {
+		pass->size_class = trace->size_class;
+		return pass__add_stack(pass, trace->stack, &sum);
 	}
 	sum__add(&stack->sum, &sum);
 	return 0;
@@ -392,7 +444,7 @@ static int pass__add_traces(struct pass *pass, const struct snapshot *snapshot)
 		const struct sum *sum = &pass->stacks[i].sum;
 
 		if (sum->size || sum->count || sum->alloc_size || sum->alloc_count)
-			err = pass__add_stack(pass, i);
+			err = pass__add_stack(pass, i, sum);
 	}
 	return err;
 }
@@ -462,7 +514,7 @@ void grouping__free(struct grouping *grouping)
 		return;
 	HASH_ITER(hh, grouping->groups, group, next_group) {
 		HASH_DEL(grouping->groups, group);
-		free(group);
+		group__free(group);
 	}
 	HASH_ITER(hh, grouping->frames, frame, next_frame) {
 		HASH_DEL(grouping->frames, frame);

@@ -8,12 +8,15 @@
 #include "snapshot/wrappers.h"
 
 struct sum {
-	uint64_t size, count, alloc_size, alloc_count;
+	uint64_t size, count, alloc_size, alloc_count, peak_size, peak_count, temporary;
+	uint64_t usable_size, oldest_ns;
+	bool usable_unknown;	/* of some block */
 };
 
 struct group {
 	UT_hash_handle hh;
 	struct sum now, before;
+	uint64_t *histogram;	/* of `now`, if asked for */
 	uint32_t nframes;
 	uintptr_t key[];	/* the stop reason, then pointers to the frames */
 };

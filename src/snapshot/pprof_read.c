@@ -13,20 +13,13 @@
 #include "snapshot/ids.h"
 #include "snapshot/pprof.h"
 #include "snapshot/pprof_comments.h"
+#include "snapshot/pprof_values.h"
 #include "snapshot/wire.h"
 #include "src/snapshot/profile.pb-c.h"
 
 /* More is no stack; depth times lines is what a stack can unfold to. */
 #define MAX_DEPTH 4096
 #define MAX_LINES 256
-
-enum value {
-	VALUE_COUNT = 0,
-	VALUE_SIZE,
-	VALUE_ALLOC_COUNT,
-	VALUE_ALLOC_SIZE,
-	VALUE_MAX,
-};
 
 struct function {
 	const char *name, *file; /* interned */
@@ -48,7 +41,7 @@ struct reader {
 	int64_t *comments; /* numbers of strings */
 	size_t ncomments;
 	struct pprof_comments said;
-	int values[VALUE_MAX]; /* which of a sample's values; -1: none */
+	int values[PPROF_VALUES]; /* where in a sample; -1: not there */
 	size_t nvalues;
 	struct ids mapping_ids, function_ids, location_ids;
 	struct file_mapping *mappings;
@@ -161,20 +154,25 @@ static int read_comments(struct reader *r)
 	return err;
 }
 
+/* The value of this name; what pprof makes of the older formats of gperftools and jemalloc has
+ * names without "inuse_". -1: not one of ours. */
+static int value_named(const char *name)
+{
+	for (int i = 0; name && i < PPROF_VALUES; i++) {
+		const char *type = pprof_values[i].type;
+
+		if (!strcmp(name, type) ||
+		    (!strncmp(type, "inuse_", 6) && !strcmp(name, type + 6)))
+			return i;
+	}
+	return -1;
+}
+
 static int read_sample_type(struct reader *r, const struct wire_field *field)
 {
-	static const struct {
-		const char *name;
-		enum value value;
-	} types[] = {
-		{ "inuse_objects", VALUE_COUNT },	{ "inuse_space", VALUE_SIZE },
-		{ "alloc_objects", VALUE_ALLOC_COUNT },	{ "alloc_space", VALUE_ALLOC_SIZE },
-		/* What pprof makes of the older formats of gperftools and jemalloc. */
-		{ "objects", VALUE_COUNT },		{ "space", VALUE_SIZE },
-	};
 	Pprof__ValueType *message = pprof__value_type__unpack(NULL, field->size, field->data);
 	const char *name;
-	int err;
+	int err, value;
 
 	if (!message)
 		return reader__refuse(r, "a sample type is damaged");
@@ -182,10 +180,26 @@ static int read_sample_type(struct reader *r, const struct wire_field *field)
 	pprof__value_type__free_unpacked(message, NULL);
 	if (err)
 		return err;
-	for (size_t i = 0; name && i < sizeof(types) / sizeof(*types); i++)
-		if (!strcmp(name, types[i].name) && r->values[types[i].value] < 0)
-			r->values[types[i].value] = r->nvalues;
+	value = value_named(name);
+	if (value >= 0 && r->values[value] < 0)
+		r->values[value] = r->nvalues;
 	r->nvalues++;
+	return 0;
+}
+
+static bool reader__has(const struct reader *r, const char *name)
+{
+	return r->values[value_named(name)] >= 0;
+}
+
+/* Which sample types there must be, and what it means if others are missing. */
+static int check_sample_types(struct reader *r)
+{
+	if (!reader__has(r, "inuse_space") && !reader__has(r, "alloc_space"))
+		return reader__refuse(r, "it is not about memory: it has neither inuse_space, "
+					 "alloc_space nor space");
+	r->snapshot->without_details = !reader__has(r, "peak_space") ||
+				       !reader__has(r, "temporary_objects");
 	return 0;
 }
 
@@ -332,6 +346,12 @@ static enum stop_reason stop_from_key(const char *key)
 	return STOP_BOTTOM;
 }
 
+/* Of blocks of this size, which Go and our writer give as the label "bytes". */
+static uint8_t size_class(uint64_t bytes)
+{
+	return bytes ? 64 - __builtin_clzll(bytes) : 0;
+}
+
 static int read_labels(struct reader *r, const Pprof__Sample *message, struct trace *trace,
 		       uint8_t *stop)
 {
@@ -355,6 +375,10 @@ static int read_labels(struct reader *r, const Pprof__Sample *message, struct tr
 			comm = text;
 		} else if (!strcmp(key, "stopped")) {
 			*stop = stop_from_key(text);
+		} else if (!strcmp(key, "oldest")) {
+			trace->oldest_ns = message->label[i]->num;
+		} else if (!strcmp(key, "bytes")) {
+			trace->size_class = size_class(message->label[i]->num);
 		} else if (!strcmp(key, "domain") && text && strcmp(text, "malloc")) {
 			trace->domain = text;
 		}
@@ -364,27 +388,21 @@ static int read_labels(struct reader *r, const Pprof__Sample *message, struct tr
 
 static int read_values(struct reader *r, const Pprof__Sample *message, struct trace *trace)
 {
-	uint64_t values[VALUE_MAX] = {};
-
 	if (message->n_value != r->nvalues)
 		return reader__refuse(r, "a sample does not have a value for each sample type");
-	for (int i = 0; i < VALUE_MAX; i++) {
+	for (int i = 0; i < PPROF_VALUES; i++) {
 		if (r->values[i] < 0)
 			continue;
 		if (message->value[r->values[i]] < 0)
 			return reader__refuse(r, "a value is negative: it is a difference");
-		values[i] = message->value[r->values[i]];
+		*pprof_value__of(&pprof_values[i], trace) = message->value[r->values[i]];
 	}
-	trace->count = values[VALUE_COUNT];
-	trace->size = values[VALUE_SIZE];
-	trace->alloc_count = values[VALUE_ALLOC_COUNT];
-	trace->alloc_size = values[VALUE_ALLOC_SIZE];
 	return 0;
 }
 
 static int add_sample(struct reader *r, const Pprof__Sample *message)
 {
-	struct trace trace = { .process = UINT32_MAX };
+	struct trace trace = { .process = UINT32_MAX, .size_class = SIZE_CLASS_UNKNOWN };
 	uint8_t stop = STOP_BOTTOM;
 	int err;
 
@@ -446,9 +464,8 @@ static int read_profile(struct reader *r)
 		err = read_comments(r);
 	if (!err)
 		err = reader__each(r, 1, read_sample_type);
-	if (!err && r->values[VALUE_SIZE] < 0 && r->values[VALUE_ALLOC_SIZE] < 0)
-		err = reader__refuse(r, "it is not about memory: it has neither inuse_space, "
-					"alloc_space nor space");
+	if (!err)
+		err = check_sample_types(r);
 	if (!err)
 		err = read_places(r);
 	if (!err)
@@ -469,7 +486,7 @@ int pprof__parse(const void *data, size_t size, struct names *names, struct snap
 	r->profile = (struct wire){ data, (const uint8_t *)data + size };
 	r->names = names;
 	r->snapshot = *snapshot;
-	for (int i = 0; i < VALUE_MAX; i++)
+	for (int i = 0; i < PPROF_VALUES; i++)
 		r->values[i] = -1;
 	err = read_profile(r);
 	*why = r->why;

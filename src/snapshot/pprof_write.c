@@ -17,9 +17,8 @@
 #include "base/log.h"
 #include "snapshot/hash.h"
 #include "snapshot/pprof.h"
+#include "snapshot/pprof_values.h"
 #include "src/snapshot/profile.pb-c.h"
-
-#define NVALUES 4
 
 struct string_index {
 	UT_hash_handle hh;
@@ -170,10 +169,8 @@ static void writer__value_type(struct writer *w, uint32_t field, const char *typ
 
 static void writer__head(struct writer *w)
 {
-	writer__value_type(w, 1, "inuse_objects", "count");
-	writer__value_type(w, 1, "inuse_space", "bytes");
-	writer__value_type(w, 1, "alloc_objects", "count");
-	writer__value_type(w, 1, "alloc_space", "bytes");
+	for (size_t i = 0; i < PPROF_VALUES; i++)
+		writer__value_type(w, 1, pprof_values[i].type, pprof_values[i].unit);
 	writer__number(w, 9, w->snapshot->time_ns);
 	writer__number(w, 10, w->snapshot->elapsed_ns);
 	/* Nothing is sampled: every byte counts. */
@@ -221,57 +218,68 @@ static void writer__comments(struct writer *w)
 	writer__exact(w);
 }
 
-static Pprof__Label *text_label(struct writer *w, Pprof__Label *label, const char *key,
-				const char *text)
+struct labels {
+	Pprof__Label items[8], *list[8];
+	size_t count;
+};
+
+static Pprof__Label *labels__add(struct labels *labels, struct writer *w, const char *key)
 {
+	Pprof__Label *label = &labels->items[labels->count];
+
 	*label = (Pprof__Label)PPROF__LABEL__INIT;
 	label->key = writer__string(w, key);
-	label->str = writer__string(w, text);
+	labels->list[labels->count++] = label;
 	return label;
 }
 
-static Pprof__Label *number_label(struct writer *w, Pprof__Label *label, const char *key,
-				  int64_t number)
+static void writer__labels(struct writer *w, const struct trace *trace, uint8_t stop,
+			   struct labels *labels)
 {
-	*label = (Pprof__Label)PPROF__LABEL__INIT;
-	label->key = writer__string(w, key);
-	label->num = number;
-	return label;
+	Pprof__Label *label;
+
+	if (trace->process < w->snapshot->nprocesses) {
+		const struct snapshot_process *p = &w->snapshot->processes[trace->process];
+
+		labels__add(labels, w, "pid")->num = p->pid;
+		labels__add(labels, w, "process")->str = writer__string(w, p->comm);
+	}
+	labels__add(labels, w, "domain")->str =
+		writer__string(w, trace->domain ? trace->domain : "malloc");
+	if (trace->size_class < SIZE_CLASSES) {
+		label = labels__add(labels, w, "bytes");
+		label->num = trace->size_class ? 1ULL << (trace->size_class - 1) : 0;
+		label->num_unit = writer__string(w, "bytes");
+	}
+	if (trace->oldest_ns) {
+		label = labels__add(labels, w, "oldest");
+		label->num = trace->oldest_ns;
+		label->num_unit = writer__string(w, "nanoseconds");
+	}
+	if (stop != STOP_BOTTOM)
+		labels__add(labels, w, "stopped")->str = writer__string(w, stop_reason__key(stop));
 }
 
-static void writer__sample(struct writer *w, const struct trace *trace, uint64_t *ids)
+static void writer__sample(struct writer *w, struct trace *trace, uint64_t *ids)
 {
 	struct names_stack stack = names__get_stack(w->names, trace->stack);
 	Pprof__Sample sample = PPROF__SAMPLE__INIT;
-	Pprof__Label labels[4], *label_list[4];
-	int64_t values[NVALUES] = { trace->count, trace->size, trace->alloc_count,
-				    trace->alloc_size };
-	size_t n = 0;
+	struct labels labels = {};
+	int64_t values[PPROF_VALUES];
 
 	for (uint32_t i = 0; i < stack.nlocations; i++) {
 		ids[i] = (uint64_t)stack.locations[i] + 1;
 		w->locations[stack.locations[i]] = true;
 	}
-	if (trace->process < w->snapshot->nprocesses) {
-		const struct snapshot_process *p = &w->snapshot->processes[trace->process];
-
-		label_list[n] = number_label(w, &labels[n], "pid", p->pid);
-		n++;
-		label_list[n] = text_label(w, &labels[n], "process", p->comm);
-		n++;
-	}
-	label_list[n] = text_label(w, &labels[n], "domain", trace->domain ? trace->domain : "malloc");
-	n++;
-	if (stack.stop != STOP_BOTTOM) {
-		label_list[n] = text_label(w, &labels[n], "stopped", stop_reason__key(stack.stop));
-		n++;
-	}
+	for (size_t i = 0; i < PPROF_VALUES; i++)
+		values[i] = *pprof_value__of(&pprof_values[i], trace);
+	writer__labels(w, trace, stack.stop, &labels);
 	sample.n_location_id = stack.nlocations;
 	sample.location_id = ids;
-	sample.n_value = NVALUES;
+	sample.n_value = PPROF_VALUES;
 	sample.value = values;
-	sample.n_label = n;
-	sample.label = label_list;
+	sample.n_label = labels.count;
+	sample.label = labels.list;
 	writer__message(w, 2, &sample.base);
 }
 

@@ -80,7 +80,11 @@ uint32_t names__nstacks(const struct names *names);	/* one past the highest inde
 
 /* ---- the snapshot ---- */
 
-/* tracemalloc's trace, folded: all blocks of one process with one stack. Sizes in bytes. */
+/* Blocks of no bytes are of class 0, blocks of 2^(n-1) to 2^n - 1 bytes of class n. */
+#define SIZE_CLASSES 65
+#define SIZE_CLASS_UNKNOWN UINT8_MAX
+
+/* tracemalloc's trace, folded: all blocks of one process, stack and size class. Sizes in bytes. */
 struct trace {
 	uint32_t process;	/* index into snapshot.processes; none there: not known */
 	uint32_t stack;		/* index of names' stacks; 0: no stack was recorded */
@@ -115,6 +119,7 @@ struct snapshot {
 	uint64_t lost[LOST_MAX];
 	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
 	uint64_t programs_skipped;
+	bool without_details;	/* from a file that knows no peaks by place, temporary blocks */
 	const char *note;	/* a sentence for the report ("another allocator was found ..."), or NULL */
 };
 

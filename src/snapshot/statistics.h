@@ -12,6 +12,7 @@ enum group_by {
 	GROUP_BY_TRACEBACK,
 	GROUP_BY_LIBRARY,	/* module */
 	GROUP_BY_MAX,
+	GROUP_BY_ADDRESS = GROUP_BY_MAX, /* within a function: leaves of the tree report */
 };
 
 /* "line", "file", ...; as the option and the JSON name it. */
@@ -45,6 +46,11 @@ struct statistic {
 	uint64_t size, count;
 	int64_t size_diff, count_diff;	/* against the snapshot compared with; 0 without one */
 	uint64_t alloc_size, alloc_count;
+	uint64_t peak_size, peak_count;	/* held at the process' peak */
+	uint64_t temporary;		/* blocks freed before their thread allocated again */
+	uint64_t usable_size;		/* what the allocator gave; 0: not known */
+	uint64_t oldest_ns;		/* age of the oldest outstanding block; 0: not known */
+	const uint64_t *histogram;	/* outstanding blocks by size class; NULL: not asked for */
 	const struct stat_frame *const *frames;	/* one; traceback: all, most recent call first */
 	uint32_t nframes;
 	uint8_t stop;			/* enum stop_reason; traceback only */
@@ -87,6 +93,7 @@ struct statistics_opts {
 	const char *const *wrappers;
 	const struct filter *filters;
 	size_t nfilters;
+	bool histogram;
 	bool all_frames;	/* filters of files look at all frames of a traceback */
 };
 

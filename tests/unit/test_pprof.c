@@ -75,12 +75,19 @@ static struct snapshot *full_snapshot(struct names *names)
 			.count = stop,
 			.alloc_size = 1ULL << 40,
 			.alloc_count = 5,
+			.peak_size = 70 + stop,
+			.peak_count = 7,
+			.temporary = stop,
+			.usable_size = 2000 + stop,
+			.oldest_ns = stop * 1000000000ULL,
+			.size_class = stop * 8 % SIZE_CLASSES,
 		};
 
 		names__stack(names, locations + stop % 3, 4, stop, &trace.stack);
 		snapshot__add_trace(s, &trace);
 	}
-	snapshot__add_trace(s, &(struct trace){ .size = INT64_MAX, .count = INT64_MAX });
+	snapshot__add_trace(s, &(struct trace){ .size = INT64_MAX, .count = INT64_MAX,
+						.size_class = SIZE_CLASS_UNKNOWN });
 	s->time_ns = 1700000000123456789;
 	s->elapsed_ns = 5000000001;
 	s->nframe = 64;
@@ -141,6 +148,12 @@ static void assert_same_trace(const struct snapshot *x, const struct snapshot *y
 	assert_int_equal(a->count, b->count);
 	assert_int_equal(a->alloc_size, b->alloc_size);
 	assert_int_equal(a->alloc_count, b->alloc_count);
+	assert_int_equal(a->peak_size, b->peak_size);
+	assert_int_equal(a->peak_count, b->peak_count);
+	assert_int_equal(a->temporary, b->temporary);
+	assert_int_equal(a->usable_size, b->usable_size);
+	assert_int_equal(a->oldest_ns, b->oldest_ns);
+	assert_int_equal(a->size_class, b->size_class);
 	assert_int_equal(s.stop, t.stop);
 	assert_int_equal(s.nlocations, t.nlocations);
 	for (uint32_t l = 0; l < s.nlocations; l++)
@@ -157,6 +170,7 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_int_equal(x->peak_size, y->peak_size);
 	assert_memory_equal(x->lost, y->lost, sizeof(x->lost));
 	assert_memory_equal(x->frames_cut, y->frames_cut, sizeof(x->frames_cut));
+	assert_int_equal(x->without_details, y->without_details);
 	assert_int_equal(x->programs_skipped, y->programs_skipped);
 	assert_same_string(x->note, y->note);
 	assert_int_equal(x->nprocesses, y->nprocesses);
@@ -384,6 +398,8 @@ static void test_foreign_locations(void **state)
 	assert_int_equal(names__get_location(names, stack.locations[0])->offset, 0);
 	assert_true(names__get_location(names, stack.locations[0])->exact);
 	assert_int_equal(s->peak_size, 0);
+	assert_true(s->without_details);
+	assert_int_equal(s->traces[0].size_class, SIZE_CLASS_UNKNOWN);
 	assert_int_equal(s->nprocesses, 0);
 	snapshot__free(s);
 	names__free(names);
