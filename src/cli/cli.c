@@ -24,6 +24,8 @@ enum {
 	OPT_WRAPPERS,
 	OPT_NO_WRAPPERS,
 	OPT_FORMAT,
+	OPT_TREE,
+	OPT_DETAIL,
 	OPT_CUMULATIVE,
 	OPT_INCLUDE,
 	OPT_EXCLUDE,
@@ -53,6 +55,8 @@ static const struct option long_options[] = {
 	{ "wrappers", required_argument, NULL, OPT_WRAPPERS },
 	{ "no-wrappers", no_argument, NULL, OPT_NO_WRAPPERS },
 	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "tree", no_argument, NULL, OPT_TREE },
+	{ "detail", no_argument, NULL, OPT_DETAIL },
 	{ "cumulative", no_argument, NULL, OPT_CUMULATIVE },
 	{ "include", required_argument, NULL, OPT_INCLUDE },
 	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
@@ -141,6 +145,12 @@ static enum cli_result parse_report_option(struct parser *parser, int option)
 		return CLI_RUN;
 	case OPT_FORMAT:
 		return parse_format(option, &options->format);
+	case OPT_TREE:
+		options->format = FORMAT_TREE;
+		return CLI_RUN;
+	case OPT_DETAIL:
+		report->detail = true;
+		return CLI_RUN;
 	case OPT_CUMULATIVE:
 		report->statistics.cumulative = true;
 		return CLI_RUN;
@@ -245,6 +255,11 @@ static enum cli_result check(const struct options *options)
 	}
 	if (opts->group_by == GROUP_BY_TRACEBACK && table) {
 		log__error("tracebacks do not fit in a table: use --format text or json");
+		return CLI_USAGE;
+	}
+	if (options->format == FORMAT_TREE &&
+	    (options->mode == COMMAND_DIFF || opts->cumulative)) {
+		log__error("--tree shows one snapshot, without --cumulative");
 		return CLI_USAGE;
 	}
 	if (options->format == FORMAT_TRACEMALLOC &&

@@ -122,7 +122,7 @@ enum cli_result parse_format(int option, enum report_format *format)
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (!strcmp(optarg, names[i])) {
+		if (names[i] && !strcmp(optarg, names[i])) {
 			*format = i;
 			return CLI_RUN;
 		}

@@ -25,6 +25,16 @@ const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign)
 	return buffer;
 }
 
+uint64_t size_class__min(unsigned int size_class)
+{
+	return size_class ? 1ULL << (size_class - 1) : 0;
+}
+
+uint64_t size_class__max(unsigned int size_class)
+{
+	return size_class ? UINT64_MAX >> (64 - size_class) : 0;
+}
+
 /* Length of the UTF-8 sequence at s and its code point; 0: none that RFC 3629 allows. */
 static size_t utf8__next(const char *s, uint32_t *code)
 {

@@ -13,6 +13,10 @@
 /* As tracemalloc._format_size(): "4855 KiB", "+120 B". Returns `buffer`. */
 const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign);
 
+/* The smallest and the largest size of a size class. */
+uint64_t size_class__min(unsigned int size_class);
+uint64_t size_class__max(unsigned int size_class);
+
 /*
  * Names come from the traced program. For a terminal: what is not valid UTF-8 or would move the
  * cursor or turn the direction of writing becomes \xNN.

@@ -30,7 +30,47 @@ static void write_frame(FILE *out, const struct stat_frame *frame)
 		frame->inlined ? "true" : "false");
 }
 
-static void write_statistic(FILE *out, const struct statistic *item, enum group_by group_by)
+static void write_histogram(FILE *out, const uint64_t *histogram)
+{
+	const char *separator = "";
+
+	fputs(",\"histogram\":[", out);
+	for (int i = 0; i < SIZE_CLASSES; i++) {
+		if (!histogram[i])
+			continue;
+		fprintf(out, "%s{\"min\":%" PRIu64 ",\"max\":%" PRIu64 ",\"count\":%" PRIu64 "}",
+			separator, size_class__min(i), size_class__max(i), histogram[i]);
+		separator = ",";
+	}
+	putc(']', out);
+}
+
+/* 0 stands for what is not known. */
+static void write_known(FILE *out, const char *key, uint64_t value)
+{
+	fprintf(out, ",\"%s\":", key);
+	if (value)
+		fprintf(out, "%" PRIu64, value);
+	else
+		fputs("null", out);
+}
+
+static void write_details(FILE *out, const struct snapshot *snapshot, const struct statistic *item)
+{
+	if (snapshot->without_details)
+		fputs(",\"peak_size\":null,\"peak_count\":null,\"temporary\":null", out);
+	else
+		fprintf(out,
+			",\"peak_size\":%" PRIu64 ",\"peak_count\":%" PRIu64
+			",\"temporary\":%" PRIu64,
+			item->peak_size, item->peak_count, item->temporary);
+	write_known(out, "usable_size", item->usable_size);
+	write_known(out, "oldest_ms", item->oldest_ns / 1000000);
+	write_histogram(out, item->histogram);
+}
+
+static void write_statistic(FILE *out, const struct snapshot *snapshot,
+			    const struct statistic *item, enum group_by group_by)
 {
 	fprintf(out,
 		"{\"size\":%" PRIu64 ",\"count\":%" PRIu64 ",\"size_diff\":%" PRId64
@@ -49,6 +89,7 @@ static void write_statistic(FILE *out, const struct statistic *item, enum group_
 		write_json_string(out, item->stop == STOP_BOTTOM ? NULL
 								 : stop_reason__key(item->stop));
 	}
+	write_details(out, snapshot, item);
 	putc('}', out);
 }
 
@@ -97,10 +138,12 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 		 const struct report_opts *opts)
 {
 	enum group_by group_by = opts->statistics.group_by;
+	struct report_opts with_histogram = *opts;
 	struct selection selection;
 	int err;
 
-	err = selection__init(&selection, snapshot, old, opts, true);
+	with_histogram.statistics.histogram = true;
+	err = selection__init(&selection, snapshot, old, &with_histogram, true);
 	if (err)
 		return err;
 	write_head(out, snapshot, group_by);
@@ -108,7 +151,7 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	for (size_t i = 0; i < selection.count; i++) {
 		if (i)
 			putc(',', out);
-		write_statistic(out, &selection.items[i], group_by);
+		write_statistic(out, snapshot, &selection.items[i], group_by);
 	}
 	fprintf(out,
 		"],\"other\":{\"groups\":%" PRIu64 ",\"size\":%" PRIu64 ",\"count\":%" PRIu64 "},",

@@ -9,6 +9,7 @@ int report__print(FILE *out, enum report_format format, const struct snapshot *s
 		[FORMAT_JSON] = report__json,
 		[FORMAT_MARKDOWN] = report__markdown,
 		[FORMAT_CSV] = report__csv,
+		[FORMAT_TREE] = report__tree,
 		[FORMAT_TRACEMALLOC] = report__tracemalloc,
 	};
 

@@ -12,6 +12,7 @@ enum report_format {
 	FORMAT_JSON,		/* one object a line */
 	FORMAT_MARKDOWN,	/* a table; not of tracebacks */
 	FORMAT_CSV,		/* the same in bytes, RFC 4180 */
+	FORMAT_TREE,		/* library -> function -> return address, for people */
 	FORMAT_TRACEMALLOC,	/* the whole snapshot, for Python's tracemalloc.Snapshot.load() */
 };
 
@@ -21,6 +22,7 @@ struct report_opts {
 	uint64_t min_size;	/* bytes: smaller groups go to the others */
 	unsigned int limit;	/* of text: frames shown of a traceback; 0: all */
 	bool most_recent_last;	/* of text: order of a traceback */
+	bool detail;		/* of text: peak, temporary blocks, age, sizes of each group */
 };
 
 /*
@@ -33,6 +35,7 @@ int report__print(FILE *out, enum report_format format, const struct snapshot *s
 /* One file a format. */
 typedef int report_fn(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
 		      const struct report_opts *opts);
-report_fn report__text, report__json, report__markdown, report__csv, report__tracemalloc;
+report_fn report__text, report__json, report__markdown, report__csv, report__tree,
+	report__tracemalloc;
 
 #endif

@@ -12,6 +12,7 @@
 
 struct text {
 	FILE *out;
+	const struct snapshot *snapshot;
 	const struct report_opts *opts;
 	enum group_by group_by;
 	bool compared;		/* with an older snapshot: print differences */
@@ -19,8 +20,9 @@ struct text {
 
 #define TITLE_PROCESSES 3 /* named in the title; the rest is counted */
 
-static void text__title(struct text *text, const struct snapshot *snapshot)
+static void text__title(struct text *text)
 {
+	const struct snapshot *snapshot = text->snapshot;
 	time_t seconds = snapshot->time_ns / 1000000000;
 	char clock[16] = "--:--:--";
 	struct tm tm;
@@ -53,6 +55,40 @@ static void text__source(struct text *text, const struct stat_frame *frame)
 	free(line);
 }
 
+static void text__histogram(struct text *text, const uint64_t *histogram)
+{
+	const char *separator = "    sizes: ";
+	char min[FORMAT_SIZE_MAX];
+
+	for (int i = 0; i < SIZE_CLASSES; i++) {
+		if (!histogram[i])
+			continue;
+		fprintf(text->out, "%s%s+: %" PRIu64, separator,
+			format_size(min, size_class__min(i), false), histogram[i]);
+		separator = ", ";
+	}
+	if (*separator == ',')
+		putc('\n', text->out);
+}
+
+static void text__detail(struct text *text, const struct statistic *item)
+{
+	char buffer[FORMAT_SIZE_MAX];
+
+	if (!text->opts->detail)
+		return;
+	fprintf(text->out, "    allocated: size=%s, count=%" PRIu64,
+		format_size(buffer, item->alloc_size, false), item->alloc_count);
+	if (!text->snapshot->without_details)
+		fprintf(text->out, ", temporary=%" PRIu64 "; at the peak: size=%s, count=%" PRIu64,
+			item->temporary, format_size(buffer, item->peak_size, false),
+			item->peak_count);
+	if (item->oldest_ns)
+		fprintf(text->out, "; oldest: %.1f s", item->oldest_ns / 1e9);
+	putc('\n', text->out);
+	text__histogram(text, item->histogram);
+}
+
 static void text__statistic(struct text *text, const struct statistic *item)
 {
 	char buffer[FORMAT_SIZE_MAX];
@@ -70,6 +106,7 @@ static void text__statistic(struct text *text, const struct statistic *item)
 	putc('\n', text->out);
 	if (text->group_by == GROUP_BY_LINE)
 		text__source(text, item->frames[0]);
+	text__detail(text, item);
 }
 
 static void text__traceback_frame(struct text *text, const struct stat_frame *frame)
@@ -131,6 +168,7 @@ static void text__traceback(struct text *text, const struct statistic *item)
 			item->size_diff / 1024.0);
 	putc('\n', text->out);
 	text__frames(text, item);
+	text__detail(text, item);
 }
 
 static void text__others(struct text *text, const struct selection *selection)
@@ -160,17 +198,20 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 {
 	struct text text = {
 		.out = out,
+		.snapshot = snapshot,
 		.opts = opts,
 		.group_by = opts->statistics.group_by,
 		.compared = old,
 	};
+	struct report_opts with_histogram = *opts;
 	struct selection selection;
 	int err;
 
-	err = selection__init(&selection, snapshot, old, opts, false);
+	with_histogram.statistics.histogram = opts->detail;
+	err = selection__init(&selection, snapshot, old, &with_histogram, false);
 	if (err)
 		return err;
-	text__title(&text, snapshot);
+	text__title(&text);
 	for (size_t i = 0; i < selection.count; i++)
 		if (text.group_by == GROUP_BY_TRACEBACK)
 			text__traceback(&text, &selection.items[i]);

@@ -38,10 +38,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				.all_frames = true,
 			},
 			.top = 10,
+			.detail = true,
 		};
 
-		check(!report__text(out, snapshot, snapshot, &opts));
-		check(!report__json(out, snapshot, NULL, &opts));
+		check(!report__print(out, FORMAT_TEXT, snapshot, snapshot, &opts));
+		check(!report__print(out, FORMAT_JSON, snapshot, NULL, &opts));
+		check(!report__print(out, FORMAT_TREE, snapshot, NULL, &opts));
 	}
 	if (out)
 		fclose(out);

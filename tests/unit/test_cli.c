@@ -285,6 +285,8 @@ static void test_bad_values(void **state)
 		{ "-p 1 --format tracemalloc", "tracemalloc", "report" },
 		{ "diff a b --format tracemalloc", "tracemalloc", "report" },
 		{ "report a --format tracemalloc --include x", "tracemalloc", "filters" },
+		{ "diff a b --tree", "--tree", "one snapshot" },
+		{ "-p 1 --tree --cumulative", "--tree", "--cumulative" },
 		{ "-p 1 --format xml", "--format", "'xml'" },
 		{ "-p 1 --max-blocks 0", "--max-blocks", "'0'" },
 		{ "-p 1 --max-stacks 4194305", "--max-stacks", "'4194305'" },
@@ -324,7 +326,8 @@ static void test_help_names_every_option(void **state)
 		"--pid", "--interval", "--count", "--duration", "--top", "--group-by", "--nframe",
 		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--format",
 		"--cumulative", "--include", "--exclude", "--all-frames", "--include-domain",
-		"--exclude-domain", "--output", "--block", "--reset-peak", "--limit", "--most-recent-last",
+		"--exclude-domain", "--output", "--block", "--reset-peak", "--tree", "--detail",
+		"--limit", "--most-recent-last",
 		"--max-blocks", "--max-stacks", "--verbose", "--help", "--version", "Examples:",
 	};
 	struct run *r = run("--help", stdout);

@@ -125,6 +125,22 @@ static void assert_report(report_fn *report, const struct snapshot *now,
 	free(text);
 }
 
+/* As Python reads it: runs `program` with the JSON on its standard input. */
+static void check_json(const char *json, const char *program)
+{
+	char command[4096];
+	FILE *python;
+
+	snprintf(command, sizeof(command), PYTHON " -c '\nimport json, sys\n"
+		 "text = sys.stdin.buffer.read().decode()\n"
+		 "assert text.count(\"\\n\") == 1 and text.endswith(\"\\n\")\n"
+		 "o = json.loads(text)\n%s'", program);
+	python = popen(command, "w");
+	assert_non_null(python);
+	fputs(json, python);
+	assert_int_equal(pclose(python), 0);
+}
+
 static void test_text_by_line(void **state)
 {
 	struct books *b = *state;
@@ -309,6 +325,109 @@ static void test_filters(void **state)
 	free(text);
 }
 
+/* One place with blocks of two size classes, and a second way to it. */
+static struct snapshot *detailed(struct names *names)
+{
+	struct snapshot *s = snapshot__new(names);
+	uint32_t f = place(names, "f", "/s/a.c", 3, "/bin/x", 0x10);
+	uint32_t g = place(names, "g", NULL, 0, "/lib/y.so", 0x20);
+	const struct trace traces[] = {
+		{ .stack = stack(names, 0, f, 0), .size = 100, .count = 2, .alloc_size = 1000,
+		  .alloc_count = 20, .peak_size = 500, .peak_count = 10, .temporary = 7,
+		  .usable_size = 112, .oldest_ns = 1500000000, .size_class = 6 },
+		{ .stack = stack(names, 0, f, 0), .size = 9, .count = 1, .alloc_size = 9,
+		  .alloc_count = 1, .peak_size = 1, .peak_count = 1, .temporary = 1,
+		  .usable_size = 24, .oldest_ns = 2500000000, .size_class = 4 },
+		{ .stack = stack(names, 0, f, g, 0), .size = 1, .count = 1, .usable_size = 24,
+		  .size_class = 1 },
+		{ .stack = stack(names, 0, g, f, 0), .size = 20, .count = 3, .size_class = 5 },
+	};
+
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(snapshot__add_trace(s, &traces[i]), 0);
+	s->size = 130;
+	s->count = 7;
+	s->peak_size = 501;
+	return s;
+}
+
+static void test_details(void **state)
+{
+	struct report_opts opts = { .detail = true };
+	struct names *names = names__new();
+	struct snapshot *s = detailed(names);
+	char *text = print(report__text, s, NULL, opts);
+
+	assert_non_null(strstr(text,
+		"/s/a.c:3: size=110 B, count=4, average=28 B\n"
+		"    allocated: size=1009 B, count=21, temporary=8; at the peak: size=501 B, "
+		"count=11; oldest: 2.5 s\n"
+		"    sizes: 1 B+: 1, 8 B+: 1, 32 B+: 2\n"
+		"g (/lib/y.so+0x20): size=20 B, count=3, average=7 B\n"
+		"    allocated: size=0 B, count=0, temporary=0; at the peak: size=0 B, count=0\n"
+		"    sizes: 16 B+: 3\n"));
+	free(text);
+	text = print(report__json, s, NULL, opts);
+	check_json(text,
+		"a, b = o[\"statistics\"]\n"
+		"assert list(a.values())[7:] == [501, 11, 8, 160, 2500,\n"
+		"    [dict(min=1, max=1, count=1), dict(min=8, max=15, count=1),\n"
+		"     dict(min=32, max=63, count=2)]], a\n"
+		"assert list(a)[7:] == [\"peak_size\", \"peak_count\", \"temporary\", \"usable_size\",\n"
+		"    \"oldest_ms\", \"histogram\"]\n"
+		"assert list(b.values())[7:12] == [0, 0, 0, None, None]\n");
+	free(text);
+	s->without_details = true;
+	text = print(report__json, s, NULL, opts);
+	check_json(text, "assert list(o[\"statistics\"][0].values())[7:10] == [None] * 3\n");
+	free(text);
+	text = print(report__text, s, NULL, opts);
+	assert_null(strstr(text, "temporary"));
+	free(text);
+	snapshot__free(s);
+	names__free(names);
+}
+
+static void test_size_classes(void **state)
+{
+	assert_int_equal(size_class__max(0), 0);
+	for (unsigned int i = 1; i < SIZE_CLASSES; i++)
+		assert_true(size_class__min(i) == size_class__max(i - 1) + 1);
+	assert_true(size_class__max(SIZE_CLASSES - 1) == UINT64_MAX);
+}
+
+static void test_tree(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *s = detailed(names);
+	const struct trace again = {
+		.stack = stack(names, 0, place(names, "f", "/s/a.c", 4, "/bin/x", 0x18), 0),
+		.size = 5000000, .count = 1, .usable_size = 5000008,
+	};
+
+	assert_int_equal(snapshot__add_trace(s, &again), 0);
+	assert_report(report__tree, s, NULL, (struct report_opts){},
+		      "   User size  Usable size        Count\n"
+		      "    4883 KiB     4883 KiB            5  /bin/x\n"
+		      "    4883 KiB     4883 KiB            5    f\n"
+		      "    4883 KiB     4883 KiB            1      +0x18 /s/a.c:4\n"
+		      "       110 B        160 B            4      +0x10 /s/a.c:3\n"
+		      "        20 B            ?            3  /lib/y.so\n"
+		      "        20 B            ?            3    g\n"
+		      "        20 B            ?            3      +0x20\n"
+		      "Total: size=130 B, count=7, peak=501 B\n");
+	assert_report(report__tree, s, NULL, (struct report_opts){ .top = 1 },
+		      "   User size  Usable size        Count\n"
+		      "    4883 KiB     4883 KiB            5  /bin/x\n"
+		      "    4883 KiB     4883 KiB            5    f\n"
+		      "    4883 KiB     4883 KiB            1      +0x18 /s/a.c:4\n"
+		      "                                            and 1 more\n"
+		      "                                        and 1 more\n"
+		      "Total: size=130 B, count=7, peak=501 B\n");
+	snapshot__free(s);
+	names__free(names);
+}
+
 static void test_peak_that_is_not_known(void **state)
 {
 	struct books *b = *state;
@@ -438,23 +557,7 @@ static void test_unreadable_sources(void **state)
 	free(line);
 }
 
-/* ---- JSON, as Python reads it ---- */
-
-/* Runs `program` with the JSON on its standard input. */
-static void check_json(const char *json, const char *program)
-{
-	char command[4096];
-	FILE *python;
-
-	snprintf(command, sizeof(command), PYTHON " -c '\nimport json, sys\n"
-		 "text = sys.stdin.buffer.read().decode()\n"
-		 "assert text.count(\"\\n\") == 1 and text.endswith(\"\\n\")\n"
-		 "o = json.loads(text)\n%s'", program);
-	python = popen(command, "w");
-	assert_non_null(python);
-	fputs(json, python);
-	assert_int_equal(pclose(python), 0);
-}
+/* ---- JSON ---- */
 
 static void test_json(void **state)
 {
@@ -483,7 +586,7 @@ static void test_json(void **state)
 		"assert o[\"group_by\"] == \"line\" and o[\"note\"] is None\n"
 		"assert o[\"traced\"] == {\"size\": 9946257, \"count\": 39334, \"peak_size\": 9946257}\n"
 		"s = o[\"statistics\"]\n"
-		"assert len(s) == 2 and list(s[0]) == [\"size\", \"count\", \"size_diff\",\n"
+		"assert len(s) == 2 and list(s[0])[:7] == [\"size\", \"count\", \"size_diff\",\n"
 		"    \"count_diff\", \"alloc_size\", \"alloc_count\", \"traceback\"]\n"
 		"assert list(s[0].values())[:6] == [9943040, 39329, 4971520, 1, 19886080, 78658]\n"
 		"assert s[1][\"traceback\"] == [{\"function\": \"bare\", \"file\": None, \"line\": 0,\n"
@@ -576,6 +679,9 @@ int main(void)
 		TEST(test_traceback_order_and_limit),
 		TEST(test_tables),
 		TEST(test_filters),
+		TEST(test_details),
+		TEST(test_size_classes),
+		TEST(test_tree),
 		TEST(test_peak_that_is_not_known),
 		TEST(test_text_says_what_was_lost),
 		TEST(test_every_reason_has_words),
