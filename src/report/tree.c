@@ -99,11 +99,11 @@ static void tree__label(struct tree *tree, const struct stat_frame *frame, enum 
 		write_text(tree->out, frame->function ? frame->function : "<unknown>");
 		break;
 	default:
-		fprintf(tree->out, "+0x%" PRIx64, frame->offset);
-		if (!frame->file)
-			break;
-		putc(' ', tree->out);
-		write_label(tree->out, frame, GROUP_BY_LINE);
+		if (frame->offset)
+			fprintf(tree->out, "+0x%" PRIx64 "%s", frame->offset,
+				frame->file ? " " : "");
+		if (frame->file || !frame->offset)
+			write_label(tree->out, frame, GROUP_BY_LINE);
 	}
 }
 

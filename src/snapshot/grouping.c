@@ -106,13 +106,13 @@ static struct frame_key frame_key__of(const struct stat_frame *frame, const char
 
 	if (group_by == GROUP_BY_TRACEBACK)
 		key.inlined = frame->inlined;
-	if (frame->file && group_by != GROUP_BY_ADDRESS) {
+	if (frame->file) {
 		key.file = frame->file;
 		key.line = frame->line;
-		if (group_by != GROUP_BY_LINE)
-			key.function = frame->function;
-	} else {
+	}
+	if (!frame->file || group_by != GROUP_BY_LINE)
 		key.function = frame->function;
+	if (!frame->file || group_by == GROUP_BY_ADDRESS) {
 		key.module = frame->module;
 		key.offset = frame->offset;
 		key.build_id = frame->offset ? build_id : NULL;
