@@ -192,7 +192,7 @@ static int put_snapshot(struct pickler *p, const struct snapshot *snapshot)
 {
 	int err;
 
-	/* PROTO 2, Snapshot.__new__() and its __dict__: GLOBAL EMPTY_TUPLE NEWOBJ EMPTY_DICT MARK */
+	/* PROTO 2, Snapshot.__new__(): GLOBAL EMPTY_TUPLE NEWOBJ, its __dict__: EMPTY_DICT MARK */
 	fputs("\x80\x02" "ctracemalloc\nSnapshot\n)\x81}(", p->out);
 	err = put_string(p, "traces");
 	fputs("ctracemalloc\n_Traces\n)\x81}(", p->out);

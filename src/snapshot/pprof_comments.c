@@ -30,7 +30,8 @@ static int read_process(const char *value, struct snapshot *snapshot)
 	struct snapshot_process process = {};
 	int end = 0;
 
-	sscanf(value, "%" SCNu32 " size=%" SCNu64 " count=%" SCNu64 " peak_size=%" SCNu64 " comm=%n",
+	sscanf(value,
+	       "%" SCNu32 " size=%" SCNu64 " count=%" SCNu64 " peak_size=%" SCNu64 " comm=%n",
 	       &process.pid, &process.size, &process.count, &process.peak_size, &end);
 	if (!end || snapshot->nprocesses == MAX_PROCESSES)
 		return 0;

@@ -24,7 +24,8 @@ static const struct {
 			       "allocations without a place: --max-stacks was reached" },
 	[LOST_STACKS_MEMORY] = { "stacks_memory",
 				 "allocations without a place: the table could not grow in time" },
-	[LOST_THREAD] = { "thread", "calls not followed: no memory for the state of their threads" },
+	[LOST_THREAD] = { "thread",
+			  "calls not followed: no memory for the state of their threads" },
 	[LOST_FREES_UNMATCHED] = { "frees_unmatched", "frees of blocks that are not in the books "
 						      "(allocated before tracing?)" },
 	[LOST_FREES_MISSED] = { "frees_missed",

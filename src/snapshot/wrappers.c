@@ -23,8 +23,7 @@ const char *const statistics_default_wrappers[] = {
 	"fopen64", "__fopen_*", "fdopen", "popen", "open_memstream", "qsort", "qsort_r",
 	"realpath", "__realpath", "getcwd", "__getcwd", "opendir", "__opendir*", "__alloc_dir",
 	/* C++: operator new and the standard library. Its containers allocate for their user. */
-	"operator new*", "std::*", "__gnu_cxx::*", "__cxa_allocate_exception", "*/libstdc++.so*",
-	"*/libc++.so*", "*/libc++abi.so*",
+	"operator new*", "std::*", "__gnu_cxx::*", "__cxa_allocate_exception",
 	/* Rust: its allocator and the crates that the standard library is made of. */
 	"__rust_alloc*", "__rust_realloc", "__rdl_*", "__rg_*", "alloc::*", "<alloc::*", "core::*",
 	"<core::*", "<std::*", "<T as alloc::*", "<T as core::*", "hashbrown::*", "<hashbrown::*",
