@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "report/block.h"
 #include "report/format.h"
 #include "report/report.h"
 #include "report/selection.h"
@@ -28,6 +29,23 @@ static void write_frame(FILE *out, const struct stat_frame *frame)
 	write_json_string(out, frame->module);
 	fprintf(out, ",\"offset\":%" PRIu64 ",\"inlined\":%s}", frame->offset,
 		frame->inlined ? "true" : "false");
+}
+
+static void write_json_traceback(FILE *out, const struct statistic *item)
+{
+	fputs("\"traceback\":[", out);
+	for (uint32_t i = 0; i < item->nframes; i++) {
+		if (i)
+			putc(',', out);
+		write_frame(out, item->frames[i]);
+	}
+	putc(']', out);
+}
+
+static void write_json_stopped(FILE *out, const struct statistic *item)
+{
+	fputs(",\"stopped\":", out);
+	write_json_string(out, item->stop == STOP_BOTTOM ? NULL : stop_reason__key(item->stop));
 }
 
 static void write_histogram(FILE *out, const uint64_t *histogram)
@@ -74,21 +92,12 @@ static void write_statistic(FILE *out, const struct snapshot *snapshot,
 {
 	fprintf(out,
 		"{\"size\":%" PRIu64 ",\"count\":%" PRIu64 ",\"size_diff\":%" PRId64
-		",\"count_diff\":%" PRId64 ",\"alloc_size\":%" PRIu64 ",\"alloc_count\":%" PRIu64
-		",\"traceback\":[",
+		",\"count_diff\":%" PRId64 ",\"alloc_size\":%" PRIu64 ",\"alloc_count\":%" PRIu64 ",",
 		item->size, item->count, item->size_diff, item->count_diff, item->alloc_size,
 		item->alloc_count);
-	for (uint32_t i = 0; i < item->nframes; i++) {
-		if (i)
-			putc(',', out);
-		write_frame(out, item->frames[i]);
-	}
-	putc(']', out);
-	if (group_by == GROUP_BY_TRACEBACK) {
-		fputs(",\"stopped\":", out);
-		write_json_string(out, item->stop == STOP_BOTTOM ? NULL
-								 : stop_reason__key(item->stop));
-	}
+	write_json_traceback(out, item);
+	if (group_by == GROUP_BY_TRACEBACK)
+		write_json_stopped(out, item);
 	write_details(out, snapshot, item);
 	putc('}', out);
 }
@@ -164,4 +173,14 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	fputs("}\n", out);
 	selection__release(&selection);
 	return finish_stream(out);
+}
+
+void write_json_block(FILE *out, const struct report_block *block, const struct statistic *item)
+{
+	fprintf(out, "{\"version\":1,\"pid\":%" PRIu32 ",\"address\":%" PRIu64 ",\"size\":%" PRIu64
+		",\"age_ms\":%" PRIu64 ",", block->pid, block->address, block->size,
+		block->age_ns / 1000000);
+	write_json_traceback(out, item);
+	write_json_stopped(out, item);
+	fputs("}\n", out);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* tracemalloc's words on a terminal. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "report/footer.h"
@@ -9,6 +8,7 @@
 #include "report/label.h"
 #include "report/report.h"
 #include "report/selection.h"
+#include "report/traceback.h"
 
 struct text {
 	FILE *out;
@@ -41,18 +41,6 @@ static void text__title(struct text *text)
 		fprintf(text->out, " and %zu more", snapshot->nprocesses - TITLE_PROCESSES);
 	fprintf(text->out, "%s%.1f s traced ]\n", snapshot->nprocesses ? " · " : "",
 		snapshot->elapsed_ns / 1e9);
-}
-
-static void text__source(struct text *text, const struct stat_frame *frame)
-{
-	char *line = source__line(frame->file, frame->line);
-
-	if (!line)
-		return;
-	fputs("    ", text->out);
-	write_text(text->out, line);
-	putc('\n', text->out);
-	free(line);
 }
 
 static void text__histogram(struct text *text, const uint64_t *histogram)
@@ -105,58 +93,8 @@ static void text__statistic(struct text *text, const struct statistic *item)
 			format_size(buffer, (double)item->size / item->count, false));
 	putc('\n', text->out);
 	if (text->group_by == GROUP_BY_LINE)
-		text__source(text, item->frames[0]);
+		write_source(text->out, item->frames[0]);
 	text__detail(text, item);
-}
-
-static void text__traceback_frame(struct text *text, const struct stat_frame *frame)
-{
-	fputs("  File \"", text->out);
-	if (frame->file)
-		write_file(text->out, frame->file);
-	else
-		fputs("<unknown>", text->out);
-	fprintf(text->out, "\", line %" PRIu32 ", in ", frame->line);
-	if (frame->file)
-		write_text(text->out, frame->function ? frame->function : "<unknown>");
-	else
-		write_place(text->out, frame);
-	putc('\n', text->out);
-	text__source(text, frame);
-}
-
-/* Why the traceback is not complete, where it is not. */
-static void text__stopped(struct text *text, const struct statistic *item)
-{
-	const struct stat_frame *last = item->frames[item->nframes - 1];
-
-	if (item->stop == STOP_BOTTOM)
-		return;
-	if (item->stop == STOP_LIMIT_ASKED) {
-		fputs("  [stopped: the traceback limit of --nframe]\n", text->out);
-		return;
-	}
-	fprintf(text->out, "  [stopped: %s", stop_reason__words(item->stop));
-	if (item->stop == STOP_NO_ROWS && last->module) {
-		fputs(" in ", text->out);
-		write_text(text->out, last->module);
-	}
-	fputs("]\n", text->out);
-}
-
-/* As Traceback.format() with most_recent_first; `limit` keeps the most recent frames. */
-static void text__frames(struct text *text, const struct statistic *item)
-{
-	unsigned int limit = text->opts->limit;
-	uint32_t n = limit && limit < item->nframes ? limit : item->nframes;
-	bool reversed = text->opts->most_recent_last, whole = n == item->nframes;
-
-	if (whole && reversed)
-		text__stopped(text, item);
-	for (uint32_t i = 0; i < n; i++)
-		text__traceback_frame(text, item->frames[reversed ? n - 1 - i : i]);
-	if (whole && !reversed)
-		text__stopped(text, item);
 }
 
 /* The form of the traceback example in tracemalloc's documentation. */
@@ -167,7 +105,7 @@ static void text__traceback(struct text *text, const struct statistic *item)
 		fprintf(text->out, " (%+" PRId64 " blocks, %+.1f KiB)", item->count_diff,
 			item->size_diff / 1024.0);
 	putc('\n', text->out);
-	text__frames(text, item);
+	write_traceback(text->out, item, text->opts);
 	text__detail(text, item);
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "report/block.h"
 #include "report/format.h"
 #include "report/report.h"
 
@@ -351,6 +352,37 @@ static struct snapshot *detailed(struct names *names)
 	return s;
 }
 
+static void test_block(void **state)
+{
+	const struct report_opts opts = {};
+	struct report_block block = {
+		.pid = 12, .comm = "redis", .address = 0x55d0c0ffee10, .size = 126,
+		.age_ns = 3210000000,
+	};
+	struct books *b = *state;
+	char *text = NULL, expected[512];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	block.stack = b->now->traces[0].stack;
+	assert_int_equal(report__block(out, FORMAT_TEXT, b->names, &block, &opts), 0);
+	snprintf(expected, sizeof(expected),
+		 "0x55d0c0ffee10 in redis (12): 126 B, allocated 3.2 s ago\n"
+		 "  File \"%s\", line 2, in dictAdd\n"
+		 "    entry = zmalloc(\\x1b[31m);\n"
+		 "  File \"/nowhere/main.c\", line 12, in main\n", b->source);
+	assert_string_equal(text, expected);
+	rewind(out);
+	assert_int_equal(report__block(out, FORMAT_JSON, b->names, &block, &opts), 0);
+	fclose(out);
+	check_json(text,
+		"assert list(o) == [\"version\", \"pid\", \"address\", \"size\", \"age_ms\",\n"
+		"    \"traceback\", \"stopped\"]\n"
+		"assert o[\"address\"] == 0x55d0c0ffee10 and o[\"age_ms\"] == 3210\n"
+		"assert [f[\"line\"] for f in o[\"traceback\"]] == [2, 12]\n");
+	free(text);
+}
+
 static void test_details(void **state)
 {
 	struct report_opts opts = { .detail = true };
@@ -679,6 +711,7 @@ int main(void)
 		TEST(test_traceback_order_and_limit),
 		TEST(test_tables),
 		TEST(test_filters),
+		TEST(test_block),
 		TEST(test_details),
 		TEST(test_size_classes),
 		TEST(test_tree),

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/traceback.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "report/format.h"
+#include "report/label.h"
+
+void write_source(FILE *out, const struct stat_frame *frame)
+{
+	char *line = source__line(frame->file, frame->line);
+
+	if (!line)
+		return;
+	fputs("    ", out);
+	write_text(out, line);
+	putc('\n', out);
+	free(line);
+}
+
+static void write_frame(FILE *out, const struct stat_frame *frame)
+{
+	fputs("  File \"", out);
+	if (frame->file)
+		write_file(out, frame->file);
+	else
+		fputs("<unknown>", out);
+	fprintf(out, "\", line %" PRIu32 ", in ", frame->line);
+	if (frame->file)
+		write_text(out, frame->function ? frame->function : "<unknown>");
+	else
+		write_place(out, frame);
+	putc('\n', out);
+	write_source(out, frame);
+}
+
+/* Why the traceback is not complete, where it is not. */
+static void write_stopped(FILE *out, const struct statistic *item)
+{
+	const struct stat_frame *last = item->frames[item->nframes - 1];
+
+	if (item->stop == STOP_BOTTOM)
+		return;
+	if (item->stop == STOP_LIMIT_ASKED) {
+		fputs("  [stopped: the traceback limit of --nframe]\n", out);
+		return;
+	}
+	fprintf(out, "  [stopped: %s", stop_reason__words(item->stop));
+	if (item->stop == STOP_NO_ROWS && last->module) {
+		fputs(" in ", out);
+		write_text(out, last->module);
+	}
+	fputs("]\n", out);
+}
+
+void write_traceback(FILE *out, const struct statistic *item, const struct report_opts *opts)
+{
+	unsigned int limit = opts->limit;
+	uint32_t n = limit && limit < item->nframes ? limit : item->nframes;
+	bool reversed = opts->most_recent_last, whole = n == item->nframes;
+
+	if (whole && reversed)
+		write_stopped(out, item);
+	for (uint32_t i = 0; i < n; i++)
+		write_frame(out, item->frames[reversed ? n - 1 - i : i]);
+	if (whole && !reversed)
+		write_stopped(out, item);
+}
