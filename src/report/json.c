@@ -92,7 +92,8 @@ static void write_statistic(FILE *out, const struct snapshot *snapshot,
 {
 	fprintf(out,
 		"{\"size\":%" PRIu64 ",\"count\":%" PRIu64 ",\"size_diff\":%" PRId64
-		",\"count_diff\":%" PRId64 ",\"alloc_size\":%" PRIu64 ",\"alloc_count\":%" PRIu64 ",",
+		",\"count_diff\":%" PRId64 ",\"alloc_size\":%" PRIu64
+		",\"alloc_count\":%" PRIu64 ",",
 		item->size, item->count, item->size_diff, item->count_diff, item->alloc_size,
 		item->alloc_count);
 	write_json_traceback(out, item);

@@ -119,8 +119,8 @@ struct snapshot {
 	uint64_t lost[LOST_MAX];
 	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
 	uint64_t programs_skipped;
-	bool without_details;	/* from a file that knows no peaks by place, temporary blocks */
-	const char *note;	/* a sentence for the report ("another allocator was found ..."), or NULL */
+	bool without_details;	/* from a file that does not tell peak_* and temporary of traces */
+	const char *note;	/* a sentence for the report ("another allocator ..."), or NULL */
 };
 
 struct snapshot *snapshot__new(struct names *names);	/* NULL: no memory */

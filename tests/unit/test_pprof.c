@@ -346,7 +346,8 @@ static void test_hostile_messages(void **state)
 		CASE(-EINVAL, TYPES "\x10\x01"), /* a sample that is a number */
 		CASE(-EINVAL, TYPES "\x12\x00"), /* no value */
 		CASE(-EINVAL, TYPES "\x12\x04\x10\x05\x10\x06"), /* two values */
-		CASE(-EINVAL, TYPES "\x12\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), /* -1 */
+		/* value -1 */
+		CASE(-EINVAL, TYPES "\x12\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
 		CASE(-EINVAL, TYPES "\x12\x04\x08\x01\x10\x05"), /* no such location */
 		CASE(0, TYPES "\x12\x04\x08\x01\x10\x05\x22\x02\x08\x01"),
 		CASE(-EINVAL, TYPES "\x22\x02\x08\x01\x22\x02\x08\x01"), /* twice */
@@ -385,6 +386,7 @@ static void test_foreign_locations(void **state)
 		0x2a, 5, 8, 0x90, 1, 0x10, 2,		/* function 144: f */
 		0x2a, 4, 8, 1, 0x10, 3,			/* function 1: g */
 	};
+	const struct names_location *f, *g;
 	struct names *names = names__new();
 	struct names_stack stack;
 	struct snapshot *s;
@@ -393,10 +395,12 @@ static void test_foreign_locations(void **state)
 	assert_int_equal(pprof__parse(profile, sizeof(profile), names, &s, &why), 0);
 	stack = names__get_stack(names, s->traces[0].stack);
 	assert_int_equal(stack.nlocations, 2);
-	assert_string_equal(names__get_location(names, stack.locations[0])->frames[0].function, "g");
-	assert_string_equal(names__get_location(names, stack.locations[1])->frames[0].function, "f");
-	assert_int_equal(names__get_location(names, stack.locations[0])->offset, 0);
-	assert_true(names__get_location(names, stack.locations[0])->exact);
+	g = names__get_location(names, stack.locations[0]);
+	f = names__get_location(names, stack.locations[1]);
+	assert_string_equal(g->frames[0].function, "g");
+	assert_string_equal(f->frames[0].function, "f");
+	assert_int_equal(g->offset, 0);
+	assert_true(g->exact);
 	assert_int_equal(s->peak_size, 0);
 	assert_true(s->without_details);
 	assert_int_equal(s->traces[0].size_class, SIZE_CLASS_UNKNOWN);

@@ -202,7 +202,8 @@ static void test_order_of_equal_tracebacks(void **state)
 {
 	struct names *names = names__new();
 	struct snapshot *snapshot = snapshot__new(names);
-	uint32_t a = place(names, "a", "/a.c", 1, "/x", 1), z = place(names, "z", "/z.c", 1, "/x", 2);
+	uint32_t a = place(names, "a", "/a.c", 1, "/x", 1);
+	uint32_t z = place(names, "z", "/z.c", 1, "/x", 2);
 	struct statistics *s;
 
 	hold(snapshot, stack(names, 0, z, a, 0), 10, 1);
@@ -260,10 +261,11 @@ static void compare(struct names *names, struct names *old_names)
 		if (size)
 			hold(now, stack(names, 0, place(names, "f", "/a.c", line, "/x", line), 0),
 			     size, size / 100 ? size / 100 : 1);
-		if (before)
-			hold(old,
-			     stack(old_names, 0, place(old_names, "f", "/a.c", line, "/x", line), 0),
-			     before, before / 100);
+		if (before) {
+			uint32_t f = place(old_names, "f", "/a.c", line, "/x", line);
+
+			hold(old, stack(old_names, 0, f, 0), before, before / 100);
+		}
 	}
 	s = group(now, old, (struct statistics_opts){});
 	assert_int_equal(s->count, LENGTH(by_size));
@@ -335,7 +337,8 @@ static void test_return_types(void **state)
 static void test_default_wrappers(void **state)
 {
 	static const char *const yes[] = {
-		"operator new(unsigned long)", "operator new[](unsigned long, std::nothrow_t const&)",
+		"operator new(unsigned long)",
+		"operator new[](unsigned long, std::nothrow_t const&)",
 		"std::allocator<int>::allocate(unsigned long)", "strdup", "__vasprintf_internal",
 		"void std::vector<int, std::allocator<int> >::_M_realloc_insert<int>()",
 		"__gnu_cxx::new_allocator<int>::allocate(unsigned long, void const*)", "g_malloc0",
@@ -345,7 +348,8 @@ static void test_default_wrappers(void **state)
 	};
 	static const char *const no[] = {
 		"main", "mallocate", "my_strdup_user", "std_main", "operator_new", "dictAdd",
-		"std::vector<int, std::allocator<int> > build<int>(int)", "void f<int>(std::string)",
+		"std::vector<int, std::allocator<int> > build<int>(int)",
+		"void f<int>(std::string)",
 		"<my::Type as core::clone::Clone>::clone", "gmalloc", "fopen_all", "newlist",
 	};
 	struct wrappers wrappers;
