@@ -154,6 +154,34 @@ $(BUILD)/demo-server: tools/demo/server.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -D_GNU_SOURCE $(WARN) -o $@ $<
 
+# ---- benchmarks ----
+
+BENCH := $(BUILD)/bench
+
+$(BENCH)/floor.bpf.o: tools/bench/floor.bpf.c
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror \
+		-Ivmlinux/$(ARCH) -c -o $@ $<
+
+$(BENCH)/floor.skel.h: $(BENCH)/floor.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name floor_bpf > $@
+
+$(BUILD)/tools/bench/floor.o: $(BENCH)/floor.skel.h
+$(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) $(BASE))
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BENCH)/pair: tools/bench/pair.c
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -fomit-frame-pointer -o $@ $< -lpthread
+
+.PHONY: bench
+bench: $(BIN) $(BENCH)/floor $(BENCH)/pair ## what tracing costs, in ratios (as root)
+	$(Q)BUILD=$(BUILD) $(PYTHON) tools/bench/bench.py $(BENCH_FLAGS)
+
 # ---- install ----
 
 BINDIR := $(DESTDIR)$(PREFIX)/bin

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* floor -p PID: attaches empty programs to the probes that memtracebpf takes, until SIGINT. */
+#include <bpf/libbpf.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/floor.skel.h"
+#include "probe/attach.h"
+#include "target/target.h"
+
+/* include/uapi/linux/bpf.h of 6.6 and 6.13 */
+#define ATTACH_UPROBE_MULTI 48
+#define ATTACH_UPROBE_SESSION 57
+
+static int attach(pid_t pid, const struct probe_programs *programs)
+{
+	struct target_maps maps;
+	struct probe_links *links;
+	int n = 0;
+
+	if (target_maps__read(pid, &maps))
+		return -1;
+	for (size_t i = 0; i < maps.count; i++) {
+		struct probes probes;
+		char path[32];
+		int fd;
+
+		if (!maps.items[i].executable || !maps.items[i].inode)
+			continue;
+		fd = target__open_mapping(pid, &maps.items[i]);
+		if (fd < 0 || probes__find(fd, &probes) || !probes.count || !probes.followed)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (!probe__attach(programs, path, maps.items[i].path, pid, &probes, &links))
+			n++;
+	}
+	return n ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct floor_bpf *skel = floor_bpf__open();
+	struct probe_programs programs = { -1, -1, -1, -1 };
+	sigset_t set;
+	int sig;
+
+	if (argc < 3 || !skel)
+		return 1;
+	bpf_program__set_autoload(skel->progs.empty_session, true);
+	bpf_program__set_autoload(skel->progs.empty_entry, true);
+	bpf_program__set_expected_attach_type(skel->progs.empty_session, ATTACH_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(skel->progs.empty_entry, ATTACH_UPROBE_MULTI);
+	if (floor_bpf__load(skel))
+		return 1;
+	programs.session_fd = bpf_program__fd(skel->progs.empty_session);
+	programs.multi_fd = bpf_program__fd(skel->progs.empty_entry);
+	if (attach(atoi(argv[2]), &programs))
+		return 1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fprintf(stderr, "tracing nothing\n");
+	return sigwait(&set, &sig);
+}
