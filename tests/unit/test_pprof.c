@@ -351,11 +351,16 @@ static void test_hostile_messages(void **state)
 		CASE(-EINVAL, TYPES "\x12\x04\x08\x01\x10\x05"), /* no such location */
 		CASE(0, TYPES "\x12\x04\x08\x01\x10\x05\x22\x02\x08\x01"),
 		CASE(-EINVAL, TYPES "\x22\x02\x08\x01\x22\x02\x08\x01"), /* twice */
+		/* an id of 2^63, and a sample with it */
+		CASE(0, TYPES "\x12\x0d\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x10\x05"
+		     "\x22\x0b\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),
 		CASE(-EINVAL, TYPES "\x22\x02\x08\x00"), /* id 0 */
 		CASE(-EINVAL, TYPES "\x22\x04\x08\x01\x10\x01"), /* no such mapping */
 		CASE(-EINVAL, TYPES "\x22\x06\x08\x01\x22\x02\x08\x01"), /* no such function */
 		CASE(-EINVAL, TYPES "\x2a\x04\x08\x01\x10\x7f"), /* no such string */
 		CASE(-EINVAL, TYPES "\x68\x63"), /* a comment that is no string */
+		/* a comment of somebody else's, which only looks like one of ours */
+		CASE(0, TYPES "\x32\x07size=99\x68\x03\x12\x02\x10\x05"),
 		CASE(-EINVAL, "\x32\0\x32\x03" "cpu\x0a\x02\x08\x01"), /* not about memory */
 	};
 
