@@ -32,7 +32,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	if (!old)
 		return;
 	if (bpf_map_pop_elem(&free_processes, &fresh)) {
-		count_lost(LOST_EVENTS);
+		count_lost(LOST_PROGRAMS);
 		bpf_map_delete_elem(&process_of, &tgid);
 		return;
 	}
@@ -46,7 +46,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	to->unplaced_size = to->unplaced_count = 0;
 	to->hold = from->hold ? HOLD_AT_LIBRARIES : HOLD_NEVER;
 	to->link_state = 0;
-	to->program_file = 0;
+	to->program_file = to->unloading = 0;
 	to->cleanup_start = to->cleanup_end = 0;
 	to->changes_read = 0;
 	to->changes = 1;
@@ -73,8 +73,12 @@ static __always_inline void libraries_change(void)
 		bpf_probe_read_user(&state, sizeof(state), (void *)process->link_state);
 	if (state == RT_ADD)
 		return;
-	if (process->changes == process->changes_read || state == RT_DELETE)
-		process->changing = state == RT_DELETE ? CHANGING_LESS : CHANGING_MORE;
+	/* The second call for an unmapping comes after it: what was read in between may be old. */
+	if (state == RT_DELETE || process->unloading)
+		process->changing = CHANGING_LESS;
+	else if (process->changes == process->changes_read)
+		process->changing = CHANGING_MORE;
+	process->unloading = state == RT_DELETE;
 	__sync_fetch_and_add(&process->changes, 1);
 	send_event(EVENT_MAPPED, tgid, index);
 	if (process->hold == HOLD_AT_LIBRARIES) {

@@ -43,7 +43,7 @@ struct {
 /* Where a thread's stack led that began with these registers and left this trail. */
 struct stack_memo {
 	__u64 pc, sp, bp, bx;
-	__u32 space;
+	__u32 version;		/* struct space's */
 	__u32 site;		/* 0: nothing is remembered */
 	__u32 size_class;
 	__u32 ntrail;

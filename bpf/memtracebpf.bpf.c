@@ -69,7 +69,7 @@ int allocation_return(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Beside the sessions: free has no return that matters, and its probe may lie behind a push. */
+/* Beside the sessions: free has no return that matters. */
 SEC("?uprobe/free")
 int free_entry(struct pt_regs *ctx)
 {

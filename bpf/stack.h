@@ -22,6 +22,7 @@ static __always_inline void begin_walk(struct walker *walker, const struct proce
 	w->bx = ctx->bx;
 	w->space = process->space;
 	w->epoch = space ? space->epoch : 0;
+	w->version = space ? space->version : 0;
 	w->limit = nframe_limit;
 	if (process->changes != process->changes_read)
 		w->changing = process->changing;
@@ -174,7 +175,7 @@ static __always_inline __u32 recall_site(struct walker *walker, struct thread *t
 
 	w->trail = ((w->pc >> 2) ^ (w->sp >> 4) ^ w->size_class) & (MAX_TRAILS - 1);
 	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
-	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->space != w->space ||
+	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->version != w->version ||
 	    memo->size_class != w->size_class ||
 	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx) ||
 	    w->changing)
@@ -189,7 +190,7 @@ static __always_inline __u32 place(struct walker *walker, struct thread *thread)
 	struct walk *w = &walker->walk;
 	struct stack_memo *memo;
 	struct stack_memo now = {
-		.pc = w->pc, .sp = w->sp, .bp = w->bp, .bx = w->bx, .space = w->space,
+		.pc = w->pc, .sp = w->sp, .bp = w->bp, .bx = w->bx, .version = w->version,
 		.size_class = w->size_class,
 	};
 	__u32 site = recall_site(walker, thread);

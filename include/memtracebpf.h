@@ -76,7 +76,7 @@ struct mapping {
 struct space {
 	__u32 first, count;	/* into mappings */
 	__u32 epoch;		/* grows when code is unmapped: from then on an address may mean another place */
-	__u32 pad;
+	__u32 version;		/* no two spaces ever have the same */
 };
 
 /* Why a walk ended. Every value but STOP_BOTTOM and STOP_LIMIT_ASKED is a loss and is counted. */
@@ -116,6 +116,7 @@ enum lost_reason {
 	LOST_FREES_UNMATCHED,	/* frees of blocks that are not in the books (older than tracing) */
 	LOST_FREES_MISSED,	/* blocks that appeared where one was still alive */
 	LOST_EVENTS,		/* events for user space dropped: the ring buffer was full */
+	LOST_PROGRAMS,		/* programs not followed after exec: too many before them */
 	LOST_MAX,
 };
 
@@ -136,7 +137,7 @@ struct process {
 	/* The allocator's code that frees what it cached for a thread which ends; 0: not known. */
 	__u64 cleanup_start, cleanup_end;
 	__u32 program_file;	/* the executable's index into files */
-	__u32 pad;
+	__u32 unloading;	/* the dynamic linker has begun to unmap libraries */
 } __attribute__((aligned(64)));	/* no line of the cache for two processes */
 
 /* Whether to stop the process until user space has seen its new code: only what we started. */

@@ -196,6 +196,6 @@ int tables__forget_blocks(struct tables *tables, uint32_t process)
 		err = for_each_block(forget.fd, forget_block, &forget);
 	}
 	if (!err)
-		memset(&tables->processes[process], 0, sizeof(struct process));
+		tables__drop_process(tables, process);
 	return err;
 }

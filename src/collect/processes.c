@@ -18,6 +18,7 @@ struct spaces {
 	struct tables *tables;
 	uint32_t next_space;	/* numbers and room are reused late, for walks that are under way */
 	uint32_t next_mapping;
+	uint32_t version;
 };
 
 struct spaces *spaces__new(struct tables *tables)
@@ -118,6 +119,7 @@ static int publish(struct traced *traced, struct traced *const *all, size_t nall
 		.first = first,
 		.count = epoch->count,
 		.epoch = traced->nepochs - 1,
+		.version = ++spaces->version,
 	};
 	__atomic_store_n(&tables->processes[traced->index].space, space, __ATOMIC_RELEASE);
 	traced->space = space;
@@ -215,24 +217,36 @@ static bool equal(const struct epoch *a, const struct epoch *b)
 	return true;
 }
 
+static void discard_epoch(struct epoch *epoch, struct modules *modules)
+{
+	release_modules(epoch, modules);
+	free(epoch->mappings);
+}
+
 /* Makes `new` the current epoch: in place of the last, or after it when code has gone. */
 static int advance(struct traced *traced, struct epoch *new, struct modules *modules)
 {
 	struct epoch *current = current_epoch(traced);
-	struct epoch *epochs;
+	bool kept = current && all_kept(current, new);
+	struct epoch *epochs = traced->epochs;
 
+	if (!kept) {
+		epochs = reallocarray(epochs, traced->nepochs + 1, sizeof(*epochs));
+		if (!epochs) {
+			discard_epoch(new, modules);
+			return -ENOMEM;
+		}
+		traced->epochs = epochs;
+		current = current_epoch(traced);
+	}
 	if (current)
 		release_modules(current, modules);
-	if (current && all_kept(current, new)) {
+	if (kept) {
 		free(current->mappings);
 		*current = *new;
-		return 0;
+	} else {
+		epochs[traced->nepochs++] = *new;
 	}
-	epochs = reallocarray(traced->epochs, traced->nepochs + 1, sizeof(*epochs));
-	if (!epochs)
-		return -ENOMEM;
-	traced->epochs = epochs;
-	epochs[traced->nepochs++] = *new;
 	return 0;
 }
 
@@ -374,8 +388,7 @@ int traced__sync(struct traced *traced, struct traced *const *all, size_t nall,
 	if (err)
 		return err;
 	if (traced->nepochs && equal(current_epoch(traced), &new)) {
-		release_modules(&new, modules);
-		free(new.mappings);
+		discard_epoch(&new, modules);
 	} else {
 		err = advance(traced, &new, modules);
 		if (!err)

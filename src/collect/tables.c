@@ -344,6 +344,17 @@ static int remove_block_levels(struct tables *tables)
 	return 0;
 }
 
+void tables__drop_process(struct tables *tables, uint32_t process)
+{
+	struct process *old = &tables->processes[process], *sum = &tables->processes[0];
+
+	if (tables->skeleton->rodata->keep_sum) {
+		__atomic_fetch_sub(&sum->size, old->size, __ATOMIC_ACQ_REL);
+		__atomic_fetch_sub(&sum->count, old->count, __ATOMIC_ACQ_REL);
+	}
+	memset(old, 0, sizeof(*old));
+}
+
 static void clear_process(struct process *process)
 {
 	process->size = process->count = process->peak_size = process->peak_epoch = 0;

@@ -63,8 +63,10 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 
 /* The pid's books from now on: an index into processes, zeroed, or -errno. */
 int tables__add_process(struct tables *tables, uint32_t pid);
-/* Takes the blocks of books that nobody reads any more out of the tables. */
+/* Takes books that nobody adds to any more out of the tables, blocks and totals. */
 int tables__forget_blocks(struct tables *tables, uint32_t process);
+/* The totals alone. */
+void tables__drop_process(struct tables *tables, uint32_t process);
 
 /* Forgets everything, as if counting had just begun; the processes and their code stay known. */
 int tables__clear(struct tables *tables);

@@ -77,7 +77,7 @@ static const char *explain(int err)
 	case EOPNOTSUPP:
 		return "the kernel cannot put a probe on that instruction";
 	case EINVAL:
-		return "the kernel finds it invalid; it must be Linux 5.15 or newer";
+		return "the kernel finds it invalid; it must be Linux 5.17 or newer";
 	default:
 		return strerror(-err);
 	}

@@ -51,6 +51,36 @@ static int add_bottom(const struct image_bytes *code, uint64_t start, struct pie
 }
 
 /*
+ * Where glibc's dynamic linker begins (sysdeps/x86_64/dl-machine.h, RTLD_START), and from where it
+ * calls what libraries want to have called before main: mov %rsp,%rdi; call _dl_start; ...; the
+ * program is entered by jmp *%r12.
+ */
+static int add_linker_start(const struct image_bytes *code, uint64_t start, struct pieces *pieces)
+{
+	struct piece piece = { .start = start, .rule = { .cfa = CFA_BOTTOM } };
+	ZydisDecoder decoder;
+	ZydisDecodedInstruction instruction;
+	uint64_t at = start - code->address;
+
+	if (!starts_with(code, at, "\x48\x89\xe7\xe8", 4))
+		return 0;
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (int i = 0; i < MAX_STRAIGHT; i++) {
+		bool last = starts_with(code, at, "\x41\xff\xe4", 3);
+
+		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code->data + at,
+							      code->size - at, &instruction)))
+			return 0;
+		at += instruction.length;
+		piece.end = code->address + at;
+		if (last)
+			return pieces__overlap(pieces, piece.start, piece.end) ?
+				       0 : pieces__add(pieces, &piece);
+	}
+	return 0;
+}
+
+/*
  * musl and Go describe no frame for the code that their signal handlers return to; every unwinder
  * knows it by its bytes (libgcc's md-unwind-support.h, gdb's amd64-linux-tdep.c):
  * mov $15 (rt_sigreturn), %rax or %eax; syscall.
@@ -157,6 +187,8 @@ int decode__uncovered(const struct image *image, struct pieces *pieces)
 
 	if (!err && entry)
 		err = add_bottom(entry, image->entry, pieces, functions);
+	if (!err && entry)
+		err = add_linker_start(entry, image->entry, pieces);
 	for (uint32_t i = 0; i < image->ncode && !err; i++)
 		err = search_gaps(&image->code[i], pieces, functions);
 	pieces__settle(pieces);

@@ -78,15 +78,6 @@ struct task_struct {
 	struct uprobe_task *utask;
 };
 
-struct file;
-
-struct vm_area_struct {
-	unsigned long vm_start;
-	unsigned long vm_end;
-	unsigned long vm_flags;
-	struct file *vm_file;
-};
-
 #pragma clang attribute pop
 
 #endif
