@@ -14,7 +14,10 @@
 #include "base/privilege.h"
 #include "cli/cli.h"
 #include "collect/collect.h"
+#include "commands/commands.h"
+#include "report/block.h"
 #include "report/report.h"
+#include "snapshot/pprof.h"
 #include "target/launch.h"
 #include "target/target.h"
 
@@ -26,8 +29,11 @@ struct session {
 	struct launch launch;
 	struct snapshot *last;	/* of the previous report */
 	uint64_t nreports;
-	int signals;		/* signalfd of SIGINT and SIGTERM */
+	unsigned int nsnapshots; /* written for SIGUSR1 */
+	int signals;		/* signalfd of the signals below */
 };
+
+static const int signals[] = { SIGINT, SIGTERM, SIGUSR1, SIGUSR2 };
 
 static uint64_t now_ns(void)
 {
@@ -45,13 +51,15 @@ static int open_session(struct session *session)
 		.max_stacks = options->max_stacks,
 		.nframe = options->nframe,
 		.min_age_ns = options->min_age_ns,
+		.ages = options->report.detail || options->format == FORMAT_JSON || options->output,
+		.usable = options->format == FORMAT_TREE || options->output,
 		.nprocesses = options->npids,
 	};
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);	/* a reader that has gone is an error of the stream */
 	session->signals = signalfd(-1, &set, SFD_CLOEXEC);
@@ -69,7 +77,6 @@ static void close_session(struct session *session)
 	symbolizer__free(session->symbolizer);
 	snapshot__free(session->last);
 	names__free(session->names);
-	cli__free(&session->options);
 	if (session->signals > 0)
 		close(session->signals);
 }
@@ -114,26 +121,123 @@ static int start(struct session *session)
 	return 0;
 }
 
-static int report(struct session *session)
+/* The books as a snapshot with names. */
+static int take_snapshot(struct session *session, struct snapshot **snapshot)
 {
-	const struct report_opts *opts = &session->options.report;
-	struct snapshot *snapshot;
-	int err = collector__snapshot(session->collector, &snapshot);
+	int err = collector__snapshot(session->collector, snapshot);
 
 	if (!err)
 		err = symbolizer__name_all(session->symbolizer, session->names);
-	if (err) {
+	if (err)
 		log__error("cannot read the books: %s", strerror(-err));
+	return err;
+}
+
+static int report_books(struct session *session)
+{
+	const struct options *options = &session->options;
+	struct snapshot *snapshot = NULL;
+	int err = take_snapshot(session, &snapshot);
+
+	if (err)
 		return err;
-	}
-	if (session->options.format == FORMAT_JSON)
-		err = report__json(stdout, snapshot, session->last, opts);
-	else
-		err = report__text(stdout, snapshot, session->last, opts);
+	err = report__print(stdout, options->format, snapshot, session->last, &options->report);
 	snapshot__free(session->last);
 	session->last = snapshot;
-	session->nreports++;
+	if (options->reset_peak)
+		collector__reset_peak(session->collector);
 	return err;
+}
+
+static int report_block(struct session *session)
+{
+	const struct options *options = &session->options;
+	struct collected_block found;
+	struct report_block block;
+	char comm[16];
+	int err = collector__find_block(session->collector, options->block, &found);
+
+	if (err == -ENOENT) {
+		log__error("no block at 0x%llx is in the books: it was allocated before tracing "
+			   "began, or freed", (unsigned long long)options->block);
+		return err;
+	}
+	if (!err)
+		err = symbolizer__name_all(session->symbolizer, session->names);
+	if (err) {
+		log__error("cannot look for the block: %s", strerror(-err));
+		return err;
+	}
+	target__comm(found.pid, comm);
+	block = (struct report_block){
+		.pid = found.pid,
+		.comm = comm,
+		.address = found.address,
+		.size = found.size,
+		.age_ns = found.age_ns,
+		.stack = found.stack,
+	};
+	return report__block(stdout, options->format, session->names, &block, &options->report);
+}
+
+static int report(struct session *session)
+{
+	bool of_block = session->options.block;
+	int err = of_block ? report_block(session) : report_books(session);
+
+	session->nreports++;
+	if (err && err != -EPIPE && err != -ENOENT)
+		log__error("cannot write the report: %s", strerror(-err));
+	return err;
+}
+
+/* "before.pb.gz" -> "before.1.pb.gz" */
+static void numbered_name(const char *name, unsigned int number, char *out, size_t size)
+{
+	const char *base = strrchr(name, '/'), *dot = strchr(base ? base : name, '.');
+	int stem = dot ? (int)(dot - name) : (int)strlen(name);
+
+	snprintf(out, size, "%.*s.%u%s", stem, name, number, dot ? dot : "");
+}
+
+/* SIGUSR1: one more file. That it cannot be written does not end the tracing. */
+static void write_numbered(struct session *session)
+{
+	const char *name = session->options.output;
+	struct snapshot *snapshot = NULL;
+	char path[4096];
+
+	numbered_name(name ? name : "memtracebpf.pb.gz", ++session->nsnapshots, path, sizeof(path));
+	if (!take_snapshot(session, &snapshot) && !pprof__write(snapshot, path))
+		log__info("wrote %s", path);
+	snapshot__free(snapshot);
+}
+
+/* SIGUSR2: tracemalloc's clear_traces(). */
+static void clear(struct session *session)
+{
+	int err = collector__clear(session->collector);
+
+	if (err)
+		log__error("cannot clear the books: %s", strerror(-err));
+	snapshot__free(session->last);
+	session->last = NULL;
+}
+
+/* False: it is a signal to end. */
+static bool handle_signal(struct session *session)
+{
+	struct signalfd_siginfo info;
+
+	if (read(session->signals, &info, sizeof(info)) != sizeof(info))
+		return true;
+	if (info.ssi_signo == SIGUSR1)
+		write_numbered(session);
+	else if (info.ssi_signo == SIGUSR2)
+		clear(session);
+	else
+		return false;
+	return true;
 }
 
 /* Waits until `deadline_ns`; true: it is time to end, for a signal, the targets' end or because
@@ -158,8 +262,9 @@ static bool wait_until(struct session *session, uint64_t deadline_ns)
 			return true;
 		if (fds[0].revents)
 			collector__handle_events(session->collector);
-		if (fds[1].revents || fds[2].revents & (POLLERR | POLLHUP) ||
-		    collector__ended(session->collector))
+		if (fds[1].revents && !handle_signal(session))
+			return true;
+		if (fds[2].revents & (POLLERR | POLLHUP) || collector__ended(session->collector))
 			return true;
 	}
 }
@@ -176,6 +281,13 @@ static int run(struct session *session)
 		last = wait_until(session, next < end ? next : end) || next >= end;
 		last = last || (options->count && session->nreports + 1 >= options->count);
 		err = report(session);
+		if (options->block && err == -ENOENT && !last)
+			err = 0;	/* it may come yet */
+	}
+	if (!err && options->output && session->last) {
+		err = pprof__write(session->last, options->output);
+		if (!err)
+			log__info("wrote %s", options->output);
 	}
 	return err;
 }
@@ -193,26 +305,34 @@ static int check_targets(const struct options *options)
 	return privilege__check();
 }
 
+static int trace(struct session *session)
+{
+	int err = check_targets(&session->options);
+
+	if (!err)
+		err = open_session(session);
+	if (!err)
+		err = add_targets(session);
+	if (!err)
+		err = start(session);
+	if (!err)
+		err = run(session);
+	close_session(session);
+	return err == -EPIPE ? 0 : err;		/* the reader has seen enough */
+}
+
 int main(int argc, char **argv)
 {
 	struct session session = {};
 	enum cli_result parsed = cli__parse(argc, argv, &session.options);
 	int err = 0;
 
-	if (parsed == CLI_RUN) {
-		log__set_verbose(session.options.verbose);
-		err = check_targets(&session.options);
-		if (!err)
-			err = open_session(&session);
-		if (!err)
-			err = add_targets(&session);
-		if (!err)
-			err = start(&session);
-		if (!err)
-			err = run(&session);
-	}
-	close_session(&session);
+	log__set_verbose(session.options.verbose);
+	if (parsed == CLI_RUN)
+		err = session.options.mode == COMMAND_TRACE ? trace(&session) :
+							      commands__run(&session.options);
+	cli__free(&session.options);
 	if (parsed == CLI_USAGE)
 		return CLI_EXIT_USAGE;
-	return err && err != -EPIPE ? EXIT_FAILURE : EXIT_SUCCESS;
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
