@@ -230,7 +230,7 @@ static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
 	block.size = thread->size;
 	block.site = place(&walker, thread);
 	block.time = bpf_jiffies64();
-	if (keep_slack)
+	if (keep_slack && process->chunk_heads)
 		block.slack = slack_of(address, block.size);
 	key.address = address;
 	key.process = thread->process;

@@ -46,7 +46,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	to->unplaced_size = to->unplaced_count = 0;
 	to->hold = from->hold ? HOLD_AT_LIBRARIES : HOLD_NEVER;
 	to->link_state = 0;
-	to->program_file = to->unloading = 0;
+	to->program_file = to->unloading = to->chunk_heads = 0;
 	to->cleanup_start = to->cleanup_end = 0;
 	to->changes_read = 0;
 	to->changes = 1;

@@ -138,6 +138,8 @@ struct process {
 	__u64 cleanup_start, cleanup_end;
 	__u32 program_file;	/* the executable's index into files */
 	__u32 unloading;	/* the dynamic linker has begun to unmap libraries */
+	__u32 chunk_heads;	/* glibc's: the word before a block tells what it takes */
+	__u32 pad;
 } __attribute__((aligned(64)));	/* no line of the cache for two processes */
 
 /* Whether to stop the process until user space has seen its new code: only what we started. */

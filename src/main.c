@@ -121,11 +121,27 @@ static int start(struct session *session)
 	return 0;
 }
 
+static uint64_t resident_memory(void)
+{
+	unsigned long long size, resident = 0;
+	FILE *statm = fopen("/proc/self/statm", "re");
+
+	if (statm && fscanf(statm, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	if (statm)
+		fclose(statm);
+	return resident * sysconf(_SC_PAGESIZE);
+}
+
 /* The books as a snapshot with names. */
 static int take_snapshot(struct session *session, struct snapshot **snapshot)
 {
 	int err = collector__snapshot(session->collector, snapshot);
 
+	if (!err) {
+		(*snapshot)->own_rss = resident_memory();
+		(*snapshot)->own_kernel = collector__memory(session->collector);
+	}
 	if (!err)
 		err = symbolizer__name_all(session->symbolizer, session->names);
 	if (err)
@@ -328,6 +344,7 @@ int main(int argc, char **argv)
 	int err = 0;
 
 	log__set_verbose(session.options.verbose);
+	session.options.report.own_memory = session.options.verbose;
 	if (parsed == CLI_RUN)
 		err = session.options.mode == COMMAND_TRACE ? trace(&session) :
 							      commands__run(&session.options);

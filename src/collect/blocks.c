@@ -103,7 +103,9 @@ static int set_clock(struct tables *tables, struct clock *clock)
 
 static uint64_t age_of(const struct clock *clock, const struct block *block)
 {
-	return (uint32_t)(clock->now - block->time) * clock->ns_per_jiffy;
+	int32_t jiffies = clock->now - block->time;
+
+	return jiffies > 0 ? jiffies * clock->ns_per_jiffy : 0;	/* it may be younger than now */
 }
 
 /* ---- what is asked of blocks ---- */

@@ -131,7 +131,7 @@ static void read_counters(const struct site *site, struct trace *trace)
 	trace->count = trace->alloc_count - count;
 	trace->temporary = site->temporary;
 	slack = __atomic_load_n(&site->alloc_slack, __ATOMIC_ACQUIRE) - slack;
-	trace->usable_size = slack ? trace->size + slack : 0;
+	trace->usable_size = trace->size + slack;
 	trace->size_class = site->size_class;
 }
 
@@ -166,6 +166,9 @@ static int add_site(struct books *books, struct traced *const *processes, uint32
 			return err;
 	}
 	read_peak(site, &books->tables->processes[site->process], &trace);
+	if (!books->tables->skeleton->rodata->keep_slack ||
+	    !books->tables->processes[site->process].chunk_heads)
+		trace.usable_size = 0;
 	trace.process = process;
 	trace.stack = books->stacks[id];
 	placed[process].size += trace.size;

@@ -317,12 +317,13 @@ static void set_link_state(const struct traced *traced, const struct code_mappin
 			mapping->start - address + module->linker.r_debug + R_STATE_OFFSET;
 }
 
-static void set_cleanup(const struct traced *traced, const struct code_mapping *mapping,
+static void set_allocator(const struct traced *traced, const struct code_mapping *mapping,
 			struct tables *tables)
 {
 	const struct probes *probes = &mapping->module->probes;
 	struct process *process = &tables->processes[traced->index];
 
+	process->chunk_heads = !strcmp(probes->allocator, "glibc");
 	if (!probes->cleanup_size || probes->cleanup < mapping->offset ||
 	    probes->cleanup - mapping->offset >= mapping->end - mapping->start)
 		return;
@@ -366,7 +367,7 @@ static int attach_new(struct traced *traced, struct tables *tables)
 		if (!attachment)
 			return -ENOMEM;
 		if (allocator)
-			set_cleanup(traced, &epoch->mappings[i], tables);
+			set_allocator(traced, &epoch->mappings[i], tables);
 		if (linker)
 			set_link_state(traced, &epoch->mappings[i], tables);
 		if (linker && !attachment->linker)

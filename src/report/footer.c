@@ -36,6 +36,15 @@ void write_lost(FILE *out, const struct snapshot *snapshot)
 	}
 }
 
+static void write_own_memory(FILE *out, const struct snapshot *snapshot)
+{
+	char rss[FORMAT_SIZE_MAX], kernel[FORMAT_SIZE_MAX];
+
+	fprintf(out, "Own memory: resident=%s, kernel tables=%s\n",
+		format_size(rss, snapshot->own_rss, false),
+		format_size(kernel, snapshot->own_kernel, false));
+}
+
 void write_footer(FILE *out, const struct snapshot *snapshot, const struct statistics *statistics,
 		  const struct report_opts *opts)
 {
@@ -47,4 +56,6 @@ void write_footer(FILE *out, const struct snapshot *snapshot, const struct stati
 			statistics->filtered_count);
 	write_total(out, snapshot);
 	write_lost(out, snapshot);
+	if (opts->own_memory && snapshot->own_rss)
+		write_own_memory(out, snapshot);
 }

@@ -127,6 +127,15 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 	fputs("}}", out);
 }
 
+static void write_own_memory(FILE *out, const struct snapshot *snapshot)
+{
+	if (snapshot->own_rss)
+		fprintf(out, ",\"own_memory\":{\"rss\":%" PRIu64 ",\"kernel\":%" PRIu64 "}",
+			snapshot->own_rss, snapshot->own_kernel);
+	else
+		fputs(",\"own_memory\":null", out);
+}
+
 static void write_head(FILE *out, const struct snapshot *snapshot, enum group_by group_by)
 {
 	fputs("{\"version\":1,", out);
@@ -169,6 +178,7 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	write_json_lost(out, snapshot);
 	fprintf(out, ",\"filtered\":{\"size\":%" PRIu64 ",\"count\":%" PRIu64 "}",
 		selection.statistics->filtered_size, selection.statistics->filtered_count);
+	write_own_memory(out, snapshot);
 	fputs(",\"note\":", out);
 	write_json_string(out, snapshot->note);
 	fputs("}\n", out);

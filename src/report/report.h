@@ -22,6 +22,7 @@ struct report_opts {
 	uint64_t min_size;	/* bytes: smaller groups go to the others */
 	unsigned int limit;	/* of text: frames shown of a traceback; 0: all */
 	bool most_recent_last;	/* of text: order of a traceback */
+	bool own_memory;	/* of text: what tracing took itself */
 	bool detail;		/* of text: peak, temporary blocks, age, sizes of each group */
 };
 

@@ -118,25 +118,35 @@ static int add_comment(struct reader *r, uint64_t number)
 	return 0;
 }
 
-/* The profile's own numbers; those of comments come one by one or packed. */
+/* A number, or several packed. */
+static int read_comment_numbers(struct reader *r, const struct wire_field *field)
+{
+	struct wire packed;
+	uint64_t number;
+	int err = 0;
+
+	if (!field->data)
+		return add_comment(r, field->value);
+	packed = (struct wire){ field->data, field->data + field->size };
+	while (!err && wire__varint(&packed, &number))
+		err = add_comment(r, number);
+	return err;
+}
+
+/* The profile's own numbers. */
 static int read_scalars(struct reader *r)
 {
 	struct wire wire = r->profile;
 	struct wire_field field;
-	uint64_t number;
 	int err = 0;
 
 	while (!err && wire__next(&wire, &field) > 0) {
-		struct wire packed = { field.data, field.data + field.size };
-
 		if (field.number == 9)
 			r->snapshot->time_ns = field.value;
 		else if (field.number == 10)
 			r->snapshot->elapsed_ns = field.value;
-		else if (field.number == 13 && !field.data)
-			err = add_comment(r, field.value);
-		while (field.number == 13 && field.data && !err && wire__varint(&packed, &number))
-			err = add_comment(r, number);
+		else if (field.number == 13)
+			err = read_comment_numbers(r, &field);
 	}
 	return err;
 }

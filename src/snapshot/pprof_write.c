@@ -211,6 +211,10 @@ static void writer__comments(struct writer *w)
 		if (s->frames_cut[i])
 			writer__comment(w, "frames_cut.%s=%" PRIu64, stop_reason__key(i),
 					s->frames_cut[i]);
+	if (s->own_rss)
+		writer__comment(w, "own_rss=%" PRIu64, s->own_rss);
+	if (s->own_kernel)
+		writer__comment(w, "own_kernel=%" PRIu64, s->own_kernel);
 	if (s->programs_skipped)
 		writer__comment(w, "programs_skipped=%" PRIu64, s->programs_skipped);
 	if (s->note)

@@ -119,6 +119,8 @@ struct snapshot {
 	uint64_t lost[LOST_MAX];
 	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
 	uint64_t programs_skipped;
+	/* What tracing took itself, in bytes: resident, and in the kernel's tables. 0: not known. */
+	uint64_t own_rss, own_kernel;
 	bool without_details;	/* from a file that does not tell peak_* and temporary of traces */
 	const char *note;	/* a sentence for the report ("another allocator ..."), or NULL */
 };
