@@ -220,15 +220,13 @@ static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
 {
 	struct block_key key = {};
 	struct block block = {};
-	struct walker walker = {};
 
 	if (!ctx || !thread || !process)
 		return 0;
-	walker.room = &thread->room;
-	begin_walk(&walker, process, ctx);
-	walker.walk.size_class = size_class(thread->size);
+	begin_walk(&thread->walk, process, ctx);
+	thread->walk.size_class = size_class(thread->size);
 	block.size = thread->size;
-	block.site = place(&walker, thread);
+	block.site = place(thread);
 	block.time = bpf_jiffies64();
 	if (keep_slack && process->chunk_heads)
 		block.slack = slack_of(address, block.size);

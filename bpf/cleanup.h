@@ -40,12 +40,11 @@ static __noinline int is_cleanup(struct pt_regs *ctx, struct thread *thread,
 				 struct process *process)
 {
 	struct cleanup_check check = {};
-	struct walker walker = {};
-	struct walk *w = &walker.walk;
+	struct walk *w = &thread->walk;
 
 	if (!ctx || !thread || !process)
 		return 0;
-	walker.room = &thread->room;
+	__builtin_memset(w, 0, sizeof(*w));
 	if (bpf_probe_read_user(&w->pc, sizeof(w->pc), (void *)PT_REGS_SP(ctx)))
 		return 0;
 	if (w->pc >= process->cleanup_start && w->pc < process->cleanup_end)
@@ -60,11 +59,12 @@ static __noinline int is_cleanup(struct pt_regs *ctx, struct thread *thread,
 	if (!check.file || process->program_file == check.file ||
 	    file_of(w, w->pc - 1) != check.file)
 		return 0;
-	walk_stack(&walker);
+	thread->memos[0].site = 0;	/* this walk's trail takes the place of its own */
+	walk_stack(w, &thread->room);
 	if (w->stop != STOP_BOTTOM)
 		return 0;
 	check.walk = w;
-	check.room = walker.room;
+	check.room = &thread->room;
 	bpf_loop(MAX_CLEANUP_FRAMES, cleanup_check_step, &check, 0);
 	return !check.foreign;
 }

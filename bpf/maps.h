@@ -67,6 +67,7 @@ struct thread {
 	__u32 old_known;
 	__u64 last_block;	/* address of the thread's last allocation */
 	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
+	struct walk walk;
 	struct walk_room room;
 };
 

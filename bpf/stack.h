@@ -8,12 +8,12 @@
 
 #define MAX_CHAIN 64	/* sites looked at under one head; at most one head a site, so far from it */
 
-static __always_inline void begin_walk(struct walker *walker, const struct process *process,
-					   struct pt_regs *ctx)
+static __always_inline void begin_walk(struct walk *w, const struct process *process,
+				       struct pt_regs *ctx)
 {
 	const struct space *space = space_at(process->space);
-	struct walk *w = &walker->walk;
 
+	__builtin_memset(w, 0, sizeof(*w));
 	/* At a return probe the kernel has put back the return address and popped it
 	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
 	w->pc = PT_REGS_IP(ctx);
@@ -168,9 +168,9 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room, __u32 process)
 }
 
 /* The site of a stack that this thread was at not long ago, without walking it; 0: not known. */
-static __always_inline __u32 recall_site(struct walker *walker, struct thread *thread)
+static __always_inline __u32 recall_site(struct thread *thread)
 {
-	struct walk *w = &walker->walk;
+	struct walk *w = &thread->walk;
 	struct stack_memo *memo;
 
 	w->trail = ((w->pc >> 2) ^ (w->sp >> 4) ^ w->size_class) & (MAX_TRAILS - 1);
@@ -181,32 +181,33 @@ static __always_inline __u32 recall_site(struct walker *walker, struct thread *t
 	    w->changing)
 		return 0;
 	w->origin = w->sp;
-	return trail_holds(w, walker->room, memo->ntrail) ? memo->site : 0;
+	return trail_holds(w, &thread->room, memo->ntrail) ? memo->site : 0;
 }
 
 /* The site of the stack that the walk begins with. */
-static __always_inline __u32 place(struct walker *walker, struct thread *thread)
+static __always_inline __u32 place(struct thread *thread)
 {
-	struct walk *w = &walker->walk;
+	struct walk *w = &thread->walk;
+	__u32 site = recall_site(thread);
 	struct stack_memo *memo;
-	struct stack_memo now = {
-		.pc = w->pc, .sp = w->sp, .bp = w->bp, .bx = w->bx, .version = w->version,
-		.size_class = w->size_class,
-	};
-	__u32 site = recall_site(walker, thread);
 
 	if (site)
 		return site;
 	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
 	memo->site = 0;
-	walk_stack(walker);
-	site = site_of(w, walker->room, thread->process);
+	memo->pc = w->pc;
+	memo->sp = w->sp;
+	memo->bp = w->bp;
+	memo->bx = w->bx;
+	memo->version = w->version;
+	memo->size_class = w->size_class;
+	walk_stack(w, &thread->room);
+	site = site_of(w, &thread->room, thread->process);
 	if (w->ntrail <= MAX_TRAIL && !w->changing) {
-		now.ntrail = w->ntrail;
-		now.bp_needed = w->bp_needed;
-		now.bx_needed = w->bx_needed;
-		now.site = site;
-		*memo = now;
+		memo->ntrail = w->ntrail;
+		memo->bp_needed = w->bp_needed;
+		memo->bx_needed = w->bx_needed;
+		memo->site = site;
 	}
 	return site;
 }

@@ -65,8 +65,9 @@ struct walk {
 #define FROM_BEGINNING ~0ULL
 #define FROM_TRAIL (~0ULL - 1)	/* it is in the trail already */
 
+/* Only this lies on the BPF stack, for repeat() to hand on. */
 struct walker {
-	struct walk walk;
+	struct walk *walk;
 	struct walk_room *room;
 };
 
@@ -453,7 +454,7 @@ static long walk_step(__u32 i, struct walker *walker)
 {
 	struct walk_room *room = walker->room;
 	const struct unwind_rule *rule;
-	struct walk *w = &walker->walk;
+	struct walk *w = walker->walk;
 	__u32 n = w->nframes;
 	__u64 word;
 	int index;
@@ -491,24 +492,25 @@ static long walk_step(__u32 i, struct walker *walker)
 }
 
 /*
- * Walks up from walk.pc, sp, bp, bx (with room, space, limit, exact, changing and trail set,
- * the rest zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
+ * Walks up from w->pc, sp, bp, bx (with space, limit, exact, changing and trail set, the rest
+ * zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
  * their number, why the walk ended, and a hash.
  */
-static __always_inline void walk_stack(struct walker *walker)
+static __always_inline void walk_stack(struct walk *w, struct walk_room *room)
 {
+	struct walker walker = { w, room };
 	__u32 i, n;
 
-	walker->walk.origin = walker->walk.sp;
-	walker->walk.bp_from = walker->walk.bx_from = FROM_BEGINNING;
-	walker->walk.ntrail = 0;
-	if (walker->walk.changing == CHANGING_LESS)
-		walker->walk.stop = STOP_MAPS_CHANGED;
+	w->origin = w->sp;
+	w->bp_from = w->bx_from = FROM_BEGINNING;
+	w->ntrail = 0;
+	if (w->changing == CHANGING_LESS)
+		w->stop = STOP_MAPS_CHANGED;
 	else
-		repeat(MAX_FRAMES + 1, walk_step, walker);
-	n = walker->walk.nframes;
+		repeat(MAX_FRAMES + 1, walk_step, &walker);
+	n = w->nframes;
 	for (i = n; i < n + FRAME_GROUP - 1 && i < MAX_PADDED_FRAMES; i++)	/* no memset in BPF */
-		*(volatile __u64 *)&walker->room->frames[i & (MAX_PADDED_FRAMES - 1)] = 0;
+		*(volatile __u64 *)&room->frames[i & (MAX_PADDED_FRAMES - 1)] = 0;
 }
 
 #endif

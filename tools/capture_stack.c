@@ -36,7 +36,7 @@ static void write_page(const struct host_page *page)
 
 static void write_truth(struct truth *truth)
 {
-	struct walk *walk = &truth->walker.walk;
+	struct walk *walk = &truth->walk;
 	uint32_t stop = walk->stop;	/* a search sets it anew */
 
 	printf("registers %llx %llx %llx %llx\n", truth->registers.rip, truth->registers.rsp,

@@ -204,7 +204,7 @@ static pid_t start(void (*scenario)(void), const char *const *command, pid_t *ti
 
 static bool next_is_exact(const struct truth *truth, uint32_t i)
 {
-	return i + 1 < truth->walker.walk.nframes &&
+	return i + 1 < truth->walk.nframes &&
 	       truth->room.frames[i + 1] >> FRAME_TAG_SHIFT == FRAME_EXACT;
 }
 
@@ -213,7 +213,7 @@ static void compare_walk(void (*scenario)(void), const char *const *command, enu
 			 bool whole)
 {
 	struct truth truth;
-	const struct walk *walk = &truth.walker.walk;
+	const struct walk *walk = &truth.walk;
 	pid_t pid, tid;
 	bool taken;
 
@@ -323,7 +323,7 @@ static void read_line(const char *line, struct truth *truth, unsigned int *stop)
 static void replay(const char *path)
 {
 	struct truth truth = { 0 };
-	const struct walk *walk = &truth.walker.walk;
+	const struct walk *walk = &truth.walk;
 	FILE *file = fopen(path, "re");
 	unsigned int stop = STOP_MAX;
 	char line[256];
@@ -333,7 +333,7 @@ static void replay(const char *path)
 	while (fgets(line, sizeof(line), file))
 		read_line(line, &truth, &stop);
 	fclose(file);
-	walk_from(&truth.walker, &truth.room, &truth.registers);
+	walk_from(&truth.walk, &truth.room, &truth.registers);
 	for (uint32_t i = 0; i < walk->nframes && i < truth.nframes; i++)
 		assert_int_equal(truth.room.frames[i] & FRAME_PC_MASK, truth.frames[i]);
 	assert_int_equal(walk->stop, stop);

@@ -18,19 +18,18 @@ struct truth {
 	uint64_t frames[TRUTH_MAX_FRAMES];
 	bool exact[TRUTH_MAX_FRAMES];
 	uint32_t nframes;
-	struct walker walker;
+	struct walk walk;
 	struct walk_room room;
 };
 
-static inline void walk_from(struct walker *walker, struct walk_room *room,
+static inline void walk_from(struct walk *walk, struct walk_room *room,
 			     const struct user_regs_struct *registers)
 {
-	*walker = (struct walker){
-		.walk = { .pc = registers->rip, .sp = registers->rsp, .bp = registers->rbp,
-			  .bx = registers->rbx, .space = 1, .limit = MAX_FRAMES, .exact = 1 },
-		.room = room,
+	*walk = (struct walk){
+		.pc = registers->rip, .sp = registers->rsp, .bp = registers->rbp,
+		.bx = registers->rbx, .space = 1, .limit = MAX_FRAMES, .exact = 1,
 	};
-	walk_stack(walker);
+	walk_stack(walk, room);
 }
 
 static int truth_frame(Dwfl_Frame *frame, void *arg)
@@ -42,7 +41,7 @@ static int truth_frame(Dwfl_Frame *frame, void *arg)
 	if (!truth->nframes) {
 		if (ptrace(PTRACE_GETREGS, truth->tid, NULL, &truth->registers))
 			return DWARF_CB_ABORT;
-		walk_from(&truth->walker, &truth->room, &truth->registers);
+		walk_from(&truth->walk, &truth->room, &truth->registers);
 	}
 	if (truth->nframes == TRUTH_MAX_FRAMES ||
 	    !dwfl_frame_pc(frame, &pc, &truth->exact[truth->nframes]))
