@@ -33,6 +33,21 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "allocation.h"
 #include "lifecycle.h"
 
+const volatile bool never = false;
+
+/*
+ * Since 6.13 programs of our type get stacks of their own, one a CPU (kernel/bpf/verifier.c,
+ * bpf_enable_priv_stack): right for kprobes, but a uprobe's thread may be preempted in its program,
+ * and the next one runs the same on the same stack. Seen as a kernel oops on 7.2, PREEMPT_LAZY.
+ * Programs with a tail call are left on the thread's stack; this one is never made, the verifier
+ * takes it out again.
+ */
+static __always_inline void keep_to_threads_stack(struct pt_regs *ctx)
+{
+	if (never)
+		bpf_tail_call(ctx, NULL, 0);
+}
+
 /*
  * One program for entry and return (6.13): returning 1 at the entry skips the return. Which of the
  * two it is, is read off the registers: at the entry they stand at the probe. The kernel's
@@ -43,6 +58,7 @@ int allocation_session(struct pt_regs *ctx)
 {
 	enum entry_point entry = bpf_get_attach_cookie(ctx);
 
+	keep_to_threads_stack(ctx);
 	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
 		return !call_begins(ctx, entry);
 	call_returns(ctx, entry);
@@ -55,6 +71,7 @@ int allocation_entry(struct pt_regs *ctx)
 {
 	enum entry_point entry = bpf_get_attach_cookie(ctx);
 
+	keep_to_threads_stack(ctx);
 	if (entry == ENTRY_FREE)
 		block_ends(ctx);
 	else
@@ -65,6 +82,7 @@ int allocation_entry(struct pt_regs *ctx)
 SEC("?uretprobe/return")
 int allocation_return(struct pt_regs *ctx)
 {
+	keep_to_threads_stack(ctx);
 	call_returns(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
@@ -73,6 +91,7 @@ int allocation_return(struct pt_regs *ctx)
 SEC("?uprobe/free")
 int free_entry(struct pt_regs *ctx)
 {
+	keep_to_threads_stack(ctx);
 	block_ends(ctx);
 	return 0;
 }
@@ -87,6 +106,7 @@ int BPF_PROG(process_exec, struct task_struct *task)
 SEC("uprobe/libraries")
 int libraries_changed(struct pt_regs *ctx)
 {
+	keep_to_threads_stack(ctx);
 	libraries_change();
 	return 0;
 }
