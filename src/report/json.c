@@ -11,11 +11,14 @@
 static void write_time(FILE *out, int64_t time_ns)
 {
 	time_t seconds = time_ns / 1000000000;
-	char text[32] = "";
+	char text[32];
 	struct tm tm;
 
-	if (gmtime_r(&seconds, &tm))
-		strftime(text, sizeof(text), "%FT%T", &tm);
+	if (time_ns <= 0 || !gmtime_r(&seconds, &tm)) { /* a file that does not say */
+		fputs("\"time\":null", out);
+		return;
+	}
+	strftime(text, sizeof(text), "%FT%T", &tm);
 	fprintf(out, "\"time\":\"%s.%03dZ\"", text, (int)(time_ns % 1000000000 / 1000000));
 }
 

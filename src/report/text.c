@@ -27,7 +27,7 @@ static void text__title(struct text *text)
 	char clock[16] = "--:--:--";
 	struct tm tm;
 
-	if (localtime_r(&seconds, &tm))
+	if (snapshot->time_ns > 0 && localtime_r(&seconds, &tm))
 		strftime(clock, sizeof(clock), "%T", &tm);
 	fprintf(text->out, "[ %s · ", clock);
 	for (size_t i = 0; i < snapshot->nprocesses && i < TITLE_PROCESSES; i++) {

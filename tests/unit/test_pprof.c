@@ -99,6 +99,8 @@ static struct snapshot *full_snapshot(struct names *names)
 	for (int i = 0; i < STOP_MAX; i++)
 		s->frames_cut[i] = i * 5;
 	s->programs_skipped = 6;
+	s->own_rss = 7;
+	s->own_kernel = 8;
 	s->note = names__string(names, "lost.thread=3\nanother allocator");
 	return s;
 }
@@ -170,6 +172,8 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_int_equal(x->peak_size, y->peak_size);
 	assert_memory_equal(x->lost, y->lost, sizeof(x->lost));
 	assert_memory_equal(x->frames_cut, y->frames_cut, sizeof(x->frames_cut));
+	assert_int_equal(x->own_rss, y->own_rss);
+	assert_int_equal(x->own_kernel, y->own_kernel);
 	assert_int_equal(x->without_details, y->without_details);
 	assert_int_equal(x->programs_skipped, y->programs_skipped);
 	assert_same_string(x->note, y->note);

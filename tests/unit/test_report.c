@@ -617,10 +617,13 @@ static void test_json(void **state)
 	b->now->frames_cut[STOP_NO_ROWS] = 2;
 	b->now->frames_cut[STOP_REGISTER] = 3;
 	b->now->programs_skipped = 9;
+	b->now->own_rss = 5000000;
+	b->now->own_kernel = 7000;
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
 		"assert \" \".join(o) == \"version time elapsed_ms pids group_by traced statistics\"\\\n"
-		"    \" other lost filtered note\"\n"
+		"    \" other lost filtered own_memory note\"\n"
+		"assert o[\"own_memory\"] == dict(rss=5000000, kernel=7000)\n"
 		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
 		"assert o[\"elapsed_ms\"] == 10000 and o[\"pids\"] == [4711]\n"
 		"assert o[\"group_by\"] == \"line\" and o[\"note\"] is None\n"
@@ -676,7 +679,8 @@ static void test_empty(void **state)
 	struct snapshot *s = snapshot__new(names);
 	char *text = print(report__json, s, NULL, (struct report_opts){});
 
-	check_json(text, "assert o[\"statistics\"] == [] and o[\"pids\"] == []\n");
+	check_json(text, "assert o[\"statistics\"] == [] and o[\"pids\"] == []\n"
+			 "assert o[\"time\"] is None\n");
 	free(text);
 	text = print(report__text, s, NULL, (struct report_opts){});
 	assert_non_null(strstr(text, "Total: size=0 B, count=0, peak=0 B\n"));
