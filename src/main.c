@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +44,17 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* Every mapped file stays open, so that it has names when it is gone. */
+static void allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int open_session(struct session *session)
 {
 	const struct options *options = &session->options;
@@ -62,6 +74,7 @@ static int open_session(struct session *session)
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);	/* a reader that has gone is an error of the stream */
+	allow_many_files();
 	session->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	session->names = names__new();
 	session->symbolizer = symbolizer__new();
@@ -207,26 +220,20 @@ static int report(struct session *session)
 	return err;
 }
 
-/* "before.pb.gz" -> "before.1.pb.gz" */
-static void numbered_name(const char *name, unsigned int number, char *out, size_t size)
-{
-	const char *base = strrchr(name, '/'), *dot = strchr(base ? base : name, '.');
-	int stem = dot ? (int)(dot - name) : (int)strlen(name);
-
-	snprintf(out, size, "%.*s.%u%s", stem, name, number, dot ? dot : "");
-}
-
 /* SIGUSR1: one more file. That it cannot be written does not end the tracing. */
 static void write_numbered(struct session *session)
 {
-	const char *name = session->options.output;
+	const char *output = session->options.output;
+	char *path = pprof__numbered_path(output ? output : "memtracebpf.pb.gz",
+					  ++session->nsnapshots);
 	struct snapshot *snapshot = NULL;
-	char path[4096];
 
-	numbered_name(name ? name : "memtracebpf.pb.gz", ++session->nsnapshots, path, sizeof(path));
-	if (!take_snapshot(session, &snapshot) && !pprof__write(snapshot, path))
+	if (!path)
+		log__error("no memory for a snapshot");
+	else if (!take_snapshot(session, &snapshot) && !pprof__write(snapshot, path))
 		log__info("wrote %s", path);
 	snapshot__free(snapshot);
+	free(path);
 }
 
 /* SIGUSR2: tracemalloc's clear_traces(). */

@@ -50,7 +50,7 @@ run_system() {
 	local log status sum bad
 
 	log=$(mktemp)
-	BUILD=$build "${PYTHON:-/usr/bin/python3}" -m pytest -q -p no:cacheprovider tests/system |
+	BUILD=$build MEMTRACEBPF=$build/memtracebpf "${PYTHON:-/usr/bin/python3}" -m pytest -q -p no:cacheprovider tests/oracle tests/system |
 		tee "$log"
 	status=${PIPESTATUS[0]}
 	sum=$(tail -1 "$log")

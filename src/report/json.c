@@ -38,9 +38,11 @@ static void write_json_traceback(FILE *out, const struct statistic *item)
 {
 	fputs("\"traceback\":[", out);
 	for (uint32_t i = 0; i < item->nframes; i++) {
+		struct stat_frame frame = statistic__frame(item, i);
+
 		if (i)
 			putc(',', out);
-		write_frame(out, item->frames[i]);
+		write_frame(out, &frame);
 	}
 	putc(']', out);
 }

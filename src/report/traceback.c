@@ -62,8 +62,11 @@ void write_traceback(FILE *out, const struct statistic *item, const struct repor
 
 	if (whole && reversed)
 		write_stopped(out, item);
-	for (uint32_t i = 0; i < n; i++)
-		write_frame(out, item->frames[reversed ? n - 1 - i : i]);
+	for (uint32_t i = 0; i < n; i++) {
+		struct stat_frame frame = statistic__frame(item, reversed ? n - 1 - i : i);
+
+		write_frame(out, &frame);
+	}
 	if (whole && !reversed)
 		write_stopped(out, item);
 }

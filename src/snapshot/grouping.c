@@ -28,6 +28,7 @@ struct frame_entry {
 
 struct placed_frame {
 	const struct stat_frame *frame;
+	uint64_t offset; /* its own: frames are shared by what calls them equal */
 	bool wrapper, has_line;
 	uint8_t matches; /* enum filter_match */
 };
@@ -48,6 +49,7 @@ struct pass {
 		bool matched; /* matches is known */
 	} *stacks;
 	uintptr_t *key; /* of the group in question */
+	uint64_t *offsets; /* of the key's frames, in a traceback */
 	size_t key_room;
 	bool before;
 	uint8_t size_class; /* of the trace in question, where it is looked at by itself */
@@ -186,6 +188,7 @@ static int pass__place_frame(struct pass *pass, const struct names_location *loc
 	    pass__string(pass, &frame.module) || pass__string(pass, &build_id))
 		return -ENOMEM;
 	placed->wrapper = wrappers__match(&pass->grouping->wrappers, frame.function, frame.module);
+	placed->offset = frame.offset;
 	placed->has_line = frame.line;
 	placed->matches = filters__match_frame(pass->grouping->opts, frame.file, frame.line);
 	placed->frame = grouping__frame(pass->grouping, frame, build_id);
@@ -233,7 +236,24 @@ static struct group *group__new(const struct grouping *grouping, uint32_t nframe
 static void group__free(struct group *group)
 {
 	free(group->histogram);
+	free(group->offsets);
 	free(group);
+}
+
+/* A traceback's members have the same lines, but may call from several places of a line. */
+static int group__agree_offsets(struct group *group, const uint64_t *offsets)
+{
+	if (!group->offsets) {
+		group->offsets = calloc(group->nframes + 1, sizeof(*offsets));
+		if (!group->offsets)
+			return -ENOMEM;
+		memcpy(group->offsets, offsets, group->nframes * sizeof(*offsets));
+		return 0;
+	}
+	for (uint32_t i = 0; i < group->nframes; i++)
+		if (group->offsets[i] != offsets[i])
+			group->offsets[i] = 0;
+	return 0;
 }
 
 static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
@@ -254,6 +274,9 @@ static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
 			return -ENOMEM;
 		}
 	}
+	if (grouping->opts->group_by == GROUP_BY_TRACEBACK &&
+	    group__agree_offsets(group, pass->offsets))
+		return -ENOMEM;
 	if (group->histogram && !pass->before && pass->size_class < SIZE_CLASSES)
 		group->histogram[pass->size_class] += sum->count;
 	sum__add(pass->before ? &group->before : &group->now, sum);
@@ -269,18 +292,21 @@ static int pass__add_frame(struct pass *pass, const struct stat_frame *frame,
 }
 
 /* Appends the frame to the key of a traceback. */
-static int pass__push(struct pass *pass, uint32_t nframes, const struct stat_frame *frame)
+static int pass__push(struct pass *pass, uint32_t nframes, const struct placed_frame *placed)
 {
 	if (nframes + 2 > pass->key_room) {
 		size_t room = 2 * pass->key_room;
 		uintptr_t *key = reallocarray(pass->key, room, sizeof(*key));
+		uint64_t *offsets = reallocarray(pass->offsets, room, sizeof(*offsets));
 
-		if (!key)
+		pass->key = key ? key : pass->key;
+		pass->offsets = offsets ? offsets : pass->offsets;
+		if (!key || !offsets)
 			return -ENOMEM;
-		pass->key = key;
 		pass->key_room = room;
 	}
-	pass->key[1 + nframes] = (uintptr_t)frame;
+	pass->key[1 + nframes] = (uintptr_t)placed->frame;
+	pass->offsets[nframes] = placed->offset;
 	return 0;
 }
 
@@ -296,7 +322,7 @@ static int pass__add_traceback(struct pass *pass, const struct names_stack *stac
 		if (!location)
 			return -ENOMEM;
 		for (uint32_t j = 0; j < location->nframes; j++) {
-			err = pass__push(pass, nframes++, location->frames[j].frame);
+			err = pass__push(pass, nframes++, &location->frames[j]);
 			if (err)
 				return err;
 		}
@@ -480,13 +506,15 @@ int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bo
 	pass.locations = calloc(nlocations, sizeof(*pass.locations));
 	pass.stacks = calloc(names__nstacks(pass.names), sizeof(*pass.stacks));
 	pass.key = calloc(pass.key_room, sizeof(*pass.key));
-	if (pass.locations && pass.stacks && pass.key)
+	pass.offsets = calloc(pass.key_room, sizeof(*pass.offsets));
+	if (pass.locations && pass.stacks && pass.key && pass.offsets)
 		err = pass__run(&pass, snapshot);
 	for (uint32_t i = 0; pass.locations && i < nlocations; i++)
 		free(pass.locations[i].frames);
 	free(pass.locations);
 	free(pass.stacks);
 	free(pass.key);
+	free(pass.offsets);
 	return err;
 }
 

@@ -52,9 +52,20 @@ struct statistic {
 	uint64_t oldest_ns;		/* age of the oldest outstanding block; 0: not known */
 	const uint64_t *histogram;	/* outstanding blocks by size class; NULL: not asked for */
 	const struct stat_frame *const *frames;	/* one; traceback: all, most recent call first */
+	const uint64_t *offsets;	/* traceback: instead of the frames' own; see statistic__frame() */
 	uint32_t nframes;
 	uint8_t stop;			/* enum stop_reason; traceback only */
 };
+
+/* A frame of the statistic: where its members return to different places of a line, offset is 0. */
+static inline struct stat_frame statistic__frame(const struct statistic *item, uint32_t i)
+{
+	struct stat_frame frame = *item->frames[i];
+
+	if (item->offsets)
+		frame.offset = item->offsets[i];
+	return frame;
+}
 
 struct statistics {
 	struct statistic *items;	/* biggest first */
