@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import platform
-import re
 import shutil
 import signal
 import statistics
@@ -20,7 +19,8 @@ import sys
 import time
 
 BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
-PAIRS = 200_000
+PAIRS = 60_000
+RUNS = 10    # of them the fastest counts: what is slower was disturbed
 
 
 class Target:
@@ -29,6 +29,7 @@ class Target:
     def __init__(self, *command):
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()    # it is ready
 
     def once(self):
         self.process.stdin.write("\n")
@@ -75,8 +76,7 @@ def pair_cost(depth, threads, rounds):
             target = Target(BUILD / "bench" / "pair", depth, PAIRS, threads)
             command = ways(target.process.pid)[way]
             tracer = Tracer(*command) if command else None
-            target.once()    # the first run fills caches
-            costs.setdefault(way, []).append(min(target.once() for _ in range(3)))
+            costs.setdefault(way, []).append(min(target.once() for _ in range(RUNS)))
             if tracer:
                 tracer.end()
             target.end()
@@ -112,13 +112,14 @@ def attach_times(rounds):
     """Seconds from the start of memtracebpf to counting, and the kernel memory that it took."""
     targets = {"python3": ["/usr/bin/python3", "-c", "input()"]}
     if shutil.which("redis-server"):
-        targets["redis-server"] = ["redis-server", "--port", "0", "--save", ""]
+        targets["redis-server"] = ["redis-server", "--port", "0", "--save", "",
+                                   "--unixsocket", str(BUILD / "bench" / "redis.sock")]
     if shutil.which("clang"):
         targets["clang with libLLVM (100 MB of code)"] = ["clang", "-x", "c", "-", "-fsyntax-only"]
     rows = []
     for name, command in targets.items():
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        wait_for_libraries(process.pid)
+        wait_until_it_waits(process.pid)
         times = []
         for _ in range(rounds):
             tracer = Tracer(BUILD / "memtracebpf", "-p", process.pid)
@@ -132,12 +133,14 @@ def attach_times(rounds):
     return rows
 
 
-def wait_for_libraries(pid):
-    """Until the process waits for its input, it loads them."""
-    while True:
-        wchan = pathlib.Path(f"/proc/{pid}/wchan").read_text()
-        if re.search("pipe_read|ep_poll|epoll", wchan):
-            return
+def wait_until_it_waits(pid):
+    """Its libraries are loaded when it has slept for some looks in a row."""
+    asleep = 0
+    while asleep < 20:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
+        if state == "Z":
+            sys.exit(f"process {pid} ended at once")
+        asleep = asleep + 1 if state == "S" else 0
         time.sleep(0.01)
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pair DEPTH PAIRS THREADS: on every line of its input, each thread does PAIRS malloc/free pairs
+ * pair DEPTH PAIRS THREADS: says "ready"; on every line of its input, each thread does PAIRS malloc/free pairs
  * DEPTH calls below its start, and one line says how long a pair took. Built without frame
  * pointers.
  */
@@ -58,6 +58,8 @@ int main(int argc, char **argv)
 	/* From malloc's caller to _start: leaf, descend..., run, main and three of libc. */
 	depth = atoi(argv[1]);
 	pairs = atol(argv[2]);
+	puts("ready");
+	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		pthread_t threads[64];
 		double start = now_ns();
