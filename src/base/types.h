@@ -7,4 +7,7 @@
 
 #include "memtracebpf.h"
 
+/* A parameter that is there for those who have a use for it. */
+#define __unused __attribute__((unused))
+
 #endif

@@ -115,7 +115,7 @@ struct age_sums {
 	struct block_ages *ages;
 };
 
-static int add_age(const struct block_key *key, const struct block *block, void *context)
+static int add_age(const struct block_key *key __unused, const struct block *block, void *context)
 {
 	const struct age_sums *sums = context;
 	struct block_ages *ages = sums->ages;
@@ -178,7 +178,8 @@ struct forget {
 	uint32_t process;
 };
 
-static int forget_block(const struct block_key *key, const struct block *block, void *context)
+static int forget_block(const struct block_key *key, const struct block *block __unused,
+			void *context)
 {
 	const struct forget *forget = context;
 

@@ -254,7 +254,7 @@ static void follow_exec(struct collector *collector, struct traced *traced, uint
 		     traced->comm);
 }
 
-static int handle_event(void *context, void *data, size_t size)
+static int handle_event(void *context, void *data, size_t size __unused)
 {
 	struct collector *collector = context;
 	const struct event *event = data;

@@ -208,8 +208,9 @@ static int put_snapshot(struct pickler *p, const struct snapshot *snapshot)
 	return err;
 }
 
-int report__tracemalloc(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-			const struct report_opts *opts)
+int report__tracemalloc(FILE *out, const struct snapshot *snapshot,
+			const struct snapshot *old __unused,
+			const struct report_opts *opts __unused)
 {
 	struct pickler p = { .out = out, .names = snapshot->names };
 	int err = -ENOMEM;

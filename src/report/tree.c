@@ -150,7 +150,7 @@ static int tree__level(struct tree *tree, const struct statistic *items, size_t 
 	return err;
 }
 
-int report__tree(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
+int report__tree(FILE *out, const struct snapshot *snapshot, const struct snapshot *old __unused,
 		 const struct report_opts *opts)
 {
 	struct statistics_opts by_address = opts->statistics;

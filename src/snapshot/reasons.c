@@ -5,8 +5,8 @@
 static const struct {
 	const char *key, *words;
 } stop_reasons[STOP_MAX] = {
-	[STOP_BOTTOM] = { "bottom" },
-	[STOP_LIMIT_ASKED] = { "limit_asked" },
+	[STOP_BOTTOM] = { "bottom", NULL },
+	[STOP_LIMIT_ASKED] = { "limit_asked", NULL },
 	[STOP_DEPTH] = { "depth", "deeper than the traceback limit can be" },
 	[STOP_NO_ROWS] = { "no_rows", "no unwind information" },
 	[STOP_UNMAPPED] = { "unmapped", "the return address is in no known mapping" },
