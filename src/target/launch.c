@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@ static void run_child(char *const *argv, int go, int failed)
 
 	if (read(go, &byte, 1) != 1)	/* the parent gave up */
 		_exit(127);
+	/* Should we be killed while it is stopped for us. */
+	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
