@@ -68,7 +68,7 @@ static __always_inline void book_in(struct process *process, const struct block 
 	if (sum)
 		live = process_in(sum, block->size);
 	if (live == blocks_grow_at)
-		send_event(EVENT_GROW, 0, 0);
+		ask_to_grow();
 }
 
 /* A block ended. `temporary`: its thread has not allocated since. */

@@ -179,6 +179,12 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } events SEC(".maps");
 
+/* A table wants its next piece. One request says no more than another. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} growth SEC(".maps");
+
 /* Set before load. */
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
@@ -222,6 +228,14 @@ static __always_inline __u64 *frames_at(__u32 frames)
 	__u64 *first = map ? bpf_map_lookup_elem(map, &zero) : NULL;
 
 	return first ? first + (frames & (FRAME_PIECE - 1)) : NULL;
+}
+
+static __always_inline void ask_to_grow(void)
+{
+	__u64 request = 0;
+
+	/* Full: those that are in it are not yet answered. */
+	bpf_ringbuf_output(&growth, &request, sizeof(request), 0);
 }
 
 static __always_inline void send_event(enum event_type type, __u32 pid, __u32 process)

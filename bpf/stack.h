@@ -81,7 +81,7 @@ static __always_inline void ask_for_pieces(__u32 site, __u32 frames, __u32 nword
 {
 	if ((site & (SITE_PIECE / 4 - 1)) == 0 ||
 	    (frames ^ (frames + nwords)) >> (FRAME_PIECE_SHIFT - 2))
-		send_event(EVENT_GROW, 0, 0);
+		ask_to_grow();
 }
 
 /* A new site with the stack in the room, not yet in a chain; 0: none could be had. */

@@ -209,8 +209,7 @@ struct block {
 
 /* What the kernel half tells user space. */
 enum event_type {
-	EVENT_GROW = 1,		/* a table wants its next piece */
-	EVENT_MAPPED,		/* a traced process has loaded or unloaded libraries */
+	EVENT_MAPPED = 1,	/* a traced process has loaded or unloaded libraries */
 	EVENT_EXEC,		/* a traced process runs a new program: new books, at `process` */
 };
 

@@ -261,12 +261,6 @@ static int handle_event(void *context, void *data, size_t size __unused)
 	struct traced *traced;
 	int err = 0;
 
-	if (event->type == EVENT_GROW) {
-		err = tables__grow(&collector->tables);
-		if (err)
-			log__warn("no memory for larger tables: %s", strerror(-err));
-		return 0;
-	}
 	traced = find_process(collector, event->pid);
 	if (!traced)
 		return 0;

@@ -11,31 +11,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collect/memory.h"
 #include "memtracebpf.skel.h"
 #include "probe/attach.h"
-
-#define SPARE_PIECES 2		/* beyond the one in use */
-
-static size_t array_bytes(uint32_t entries, size_t value_size)
-{
-	size_t page = sysconf(_SC_PAGESIZE), bytes = entries * ((value_size + 7) & ~7UL);
-
-	return (bytes + page - 1) & ~(page - 1);
-}
-
-static void *map_memory(int fd, uint32_t entries, size_t value_size)
-{
-	void *memory = mmap(NULL, array_bytes(entries, value_size), PROT_READ | PROT_WRITE,
-			    MAP_SHARED, fd, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void unmap_memory(void *memory, uint32_t entries, size_t value_size)
-{
-	if (memory)
-		munmap(memory, array_bytes(entries, value_size));
-}
 
 static uint32_t power_of_two_from(uint32_t n)
 {
@@ -95,17 +73,17 @@ static int map_shared(struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
 
-	tables->processes = map_memory(bpf_map__fd(skel->maps.processes), MAX_PROCESSES,
+	tables->processes = map_array(bpf_map__fd(skel->maps.processes), MAX_PROCESSES,
 				       sizeof(struct process));
-	tables->spaces = map_memory(bpf_map__fd(skel->maps.spaces), MAX_SPACES,
+	tables->spaces = map_array(bpf_map__fd(skel->maps.spaces), MAX_SPACES,
 				    sizeof(struct space));
-	tables->mappings = map_memory(bpf_map__fd(skel->maps.mappings), MAX_MAPPINGS,
+	tables->mappings = map_array(bpf_map__fd(skel->maps.mappings), MAX_MAPPINGS,
 				      sizeof(struct mapping));
-	tables->rules = map_memory(bpf_map__fd(skel->maps.rules), MAX_RULES,
+	tables->rules = map_array(bpf_map__fd(skel->maps.rules), MAX_RULES,
 				   sizeof(struct unwind_rule));
-	tables->site_heads = map_memory(bpf_map__fd(skel->maps.site_heads), tables->nheads,
+	tables->site_heads = map_array(bpf_map__fd(skel->maps.site_heads), tables->nheads,
 					sizeof(uint64_t));
-	tables->rule_cache = map_memory(bpf_map__fd(skel->maps.rule_cache), RULE_CACHE_SIZE,
+	tables->rule_cache = map_array(bpf_map__fd(skel->maps.rule_cache), RULE_CACHE_SIZE,
 					sizeof(uint64_t));
 	if (!tables->processes || !tables->spaces || !tables->mappings || !tables->rules ||
 	    !tables->rule_cache || !tables->site_heads)
@@ -118,6 +96,7 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 	int err;
 
 	memset(tables, 0, sizeof(*tables));
+	pthread_mutex_init(&tables->growing, NULL);
 	tables->max_blocks = opts->max_blocks;
 	tables->max_stacks = opts->max_stacks;
 	libbpf_set_print(print_libbpf);
@@ -136,6 +115,8 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 		if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.free_processes), NULL,
 					&i, 0))
 			err = -errno;
+	if (!err)
+		err = tables__start_growing(tables);
 	if (err) {
 		log__error("cannot make the tables: %s", strerror(-err));
 		tables__close(tables);
@@ -145,140 +126,39 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 
 void tables__close(struct tables *tables)
 {
+	tables__stop_growing(tables);
 	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
-		unmap_memory(tables->sites[i], 1, SITE_PIECE_BYTES);
+		unmap_array(tables->sites[i], 1, SITE_PIECE_BYTES);
 	for (uint32_t i = 0; i < tables->nframe_pieces; i++)
-		unmap_memory(tables->frames[i], 1, FRAME_PIECE_BYTES);
+		unmap_array(tables->frames[i], 1, FRAME_PIECE_BYTES);
 	for (uint32_t i = 0; i < tables->nblock_levels; i++)
 		close(tables->block_levels[i]);
-	unmap_memory(tables->processes, MAX_PROCESSES, sizeof(struct process));
-	unmap_memory(tables->spaces, MAX_SPACES, sizeof(struct space));
-	unmap_memory(tables->mappings, MAX_MAPPINGS, sizeof(struct mapping));
-	unmap_memory(tables->rules, MAX_RULES, sizeof(struct unwind_rule));
-	unmap_memory(tables->site_heads, tables->nheads, sizeof(uint64_t));
-	unmap_memory(tables->rule_cache, RULE_CACHE_SIZE, sizeof(uint64_t));
+	unmap_array(tables->processes, MAX_PROCESSES, sizeof(struct process));
+	unmap_array(tables->spaces, MAX_SPACES, sizeof(struct space));
+	unmap_array(tables->mappings, MAX_MAPPINGS, sizeof(struct mapping));
+	unmap_array(tables->rules, MAX_RULES, sizeof(struct unwind_rule));
+	unmap_array(tables->site_heads, tables->nheads, sizeof(uint64_t));
+	unmap_array(tables->rule_cache, RULE_CACHE_SIZE, sizeof(uint64_t));
 	memtracebpf_bpf__destroy(tables->skeleton);
 	memset(tables, 0, sizeof(*tables));
-}
-
-/* Makes a piece, maps it, and puts it at `index` of the table of pieces. */
-static int add_piece(struct bpf_map *pieces, uint32_t index, size_t bytes, void **memory)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	int err = 0, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "piece", 4, bytes, 1, &opts);
-
-	if (fd < 0)
-		return -errno;
-	*memory = map_memory(fd, 1, bytes);
-	if (!*memory || bpf_map_update_elem(bpf_map__fd(pieces), &index, &fd, 0))
-		err = -errno;
-	close(fd);	/* the table of pieces holds it */
-	return err;
-}
-
-/* Capacity of a level: 1/16, 1/16, 1/8, 1/4, 1/2 of the whole. */
-static uint32_t level_capacity(uint32_t max_blocks, uint32_t level)
-{
-	uint32_t shift = level ? MAX_BLOCK_LEVELS - level : MAX_BLOCK_LEVELS - 1;
-	uint32_t capacity = max_blocks >> shift;
-
-	return capacity ? capacity : 1;
-}
-
-static int add_block_level(struct tables *tables)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-	uint32_t level = tables->nblock_levels;
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "blocks", sizeof(struct block_key),
-				sizeof(struct block), level_capacity(tables->max_blocks, level),
-				&opts);
-
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.block_levels), &level, &fd,
-				0)) {
-		close(fd);
-		return -errno;
-	}
-	tables->block_levels[tables->nblock_levels++] = fd;
-	return 0;
-}
-
-static uint64_t live_blocks(const struct tables *tables)
-{
-	uint64_t live = 0;
-
-	for (uint32_t i = 1; i < MAX_PROCESSES; i++)
-		live += __atomic_load_n(&tables->processes[i].count, __ATOMIC_ACQUIRE);
-	return live;
-}
-
-/* A new level when the present ones are half full: the other half is the time that it takes. */
-static int grow_blocks(struct tables *tables)
-{
-	struct memtracebpf_bpf__bss *bss = tables->skeleton->bss;
-
-	while (tables->nblock_levels < MAX_BLOCK_LEVELS) {
-		uint64_t capacity = 0;
-		int err;
-
-		for (uint32_t i = 0; i < tables->nblock_levels; i++)
-			capacity += level_capacity(tables->max_blocks, i);
-		__atomic_store_n(&bss->blocks_grow_at, capacity / 2, __ATOMIC_RELEASE);
-		if (capacity && live_blocks(tables) < capacity / 2)
-			return 0;
-		err = add_block_level(tables);
-		if (err)
-			return err;
-		__atomic_store_n(&bss->top_block_level, tables->nblock_levels - 1, __ATOMIC_RELEASE);
-	}
-	return 0;
-}
-
-int tables__grow(struct tables *tables)
-{
-	struct memtracebpf_bpf *skel = tables->skeleton;
-	uint32_t sites = tables__nsites(tables) >> SITE_PIECE_SHIFT;
-	uint32_t frames = __atomic_load_n(&skel->bss->next_frame, __ATOMIC_ACQUIRE);
-	uint32_t max_site_pieces = (tables->max_stacks >> SITE_PIECE_SHIFT) + 1;
-
-	frames >>= FRAME_PIECE_SHIFT;
-	while (tables->nsite_pieces < sites + 1 + SPARE_PIECES &&
-	       tables->nsite_pieces < max_site_pieces && tables->nsite_pieces < MAX_SITE_PIECES) {
-		uint32_t i = tables->nsite_pieces;
-		int err = add_piece(skel->maps.site_pieces, i, SITE_PIECE_BYTES,
-				    (void **)&tables->sites[i]);
-
-		if (err)
-			return err;
-		tables->nsite_pieces++;
-	}
-	while (tables->nframe_pieces < frames + 1 + SPARE_PIECES &&
-	       tables->nframe_pieces < MAX_FRAME_PIECES) {
-		uint32_t i = tables->nframe_pieces;
-		int err = add_piece(skel->maps.frame_pieces, i, FRAME_PIECE_BYTES,
-				    (void **)&tables->frames[i]);
-
-		if (err)
-			return err;
-		tables->nframe_pieces++;
-	}
-	return grow_blocks(tables);
 }
 
 const struct site *tables__site(const struct tables *tables, uint32_t site)
 {
 	uint32_t piece = site >> SITE_PIECE_SHIFT;
 
-	return piece < tables->nsite_pieces ? &tables->sites[piece][site & (SITE_PIECE - 1)] : NULL;
+	if (piece >= __atomic_load_n(&tables->nsite_pieces, __ATOMIC_ACQUIRE))
+		return NULL;
+	return &tables->sites[piece][site & (SITE_PIECE - 1)];
 }
 
 const uint64_t *tables__frames(const struct tables *tables, uint32_t frames)
 {
 	uint32_t piece = frames >> FRAME_PIECE_SHIFT;
 
-	return piece < tables->nframe_pieces ? &tables->frames[piece][frames & (FRAME_PIECE - 1)] :
-					       NULL;
+	if (piece >= __atomic_load_n(&tables->nframe_pieces, __ATOMIC_ACQUIRE))
+		return NULL;
+	return &tables->frames[piece][frames & (FRAME_PIECE - 1)];
 }
 
 uint32_t tables__nsites(const struct tables *tables)
@@ -300,10 +180,10 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(*rows), nrows, &opts);
 	if (fd < 0)
 		return -errno;
-	memory = map_memory(fd, nrows, sizeof(*rows));
+	memory = map_array(fd, nrows, sizeof(*rows));
 	if (memory) {
 		memcpy(memory, rows, nrows * sizeof(*rows));
-		unmap_memory(memory, nrows, sizeof(*rows));
+		unmap_array(memory, nrows, sizeof(*rows));
 	}
 	if (!memory || bpf_map_update_elem(files, &file, &fd, 0))
 		err = -errno;
@@ -361,6 +241,17 @@ static void clear_process(struct process *process)
 	process->unplaced_size = process->unplaced_count = 0;
 }
 
+static void clear_places(struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+
+	memset(tables->site_heads, 0, tables->nheads * sizeof(*tables->site_heads));
+	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
+		memset(tables->sites[i], 0, SITE_PIECE_BYTES);
+	skel->bss->next_frame = 0;
+	skel->data->next_site = 1;
+}
+
 int tables__clear(struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
@@ -368,19 +259,18 @@ int tables__clear(struct tables *tables)
 	int err;
 
 	__atomic_store_n(&skel->bss->counting, 0, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&tables->growing);
 	err = remove_block_levels(tables);
-	if (err)
-		return err;
-	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
-		clear_process(&tables->processes[i]);
-	memset(tables->site_heads, 0, tables->nheads * sizeof(*tables->site_heads));
-	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
-		memset(tables->sites[i], 0, SITE_PIECE_BYTES);
-	memset(skel->bss->lost, 0, sizeof(skel->bss->lost));
-	skel->bss->top_block_level = 0;
-	skel->bss->next_frame = 0;
-	skel->data->next_site = 1;
-	err = tables__grow(tables);
+	if (!err) {
+		for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+			clear_process(&tables->processes[i]);
+		clear_places(tables);
+		memset(skel->bss->lost, 0, sizeof(skel->bss->lost));
+		skel->bss->top_block_level = 0;
+	}
+	pthread_mutex_unlock(&tables->growing);
+	if (!err)
+		err = tables__grow(tables);
 	__atomic_store_n(&skel->bss->counting, generation + 1, __ATOMIC_RELEASE);
 	return err;
 }

@@ -6,6 +6,7 @@
 #ifndef MT_TABLES_H
 #define MT_TABLES_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include "base/types.h"
 
 struct memtracebpf_bpf;
+struct ring_buffer;
 
 struct tables_opts {
 	uint32_t max_blocks;	/* live blocks followed at one time */
@@ -39,6 +41,11 @@ struct tables {
 	uint32_t nblock_levels;
 	uint64_t *site_heads;
 	uint32_t nheads;	/* entries of it */
+	/* The thread that makes the tables grow, and the lock that it takes to do so. */
+	pthread_mutex_t growing;
+	pthread_t grower;
+	struct ring_buffer *requests;	/* NULL: there is no such thread */
+	int stop_growing;		/* eventfd */
 	uint64_t row_bytes;	/* of all files' rows; file_bytes by index of the file */
 	uint32_t file_bytes[MAX_FILES];
 	uint64_t clock_ns, clock_jiffies; /* a moment, in both units */
@@ -48,8 +55,11 @@ struct tables {
 int tables__open(const struct tables_opts *opts, struct tables *tables);
 void tables__close(struct tables *tables);
 
-/* Adds the pieces that are wanted now or soon. Cheap when none are. */
+/* Adds the pieces that are wanted now or soon. Cheap when none are; from any thread. */
 int tables__grow(struct tables *tables);
+/* From now on, a thread does so when the kernel half asks. */
+int tables__start_growing(struct tables *tables);
+void tables__stop_growing(struct tables *tables);
 
 /* Site and frame words by index; NULL where user space has no such piece. */
 const struct site *tables__site(const struct tables *tables, uint32_t site);

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Tables whose memory follows use: the kernel half asks in good time, a thread of ours answers. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+#include "collect/memory.h"
+#include "collect/tables.h"
+#include "memtracebpf.skel.h"
+
+#define SPARE_PIECES 2		/* beyond the one in use */
+
+/* Makes a piece, maps it, and puts it at `index` of the table of pieces. */
+static int add_piece(struct bpf_map *pieces, uint32_t index, size_t bytes, void **memory)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int err = 0, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "piece", 4, bytes, 1, &opts);
+
+	if (fd < 0)
+		return -errno;
+	*memory = map_array(fd, 1, bytes);
+	if (!*memory || bpf_map_update_elem(bpf_map__fd(pieces), &index, &fd, 0))
+		err = -errno;
+	close(fd);	/* the table of pieces holds it */
+	return err;
+}
+
+/* Capacity of a level: 1/16, 1/16, 1/8, 1/4, 1/2 of the whole. */
+static uint32_t level_capacity(uint32_t max_blocks, uint32_t level)
+{
+	uint32_t shift = level ? MAX_BLOCK_LEVELS - level : MAX_BLOCK_LEVELS - 1;
+	uint32_t capacity = max_blocks >> shift;
+
+	return capacity ? capacity : 1;
+}
+
+static int add_block_level(struct tables *tables)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	uint32_t level = tables->nblock_levels;
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "blocks", sizeof(struct block_key),
+				sizeof(struct block), level_capacity(tables->max_blocks, level),
+				&opts);
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.block_levels), &level, &fd,
+				0)) {
+		close(fd);
+		return -errno;
+	}
+	tables->block_levels[level] = fd;
+	__atomic_store_n(&tables->nblock_levels, level + 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static uint64_t live_blocks(const struct tables *tables)
+{
+	uint64_t live = 0;
+
+	for (uint32_t i = 1; i < MAX_PROCESSES; i++)
+		live += __atomic_load_n(&tables->processes[i].count, __ATOMIC_ACQUIRE);
+	return live;
+}
+
+/* A new level when the present ones are half full: the other half is the time that it takes. */
+static int grow_blocks(struct tables *tables)
+{
+	struct memtracebpf_bpf__bss *bss = tables->skeleton->bss;
+
+	while (tables->nblock_levels < MAX_BLOCK_LEVELS) {
+		uint64_t capacity = 0;
+		int err;
+
+		for (uint32_t i = 0; i < tables->nblock_levels; i++)
+			capacity += level_capacity(tables->max_blocks, i);
+		__atomic_store_n(&bss->blocks_grow_at, capacity / 2, __ATOMIC_RELEASE);
+		if (capacity && live_blocks(tables) < capacity / 2)
+			return 0;
+		err = add_block_level(tables);
+		if (err)
+			return err;
+		__atomic_store_n(&bss->top_block_level, tables->nblock_levels - 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+static int grow_sites(struct tables *tables)
+{
+	uint32_t in_use = tables__nsites(tables) >> SITE_PIECE_SHIFT;
+	uint32_t most = (tables->max_stacks >> SITE_PIECE_SHIFT) + 1;
+
+	if (most > MAX_SITE_PIECES)
+		most = MAX_SITE_PIECES;
+	for (uint32_t i = tables->nsite_pieces; i < in_use + 1 + SPARE_PIECES && i < most; i++) {
+		int err = add_piece(tables->skeleton->maps.site_pieces, i, SITE_PIECE_BYTES,
+				    (void **)&tables->sites[i]);
+
+		if (err)
+			return err;
+		__atomic_store_n(&tables->nsite_pieces, i + 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+static int grow_frames(struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	uint32_t in_use = __atomic_load_n(&skel->bss->next_frame, __ATOMIC_ACQUIRE) >>
+			  FRAME_PIECE_SHIFT;
+
+	for (uint32_t i = tables->nframe_pieces;
+	     i < in_use + 1 + SPARE_PIECES && i < MAX_FRAME_PIECES; i++) {
+		int err = add_piece(skel->maps.frame_pieces, i, FRAME_PIECE_BYTES,
+				    (void **)&tables->frames[i]);
+
+		if (err)
+			return err;
+		__atomic_store_n(&tables->nframe_pieces, i + 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+int tables__grow(struct tables *tables)
+{
+	int err;
+
+	pthread_mutex_lock(&tables->growing);
+	err = grow_sites(tables);
+	if (!err)
+		err = grow_frames(tables);
+	if (!err)
+		err = grow_blocks(tables);
+	pthread_mutex_unlock(&tables->growing);
+	return err;
+}
+
+/* ---- the thread: what the kernel half asks for must not wait until a report is written ---- */
+
+static int answer(void *context, void *request, size_t size)
+{
+	int err = tables__grow(context);
+
+	(void)request;
+	(void)size;
+	if (err)
+		log__warn("no memory for larger tables: %s", strerror(-err));
+	return 0;
+}
+
+static void *answer_requests(void *context)
+{
+	struct tables *tables = context;
+	struct pollfd fds[] = {
+		{ .fd = ring_buffer__epoll_fd(tables->requests), .events = POLLIN },
+		{ .fd = tables->stop_growing, .events = POLLIN },
+	};
+
+	while (!fds[1].revents) {
+		if (poll(fds, 2, -1) > 0 && fds[0].revents)
+			ring_buffer__consume(tables->requests);
+	}
+	return NULL;
+}
+
+int tables__start_growing(struct tables *tables)
+{
+	int fd = bpf_map__fd(tables->skeleton->maps.growth), err;
+
+	tables->stop_growing = eventfd(0, EFD_CLOEXEC);
+	if (tables->stop_growing < 0)
+		return -errno;
+	tables->requests = ring_buffer__new(fd, answer, tables, NULL);
+	err = tables->requests ? pthread_create(&tables->grower, NULL, answer_requests, tables) :
+				 errno;
+	if (err) {
+		ring_buffer__free(tables->requests);
+		tables->requests = NULL;
+		close(tables->stop_growing);
+	}
+	return -err;
+}
+
+void tables__stop_growing(struct tables *tables)
+{
+	uint64_t one = 1;
+
+	if (!tables->requests)
+		return;
+	if (write(tables->stop_growing, &one, sizeof(one)) == sizeof(one))
+		pthread_join(tables->grower, NULL);
+	ring_buffer__free(tables->requests);
+	tables->requests = NULL;
+	close(tables->stop_growing);
+}
