@@ -44,7 +44,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	to->space = 0;
 	to->size = to->count = to->peak_size = to->peak_epoch = 0;
 	to->unplaced_size = to->unplaced_count = 0;
-	to->hold = from->hold ? HOLD_AT_LIBRARIES : HOLD_NEVER;
+	to->hold = from->hold;
 	to->link_state = 0;
 	to->program_file = to->unloading = to->chunk_heads = 0;
 	to->cleanup_start = to->cleanup_end = 0;
@@ -81,10 +81,8 @@ static __always_inline void libraries_change(void)
 	process->unloading = state == RT_DELETE;
 	__sync_fetch_and_add(&process->changes, 1);
 	send_event(EVENT_MAPPED, tgid, index);
-	if (process->hold == HOLD_AT_LIBRARIES) {
-		process->hold = HOLD_AT_EXEC;
+	if (process->hold && state == RT_CONSISTENT)
 		bpf_send_signal(SIGSTOP);
-	}
 }
 
 #endif

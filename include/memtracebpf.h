@@ -132,7 +132,8 @@ struct process {
 	 * read `changes_read`; `changing` says what is pending while these differ. */
 	__u32 changes, changes_read;
 	__u32 changing;		/* enum changing */
-	__u32 hold;		/* enum hold */
+	__u32 hold;		/* stop it at exec and when libraries came, until user space has seen
+				 * the new code: only for what we started */
 	__u64 link_state;	/* address of r_debug.r_state in the process; 0: not known */
 	/* The allocator's code that frees what it cached for a thread which ends; 0: not known. */
 	__u64 cleanup_start, cleanup_end;
@@ -141,13 +142,6 @@ struct process {
 	__u32 chunk_heads;	/* glibc's: the word before a block tells what it takes */
 	__u32 pad;
 } __attribute__((aligned(64)));	/* no line of the cache for two processes */
-
-/* Whether to stop the process until user space has seen its new code: only what we started. */
-enum hold {
-	HOLD_NEVER = 0,
-	HOLD_AT_EXEC,
-	HOLD_AT_LIBRARIES,	/* ... and when it has loaded its libraries, before they run */
-};
 
 enum changing {
 	CHANGING_MORE = 1,	/* libraries came; what was known still holds */

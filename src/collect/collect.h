@@ -32,8 +32,8 @@ void collector__free(struct collector *collector);
 
 /* Attaches to a live process that target__check() accepted. On failure one sentence, -errno. */
 int collector__add_process(struct collector *collector, pid_t pid);
-/* Follows a child of ours that has not called exec yet: it is stopped there and when its libraries
- * are loaded, until we have attached to them. */
+/* Follows a child of ours that has not called exec yet: it is stopped there, and whenever it loads
+ * libraries, until we have attached to them. */
 int collector__add_child(struct collector *collector, pid_t pid);
 
 /* The one switch: from now on allocations are recorded. */

@@ -213,7 +213,7 @@ int collector__add_child(struct collector *collector, pid_t pid)
 
 	if (!traced)
 		return -errno;
-	collector->tables.processes[traced->index].hold = HOLD_AT_EXEC;
+	collector->tables.processes[traced->index].hold = true;
 	return 0;
 }
 
