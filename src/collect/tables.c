@@ -101,6 +101,10 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 	tables->max_stacks = opts->max_stacks;
 	libbpf_set_print(print_libbpf);
 	err = load(opts, tables);
+	if (err && libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) == 0) {
+		log__error("this kernel is too old: memtracebpf takes Linux 5.17 or newer (bpf_loop)");
+		return err;
+	}
 	if (err) {
 		log__error("the kernel refused the BPF programs: %s (-vv shows its reasons)",
 			   strerror(-err));
