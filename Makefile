@@ -230,7 +230,7 @@ lint: ## build with clang, cppcheck, clang-tidy, shellcheck; stops at a finding
 	$(Q)clang-tidy --quiet $(SRCS) -- -std=gnu11 -D_GNU_SOURCE -DVERSION='""' -Isrc -Iinclude \
 		-I$(BUILD)/clang 2>/dev/null
 	$(call msg,LINT,shellcheck)
-	$(Q)shellcheck .ci/run $(wildcard tools/*.sh tests/*.sh)
+	$(Q)shellcheck .ci/run $(wildcard tools/*.sh tools/kernels/* tests/*.sh)
 
 # ---- what a fresh machine can say; sub-makes, because what they need is installed first ----
 
@@ -247,6 +247,10 @@ test: as-root deps ## install, build, run all tests (as root)
 	$(Q)$(MAKE) --no-print-directory all workloads
 	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-programs
 	$(Q)BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run.sh
+
+.PHONY: kernels
+kernels: all workloads ## system tests on Debian's kernels, in qemu (some minutes)
+	$(Q)BUILD=$(BUILD) tools/kernels.sh
 
 .PHONY: demo
 demo: as-root deps ## install, build, watch a leaking server (as root)
