@@ -202,6 +202,9 @@ int collector__add_process(struct collector *collector, pid_t pid)
 	err = sync_process(collector, traced);
 	if (err == -ESRCH)
 		log__error("process %d ended before memtracebpf could attach", pid);
+	else if (err && !traced->space)
+		log__error("cannot follow what process %d (%s) maps: %s; does /proc/%d/maps show "
+			   "it?", pid, traced->comm, strerror(-err), pid);
 	if (!err && !traced__followed(traced))
 		err = no_allocator(traced);
 	return err;
@@ -325,12 +328,17 @@ static const char *note(struct collector *collector)
 		const struct traced *traced = collector->processes[i];
 		const struct module *other = traced__not_followed(traced);
 
-		if (!other)
+		if (other)
+			snprintf(collector->note, sizeof(collector->note),
+				 "another allocator was found in %s (%d): %s in %s; its blocks are "
+				 "not followed and are missing here", traced->comm, traced->pid,
+				 other->probes.allocator, other->path);
+		else if (traced->space && !traced__followed(traced))
+			snprintf(collector->note, sizeof(collector->note),
+				 "no known allocator was found in %s (%d): its blocks are missing "
+				 "here", traced->comm, traced->pid);
+		else
 			continue;
-		snprintf(collector->note, sizeof(collector->note),
-			 "another allocator was found in %s (%d): %s in %s; its blocks are not "
-			 "followed and are missing here", traced->comm, traced->pid,
-			 other->probes.allocator, other->path);
 		return names__string(collector->names, collector->note);
 	}
 	return NULL;

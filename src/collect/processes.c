@@ -454,9 +454,14 @@ const struct code_mapping *traced__find(const struct traced *traced, uint32_t ep
 
 bool traced__followed(const struct traced *traced)
 {
-	for (size_t i = 0; i < traced->nattachments; i++)
-		if (traced->attachments[i].allocator)
+	const struct epoch *epoch = current_epoch(traced);
+
+	for (size_t i = 0; epoch && i < epoch->count; i++) {
+		const struct module *module = epoch->mappings[i].module;
+
+		if (module && module->probes.count && module->probes.followed)
 			return true;
+	}
 	return false;
 }
 

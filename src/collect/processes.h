@@ -60,7 +60,7 @@ void traced__close(struct traced *traced, struct modules *modules);
 /* The mapping that held `address` during an epoch, or NULL. */
 const struct code_mapping *traced__find(const struct traced *traced, uint32_t epoch,
 					uint64_t address);
-/* An allocator whose calls are followed is attached. */
+/* It maps an allocator whose calls are followed. */
 bool traced__followed(const struct traced *traced);
 /* A module that carries an allocator which is not followed, or NULL. */
 const struct module *traced__not_followed(const struct traced *traced);

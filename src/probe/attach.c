@@ -71,8 +71,6 @@ static const char *explain(int err)
 	case EPERM:
 	case EACCES:
 		return "not permitted: run as root, or with CAP_BPF and CAP_PERFMON";
-	case ESRCH:
-		return "the process has ended";
 	case ENOTSUPP:
 	case EOPNOTSUPP:
 		return "the kernel cannot put a probe on that instruction";
@@ -156,7 +154,7 @@ static int attach_session(struct attachment *attachment)
 	err = attach_multi(attachment, false, programs->session_fd, TRACE_UPROBE_SESSION);
 	if (!err)
 		err = attach_multi(attachment, true, programs->multi_fd, TRACE_UPROBE_MULTI);
-	if (err)
+	if (err && err != -ESRCH)
 		log__error("%s: its %zu allocator functions cannot be probed: %s",
 			   attachment->name, attachment->probes->count, explain(err));
 	return err;
@@ -228,12 +226,12 @@ static int attach_perf_events(struct attachment *attachment)
 						1ULL << return_bit);
 		if (!err)
 			err = attach_perf_event(attachment, probe, programs->entry_fd, type, 0);
-		if (err) {
+		if (err && err != -ESRCH)
 			log__error("%s: %s cannot be probed at %#" PRIx64 " (%s): %s",
 				   attachment->name, probe->symbol, probe->offset,
 				   probe->instruction, explain(err));
+		if (err)
 			return err;
-		}
 	}
 	return 0;
 }
