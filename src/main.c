@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Arguments in, reports out: puts the rooms together and keeps the time. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -74,7 +75,6 @@ static int open_session(struct session *session)
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);	/* a reader that has gone is an error of the stream */
-	allow_many_files();
 	session->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	session->names = names__new();
 	session->symbolizer = symbolizer__new();
@@ -97,8 +97,11 @@ static void close_session(struct session *session)
 static int add_targets(struct session *session)
 {
 	const struct options *options = &session->options;
-	int err;
+	int err = 0;
 
+	if (options->command)
+		err = launch__prepare(options->command, &session->launch);
+	allow_many_files();	/* after the fork: what we start keeps its limit */
 	for (size_t i = 0; i < options->npids; i++) {
 		err = collector__add_process(session->collector, options->pids[i]);
 		if (err)
@@ -106,7 +109,6 @@ static int add_targets(struct session *session)
 	}
 	if (!options->command)
 		return 0;
-	err = launch__prepare(options->command, &session->launch);
 	if (!err)
 		err = collector__add_child(session->collector, session->launch.pid);
 	if (err)
@@ -127,7 +129,8 @@ static int start(struct session *session)
 	}
 	err = launch__go(&session->launch);
 	if (err) {
-		log__error("cannot run %s: %s", command[0], strerror(-err));
+		log__error("cannot run %s: %s; give the path of a program, or its name if it is "
+			   "in PATH", command[0], strerror(-err));
 		return err;
 	}
 	log__info("tracing %s (%d)", command[0], session->launch.pid);
@@ -344,12 +347,25 @@ static int trace(struct session *session)
 	return err == -EPIPE ? 0 : err;		/* the reader has seen enough */
 }
 
+/* Of what we open, nothing may become the stdout that we were started without. */
+static void occupy_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct session session = {};
-	enum cli_result parsed = cli__parse(argc, argv, &session.options);
+	enum cli_result parsed;
 	int err = 0;
 
+	occupy_standard_streams();
+	parsed = cli__parse(argc, argv, &session.options);
 	log__set_verbose(session.options.verbose);
 	session.options.report.own_memory = session.options.verbose;
 	if (parsed == CLI_RUN)

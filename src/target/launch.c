@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define END_MS 5000	/* for a program that was asked to end */
 
 static void run_child(char *const *argv, int go, int failed)
 {
@@ -81,6 +86,16 @@ int launch__go(struct launch *launch)
 	return -err;
 }
 
+static bool ends_within(pid_t pid, int timeout_ms)
+{
+	struct pollfd end = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	bool ended = end.fd >= 0 && poll(&end, 1, timeout_ms) > 0;
+
+	if (end.fd >= 0)
+		close(end.fd);
+	return ended;
+}
+
 void launch__end(struct launch *launch)
 {
 	if (launch->pid <= 0)
@@ -92,6 +107,8 @@ void launch__end(struct launch *launch)
 	if (waitpid(launch->pid, NULL, WNOHANG) == 0) {
 		kill(launch->pid, SIGTERM);
 		kill(launch->pid, SIGCONT);
+		if (!ends_within(launch->pid, END_MS))
+			kill(launch->pid, SIGKILL);
 		waitpid(launch->pid, NULL, 0);
 	}
 	launch->pid = 0;

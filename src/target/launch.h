@@ -15,7 +15,8 @@ struct launch {
 int launch__prepare(char *const *argv, struct launch *launch);
 /* Lets the child call exec (found in PATH as a shell would); -errno when that failed. */
 int launch__go(struct launch *launch);
-/* Ends a child that still runs, as perf does with what it started, and waits for it. */
+/* Ends a child that still runs, as perf does with what it started, and waits for it: SIGTERM, and
+ * SIGKILL when that has had no effect. */
 void launch__end(struct launch *launch);
 
 #endif

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from tracing import (TIMEOUT, WORKLOADS, Tracer, Workload, assert_lines, assert_nothing_lost,
-                     assert_totals, lines_of, lines_of_truth, trace)
+from tracing import (MEMTRACEBPF, TIMEOUT, WORKLOADS, Process, Tracer, Workload, assert_lines,
+                     assert_nothing_lost, assert_totals, lines_of, lines_of_truth, trace)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -99,6 +99,13 @@ def test_command_that_fails(spawn):
     """Its end is as good as any."""
     report = spawn(Tracer, "--", "sh", "-c", "exit 3", stdin=subprocess.DEVNULL).last()
     assert report["traced"]["count"] >= 0
+
+
+def test_command_keeps_its_limits(spawn):
+    limits = "ulimit -Sn 256; ulimit -Hn 512"
+    tracer = spawn(Process, "sh", "-c", f'{limits}; exec "$0" -- sh -c "ulimit -Sn"', MEMTRACEBPF)
+    assert tracer.out.next() == "256"
+    assert tracer.wait() == 0
 
 
 def test_deleted_file(spawn, tmp_path):
