@@ -10,7 +10,6 @@
 #include "cli/value.h"
 
 #define SEC 1000000000ULL
-#define MAX_PID (1 << 22) /* PID_MAX_LIMIT of the kernel */
 
 enum cli_result refuse(int option, const char *wanted)
 {
@@ -85,7 +84,7 @@ enum cli_result parse_pids(int option, struct options *options)
 
 		if (length < sizeof(word))
 			memcpy(word, p, length);
-		if (!value__number(word, 1, MAX_PID, &pid))
+		if (!value__number(word, 1, INT32_MAX, &pid))
 			return refuse(option, "process ids separated by commas");
 		if (add_pid(options, pid))
 			return CLI_USAGE;

@@ -35,6 +35,10 @@ def test_no_such_process(spawn):
     assert_refused(run("-p", gone.pid), str(gone.pid))
 
 
+def test_pid_that_no_kernel_gives():
+    assert_refused(run("-p", 999999999), "no process 999999999")
+
+
 def test_kernel_thread():
     assert pathlib.Path("/proc/2/comm").read_text() == "kthreadd\n"
     assert_refused(run("-p", 2), "2", "kernel thread")
@@ -55,6 +59,11 @@ def test_process_without_an_allocator(spawn):
     bare = spawn(Process, WORKLOADS / "bare")
     assert_refused(run("-p", bare.pid), str(bare.pid), "malloc")
     assert bare.alive()
+
+
+def test_command_without_an_allocator(spawn):
+    tracer = spawn(Tracer, "--", WORKLOADS / "bare")
+    assert "no known allocator" in tracer.stop()["note"]
 
 
 def test_itself():
@@ -161,6 +170,16 @@ def test_full_disk(spawn):
                                 stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
     assert result.returncode == 1
     assert "No space left" in result.stderr
+
+
+def test_closed_stdout(spawn):
+    """Nothing that memtracebpf opens takes its place."""
+    workload = spawn(Workload, "alloc.fp", "entry_points")
+    result = run("-p", workload.pid, "-n", 1, "-i", "0.05",
+                 command=("sh", "-c", 'exec "$0" "$@" >&-', MEMTRACEBPF))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "Bad file descriptor" in result.stderr
+    assert workload.run()
 
 
 def test_one_of_two_pids_is_wrong(spawn):
