@@ -393,6 +393,8 @@ int traced__sync(struct traced *traced, struct traced *const *all, size_t nall,
 	} else {
 		err = advance(traced, &new, modules);
 		if (!err)
+			err = tables__commit_rows(tables);
+		if (!err)
 			err = publish(traced, all, nall, spaces, tables);
 		if (!err)
 			set_program_file(traced, tables);

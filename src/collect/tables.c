@@ -137,6 +137,8 @@ void tables__close(struct tables *tables)
 		unmap_array(tables->frames[i], 1, FRAME_PIECE_BYTES);
 	for (uint32_t i = 0; i < tables->nblock_levels; i++)
 		close(tables->block_levels[i]);
+	for (uint32_t i = 0; i < tables->changes.nput; i++)
+		close(tables->changes.maps[i]);
 	unmap_array(tables->processes, MAX_PROCESSES, sizeof(struct process));
 	unmap_array(tables->spaces, MAX_SPACES, sizeof(struct space));
 	unmap_array(tables->mappings, MAX_MAPPINGS, sizeof(struct mapping));
@@ -170,30 +172,89 @@ uint32_t tables__nsites(const struct tables *tables)
 	return __atomic_load_n(&tables->skeleton->data->next_site, __ATOMIC_ACQUIRE);
 }
 
+/* Forgets rows that the kernel half has not got yet. */
+static bool drop_pending(struct row_changes *changes, uint32_t file)
+{
+	for (uint32_t i = 0; i < changes->nput; i++) {
+		if (changes->put[i] != file)
+			continue;
+		close(changes->maps[i]);
+		changes->nput--;
+		changes->put[i] = changes->put[changes->nput];
+		changes->maps[i] = changes->maps[changes->nput];
+		return true;
+	}
+	return false;
+}
+
 int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
 		     uint32_t nrows)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	int files = bpf_map__fd(tables->skeleton->maps.files), fd, err = 0;
+	struct row_changes *changes = &tables->changes;
 	void *memory;
+	int fd;
 
 	tables->row_bytes -= tables->file_bytes[file];
 	tables->file_bytes[file] = 0;
-	if (!nrows)
-		return bpf_map_delete_elem(files, &file) && errno != ENOENT ? -errno : 0;
+	if (!nrows) {
+		if (!drop_pending(changes, file))
+			changes->gone[changes->ngone++] = file;
+		return 0;
+	}
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(*rows), nrows, &opts);
 	if (fd < 0)
 		return -errno;
 	memory = map_array(fd, nrows, sizeof(*rows));
-	if (memory) {
-		memcpy(memory, rows, nrows * sizeof(*rows));
-		unmap_array(memory, nrows, sizeof(*rows));
+	if (!memory) {
+		close(fd);
+		return -ENOMEM;
 	}
-	if (!memory || bpf_map_update_elem(files, &file, &fd, 0))
-		err = -errno;
-	close(fd);
-	if (!err)
-		tables->row_bytes += tables->file_bytes[file] = nrows * sizeof(*rows);
+	memcpy(memory, rows, nrows * sizeof(*rows));
+	unmap_array(memory, nrows, sizeof(*rows));
+	changes->put[changes->nput] = file;
+	changes->maps[changes->nput++] = fd;
+	tables->row_bytes += tables->file_bytes[file] = nrows * sizeof(*rows);
+	return 0;
+}
+
+static void take_out_rows(int files, const struct row_changes *changes)
+{
+	uint32_t n = changes->ngone;
+
+	if (!n || !bpf_map_delete_batch(files, changes->gone, &n, NULL))
+		return;
+	for (uint32_t i = 0; i < changes->ngone; i++)
+		bpf_map_delete_elem(files, &changes->gone[i]);
+}
+
+static int put_in_rows(int files, const struct row_changes *changes)
+{
+	uint32_t n = changes->nput;
+	int err = 0;
+
+	if (!n || !bpf_map_update_batch(files, changes->put, changes->maps, &n, NULL))
+		return 0;
+	for (uint32_t i = 0; i < changes->nput && !err; i++)
+		err = bpf_map_update_elem(files, &changes->put[i], &changes->maps[i], 0);
+	return err;
+}
+
+/*
+ * Each change of a table of maps waits until no program uses what was there (kernel/bpf/syscall.c,
+ * maybe_wait_bpf_programs), which takes 5 to 30 ms: a batch waits once. Before 5.19 such tables
+ * have no batches.
+ */
+int tables__commit_rows(struct tables *tables)
+{
+	struct row_changes *changes = &tables->changes;
+	int files = bpf_map__fd(tables->skeleton->maps.files), err;
+
+	take_out_rows(files, changes);
+	err = put_in_rows(files, changes);
+	for (uint32_t i = 0; i < changes->nput; i++)
+		close(changes->maps[i]);
+	changes->nput = changes->ngone = 0;
 	return err;
 }
 

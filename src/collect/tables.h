@@ -24,6 +24,13 @@ struct tables_opts {
 	bool keep_sum;		/* keep the sum of all processes in processes[0] */
 };
 
+/* Files whose rows the kernel half is yet to get, and those that it still has. */
+struct row_changes {
+	uint32_t put[MAX_FILES], gone[MAX_FILES];
+	int maps[MAX_FILES];	/* fds, beside `put` */
+	uint32_t nput, ngone;
+};
+
 struct tables {
 	struct memtracebpf_bpf *skeleton;
 	bool sessions;		/* the kernel has uprobe sessions, and the programs use them */
@@ -48,6 +55,7 @@ struct tables {
 	int stop_growing;		/* eventfd */
 	uint64_t row_bytes;	/* of all files' rows; file_bytes by index of the file */
 	uint32_t file_bytes[MAX_FILES];
+	struct row_changes changes;
 	uint64_t clock_ns, clock_jiffies; /* a moment, in both units */
 };
 
@@ -67,9 +75,11 @@ const uint64_t *tables__frames(const struct tables *tables, uint32_t frames);
 /* One past the highest site id in use. */
 uint32_t tables__nsites(const struct tables *tables);
 
-/* Puts a file's rows where the kernel half finds them, as files[file]; nrows 0 takes them out. */
+/* Puts a file's rows where the kernel half finds them, as files[file]; nrows 0 takes them out.
+ * Both happen at tables__commit_rows(). */
 int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
 		     uint32_t nrows);
+int tables__commit_rows(struct tables *tables);
 
 /* The pid's books from now on: an index into processes, zeroed, or -errno. */
 int tables__add_process(struct tables *tables, uint32_t pid);
