@@ -97,6 +97,11 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u32 process,
 		count_lost(LOST_STACKS_FULL);
 		return 0;
 	}
+	/* What is asked for while there is no room must not move on: user space could never catch up. */
+	if (!frames_at(next_frame) || !site_at(next_site)) {
+		count_lost(LOST_STACKS_MEMORY);
+		return 0;
+	}
 	nwords = (w->nframes + FRAME_GROUP - 1) & ~(FRAME_GROUP - 1);
 	frames = __sync_fetch_and_add(&next_frame, nwords);
 	words = frames_at(frames);
