@@ -465,6 +465,10 @@ static long walk_step(__u32 i, struct walker *walker)
 	}
 	index = rule_of(w, w->pc - !w->exact);
 	if (index < 0 && !w->exact) {
+		if (!w->pc) {	/* hand-made stacks end so, for gdb and libdw too */
+			w->stop = STOP_BOTTOM;
+			return 1;
+		}
 		word = trampoline_return(w->sp - 8, w->pc);
 		if (word) {
 			w->ntrail = MAX_TRAIL + 1;	/* it depends on more than the stack */
