@@ -44,8 +44,8 @@ const char *const statistics_default_wrappers[] = {
 	"PyObject_Realloc", "_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc",
 	"xmalloc*", "xcalloc*", "xrealloc*", "xreallocarray", "xstrdup*", "xstrndup", "xmemdup*",
 	"xzalloc", "xnmalloc", "xnrealloc", "xasprintf", "xvasprintf", "x2realloc", "x2nrealloc",
-	"safe_malloc", "safe_calloc", "safe_realloc", "safe_strdup", "emalloc", "ecalloc",
-	"erealloc", "estrdup",
+	"safe_malloc", "safe_calloc", "safe_realloc", "safe_strdup", "Perl_safesys*", "emalloc",
+	"ecalloc", "erealloc", "estrdup",
 	NULL,
 };
 

@@ -62,6 +62,10 @@ static int read_table(struct symbols *symbols, Elf *elf, Elf_Scn *scn, const GEl
 
 		if (!names_code(elf, &sym, &section))
 			continue;
+		/* Where it ends could be told by the next one; but .dynsym lacks those that are
+		 * not exported. */
+		if (!sym.st_size && header->sh_type == SHT_DYNSYM)
+			continue;
 		symbol = (struct symbol){
 			.start = sym.st_value,
 			.size = sym.st_size,

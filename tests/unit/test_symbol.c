@@ -317,6 +317,10 @@ static void test_dynsym(void **state)
 	text = name_of(at("stripped"), "", address_of(at("whole"), "not_exported") + 4);
 	assert_string_equal(text, "?? ??:0\n");
 	free(text);
+	/* What follows a label without a size may be what is not exported. */
+	text = name_of(at("stripped"), "", address_of(at("whole"), "bare_label") + 6);
+	assert_string_equal(text, "?? ??:0\n");
+	free(text);
 }
 
 static void test_mini_debug_info(void **state)

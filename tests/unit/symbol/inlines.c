@@ -60,6 +60,7 @@ __attribute__((noinline)) int with_function_inside(int n)
 
 /* A label without type and size, as hand-written assembly has it, and one with both. */
 __asm__(".text\n"
+	".globl bare_label\n"
 	"bare_label:\n"
 	"	nop\n"
 	"	call rand@PLT\n"
