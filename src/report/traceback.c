@@ -38,7 +38,7 @@ static void write_frame(FILE *out, const struct stat_frame *frame)
 /* Why the traceback is not complete, where it is not. */
 static void write_stopped(FILE *out, const struct statistic *item)
 {
-	const struct stat_frame *last = item->frames[item->nframes - 1];
+	struct stat_frame last;
 
 	if (item->stop == STOP_BOTTOM)
 		return;
@@ -46,10 +46,11 @@ static void write_stopped(FILE *out, const struct statistic *item)
 		fputs("  [stopped: the traceback limit of --nframe]\n", out);
 		return;
 	}
+	last = statistic__frame(item, item->nframes - 1);
 	fprintf(out, "  [stopped: %s", stop_reason__words(item->stop));
-	if (item->stop == STOP_NO_ROWS && last->module) {
+	if (item->stop == STOP_NO_ROWS && last.module) {
 		fputs(" in ", out);
-		write_text(out, last->module);
+		write_text(out, last.module);
 	}
 	fputs("]\n", out);
 }

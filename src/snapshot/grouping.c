@@ -28,7 +28,7 @@ struct frame_entry {
 
 struct placed_frame {
 	const struct stat_frame *frame;
-	uint64_t offset; /* its own: frames are shared by what calls them equal */
+	struct frame_place place; /* its own: frames are shared by what calls them equal */
 	bool wrapper, has_line;
 	uint8_t matches; /* enum filter_match */
 };
@@ -49,7 +49,7 @@ struct pass {
 		bool matched; /* matches is known */
 	} *stacks;
 	uintptr_t *key; /* of the group in question */
-	uint64_t *offsets; /* of the key's frames, in a traceback */
+	struct frame_place *places; /* of the key's frames, in a traceback */
 	size_t key_room;
 	bool before;
 	uint8_t size_class; /* of the trace in question, where it is looked at by itself */
@@ -188,7 +188,7 @@ static int pass__place_frame(struct pass *pass, const struct names_location *loc
 	    pass__string(pass, &frame.module) || pass__string(pass, &build_id))
 		return -ENOMEM;
 	placed->wrapper = wrappers__match(&pass->grouping->wrappers, frame.function, frame.module);
-	placed->offset = frame.offset;
+	placed->place = (struct frame_place){ frame.module, frame.offset };
 	placed->has_line = frame.line;
 	placed->matches = filters__match_frame(pass->grouping->opts, frame.file, frame.line);
 	placed->frame = grouping__frame(pass->grouping, frame, build_id);
@@ -236,23 +236,28 @@ static struct group *group__new(const struct grouping *grouping, uint32_t nframe
 static void group__free(struct group *group)
 {
 	free(group->histogram);
-	free(group->offsets);
+	free(group->places);
 	free(group);
 }
 
 /* A traceback's members have the same lines, but may call from several places of a line. */
-static int group__agree_offsets(struct group *group, const uint64_t *offsets)
+static int group__agree_places(struct group *group, const struct frame_place *places)
 {
-	if (!group->offsets) {
-		group->offsets = calloc(group->nframes + 1, sizeof(*offsets));
-		if (!group->offsets)
+	if (!group->places) {
+		group->places = calloc(group->nframes + 1, sizeof(*places));
+		if (!group->places)
 			return -ENOMEM;
-		memcpy(group->offsets, offsets, group->nframes * sizeof(*offsets));
+		memcpy(group->places, places, group->nframes * sizeof(*places));
 		return 0;
 	}
-	for (uint32_t i = 0; i < group->nframes; i++)
-		if (group->offsets[i] != offsets[i])
-			group->offsets[i] = 0;
+	for (uint32_t i = 0; i < group->nframes; i++) {
+		struct frame_place *shown = &group->places[i];
+
+		if (shown->module != places[i].module)
+			*shown = (struct frame_place){ 0 };
+		else if (shown->offset != places[i].offset)
+			shown->offset = 0;
+	}
 	return 0;
 }
 
@@ -275,7 +280,7 @@ static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
 		}
 	}
 	if (grouping->opts->group_by == GROUP_BY_TRACEBACK &&
-	    group__agree_offsets(group, pass->offsets))
+	    group__agree_places(group, pass->places))
 		return -ENOMEM;
 	if (group->histogram && !pass->before && pass->size_class < SIZE_CLASSES)
 		group->histogram[pass->size_class] += sum->count;
@@ -297,16 +302,16 @@ static int pass__push(struct pass *pass, uint32_t nframes, const struct placed_f
 	if (nframes + 2 > pass->key_room) {
 		size_t room = 2 * pass->key_room;
 		uintptr_t *key = reallocarray(pass->key, room, sizeof(*key));
-		uint64_t *offsets = reallocarray(pass->offsets, room, sizeof(*offsets));
+		struct frame_place *places = reallocarray(pass->places, room, sizeof(*places));
 
 		pass->key = key ? key : pass->key;
-		pass->offsets = offsets ? offsets : pass->offsets;
-		if (!key || !offsets)
+		pass->places = places ? places : pass->places;
+		if (!key || !places)
 			return -ENOMEM;
 		pass->key_room = room;
 	}
 	pass->key[1 + nframes] = (uintptr_t)placed->frame;
-	pass->offsets[nframes] = placed->offset;
+	pass->places[nframes] = placed->place;
 	return 0;
 }
 
@@ -506,15 +511,15 @@ int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bo
 	pass.locations = calloc(nlocations, sizeof(*pass.locations));
 	pass.stacks = calloc(names__nstacks(pass.names), sizeof(*pass.stacks));
 	pass.key = calloc(pass.key_room, sizeof(*pass.key));
-	pass.offsets = calloc(pass.key_room, sizeof(*pass.offsets));
-	if (pass.locations && pass.stacks && pass.key && pass.offsets)
+	pass.places = calloc(pass.key_room, sizeof(*pass.places));
+	if (pass.locations && pass.stacks && pass.key && pass.places)
 		err = pass__run(&pass, snapshot);
 	for (uint32_t i = 0; pass.locations && i < nlocations; i++)
 		free(pass.locations[i].frames);
 	free(pass.locations);
 	free(pass.stacks);
 	free(pass.key);
-	free(pass.offsets);
+	free(pass.places);
 	return err;
 }
 

@@ -17,7 +17,7 @@ struct group {
 	UT_hash_handle hh;
 	struct sum now, before;
 	uint64_t *histogram;	/* of `now`, if asked for */
-	uint64_t *offsets;	/* of a traceback's frames; 0: its members do not agree */
+	struct frame_place *places; /* of a traceback's frames, where its members agree */
 	uint32_t nframes;
 	uintptr_t key[];	/* the stop reason, then pointers to the frames */
 };

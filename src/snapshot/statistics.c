@@ -101,7 +101,7 @@ static void statistic__from_group(struct statistic *item, const struct group *gr
 		.oldest_ns = group->now.oldest_ns,
 		.histogram = group->histogram,
 		.frames = group__frames(group),
-		.offsets = group->offsets,
+		.places = group->places,
 		.nframes = group->nframes,
 		.stop = group->key[0],
 	};

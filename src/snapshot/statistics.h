@@ -33,6 +33,12 @@ struct stat_frame {
 	uint64_t offset;		/* in the module's file; 0: not known */
 };
 
+/* What frames that are equal in line do not share. */
+struct frame_place {
+	const char *module;		/* as in stat_frame */
+	uint64_t offset;
+};
+
 /*
  * A group and what it holds. What makes a group:
  * line: file and line; where the file is not known, the place in the module.
@@ -52,18 +58,22 @@ struct statistic {
 	uint64_t oldest_ns;		/* age of the oldest outstanding block; 0: not known */
 	const uint64_t *histogram;	/* outstanding blocks by size class; NULL: not asked for */
 	const struct stat_frame *const *frames;	/* one; traceback: all, most recent call first */
-	const uint64_t *offsets;	/* traceback: instead of the frames' own; see statistic__frame() */
+	const struct frame_place *places; /* traceback: instead of the frames' own; see
+					   * statistic__frame() */
 	uint32_t nframes;
 	uint8_t stop;			/* enum stop_reason; traceback only */
 };
 
-/* A frame of the statistic: where its members return to different places of a line, offset is 0. */
+/* A frame of the statistic: where its members return to different places of a line, offset is 0,
+ * and where the line is in several modules, module is NULL. */
 static inline struct stat_frame statistic__frame(const struct statistic *item, uint32_t i)
 {
 	struct stat_frame frame = *item->frames[i];
 
-	if (item->offsets)
-		frame.offset = item->offsets[i];
+	if (item->places) {
+		frame.module = item->places[i].module;
+		frame.offset = item->places[i].offset;
+	}
 	return frame;
 }
 

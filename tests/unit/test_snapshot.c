@@ -177,6 +177,36 @@ static void test_only_what_all_agree_on(void **state)
 	names__free(names);
 }
 
+/* A line of a header lies in two files: the frames of one traceback know in which. */
+static void test_frames_of_a_traceback_keep_their_place(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint32_t in_x = place(names, "f", "/t.h", 3, "/bin/x", 0x10);
+	uint32_t in_y = place(names, "f", "/t.h", 3, "/lib/y", 0x20);
+	uint32_t main = place(names, "main", "/m.c", 1, "/bin/x", 0x30);
+	uint32_t main_again = place(names, "main", "/m.c", 1, "/bin/x", 0x40);
+	struct stat_frame frame;
+	struct statistics *s;
+
+	hold(snapshot, stack(names, 0, in_x, main, 0), 9, 1);
+	hold(snapshot, stack(names, 0, in_x, main_again, 0), 9, 1);
+	hold(snapshot, stack(names, 0, in_y, 0), 1, 1);
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_TRACEBACK });
+	assert_int_equal(s->count, 2);
+	frame = statistic__frame(&s->items[0], 0);
+	assert_string_equal(frame.module, "/bin/x");
+	assert_int_equal(frame.offset, 0x10);
+	frame = statistic__frame(&s->items[0], 1);
+	assert_string_equal(frame.module, "/bin/x");
+	assert_int_equal(frame.offset, 0);
+	frame = statistic__frame(&s->items[1], 0);
+	assert_string_equal(frame.module, "/lib/y");
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
 static void test_order_of_equal_sizes(void **state)
 {
 	struct names *names = names__new();
@@ -454,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_cumulative_tracebacks_refused),
 		cmocka_unit_test(test_only_what_all_agree_on),
+		cmocka_unit_test(test_frames_of_a_traceback_keep_their_place),
 		cmocka_unit_test(test_order_of_equal_sizes),
 		cmocka_unit_test(test_order_of_equal_tracebacks),
 		cmocka_unit_test(test_stop_reason_is_part_of_a_traceback),
