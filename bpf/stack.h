@@ -93,7 +93,7 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u32 process,
 
 	if (!w || !room)
 		return 0;
-	if (next_site >= max_sites) {
+	if (next_site > max_sites) {	/* the first is 1 */
 		count_lost(LOST_STACKS_FULL);
 		return 0;
 	}

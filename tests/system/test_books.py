@@ -177,3 +177,4 @@ def test_stacks_beyond_max_stacks(spawn):
     assert report["lost"]["stacks"] > 0
     assert (report["traced"]["size"], report["traced"]["count"]) == (truth["size"], truth["count"])
     assert set(losses(report)) == {"stacks"}
+    assert sum(1 for stat in report["statistics"] if stat["traceback"][0]["module"]) == 100
