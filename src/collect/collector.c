@@ -330,8 +330,8 @@ static const char *note(struct collector *collector)
 
 		if (other)
 			snprintf(collector->note, sizeof(collector->note),
-				 "another allocator was found in %s (%d): %s in %s; its blocks are "
-				 "not followed and are missing here", traced->comm, traced->pid,
+				 "another allocator was found in %s (%d): %s in %s; blocks of its own "
+				 "are not followed and are missing here", traced->comm, traced->pid,
 				 other->probes.allocator, other->path);
 		else if (traced->space && !traced__followed(traced))
 			snprintf(collector->note, sizeof(collector->note),
