@@ -42,7 +42,7 @@ static __always_inline struct thread *current_thread(void)
 	if (thread->mm != mm || thread->generation != generation) {
 		thread->mm = mm;
 		thread->generation = generation;
-		thread->last_block = 0;
+		thread->number = next_thread_number();
 		thread->call = ENTRY_NONE;
 		thread->memos[0].site = thread->memos[1].site = 0;
 		thread->process = find_process(task);
@@ -228,13 +228,14 @@ static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
 	block.size = thread->size;
 	block.site = place(thread);
 	block.time = bpf_jiffies64();
+	block.thread = thread->number;
 	if (keep_slack && process->chunk_heads)
 		block.slack = slack_of(address, block.size);
 	key.address = address;
 	key.process = thread->process;
 	if (put_block(process, &key, &block))
 		book_in(process, &block);
-	thread->last_block = address;
+	last_blocks[thread->number & (LAST_BLOCKS - 1)] = address;
 	return 0;
 }
 
@@ -276,7 +277,8 @@ static __always_inline void block_ends(struct pt_regs *ctx)
 	key.address = PT_REGS_PARM1(ctx);
 	key.process = thread->process;
 	if (take_block(&key, &block))
-		book_out(process, &block, key.address == thread->last_block);
+		book_out(process, &block,
+			 last_blocks[block.thread & (LAST_BLOCKS - 1)] == key.address);
 	else if (!is_cleanup(ctx, thread, process))
 		count_lost(LOST_FREES_UNMATCHED);
 }

@@ -65,7 +65,7 @@ struct thread {
 	__u64 pointer;		/* realloc: the old block; posix_memalign: where the new one goes */
 	struct block old;	/* realloc: the old block's entry, taken out of the books */
 	__u32 old_known;
-	__u64 last_block;	/* address of the thread's last allocation */
+	__u32 number;		/* index of last_blocks */
 	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
 	struct walk walk;
 	struct walk_room room;
@@ -200,6 +200,22 @@ __u64 blocks_grow_at;		/* live blocks at which user space is asked for the next 
 __u32 next_site = 1;		/* 0 is "no place" */
 __u32 next_frame;		/* index into the frame pool */
 __u64 lost[LOST_MAX];
+
+/*
+ * The address of each thread's last block, where whoever frees it finds it. Threads that begin one
+ * after the other are a line of the cache apart. Of many thousand some share a place: then a
+ * temporary block may not be seen as one, but never another as temporary.
+ */
+#define LAST_BLOCKS 65536
+__u64 last_blocks[LAST_BLOCKS];
+__u32 next_thread;
+
+static __always_inline __u32 next_thread_number(void)
+{
+	__u32 n = __sync_fetch_and_add(&next_thread, 1);
+
+	return (n * 8 + n / (LAST_BLOCKS / 8)) & (LAST_BLOCKS - 1);
+}
 
 static __always_inline void count_lost(enum lost_reason reason)
 {

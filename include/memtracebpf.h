@@ -162,7 +162,7 @@ struct site {
 	__u8 size_class;	/* 0: blocks of no bytes; n: of 2^(n-1) to 2^n - 1 bytes */
 	__u64 alloc_size, alloc_count; /* ever allocated: bytes asked for, blocks */
 	__u64 freed_size, freed_count; /* of these, no longer outstanding */
-	__u64 temporary;	/* freed before their thread allocated again */
+	__u64 temporary;	/* freed, by whichever thread, before theirs allocated again */
 	/* Outstanding here when the process was at its peak number peak_epoch. Written when the site
 	 * next changes: while the process' peak_epoch is another, it is what is outstanding now. */
 	__u64 peak_epoch, peak_size, peak_count;
@@ -183,7 +183,7 @@ struct block {
 	__u32 site;
 	__u32 time;		/* of the allocation, in jiffies; wraps after 49 days or more */
 	__u32 slack;		/* bytes that the allocator gave beyond size; if --tree asks */
-	__u32 pad;
+	__u32 thread;		/* whose: index of last_blocks */
 };
 
 /*

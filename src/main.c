@@ -64,7 +64,6 @@ static int open_session(struct session *session)
 		.max_stacks = options->max_stacks,
 		.nframe = options->nframe,
 		.min_age_ns = options->min_age_ns,
-		.ages = options->report.detail || options->format == FORMAT_JSON || options->output,
 		.usable = options->format == FORMAT_TREE || options->output,
 		.nprocesses = options->npids,
 	};
@@ -150,9 +149,9 @@ static uint64_t resident_memory(void)
 }
 
 /* The books as a snapshot with names. */
-static int take_snapshot(struct session *session, struct snapshot **snapshot)
+static int take_snapshot(struct session *session, bool ages, struct snapshot **snapshot)
 {
-	int err = collector__snapshot(session->collector, snapshot);
+	int err = collector__snapshot(session->collector, ages, snapshot);
 
 	if (!err) {
 		(*snapshot)->own_rss = resident_memory();
@@ -168,8 +167,9 @@ static int take_snapshot(struct session *session, struct snapshot **snapshot)
 static int report_books(struct session *session)
 {
 	const struct options *options = &session->options;
+	bool ages = options->report.detail || options->format == FORMAT_JSON || options->output;
 	struct snapshot *snapshot = NULL;
-	int err = take_snapshot(session, &snapshot);
+	int err = take_snapshot(session, ages, &snapshot);
 
 	if (err)
 		return err;
@@ -233,7 +233,7 @@ static void write_numbered(struct session *session)
 
 	if (!path)
 		log__error("no memory for a snapshot");
-	else if (!take_snapshot(session, &snapshot) && !pprof__write(snapshot, path))
+	else if (!take_snapshot(session, true, &snapshot) && !pprof__write(snapshot, path))
 		log__info("wrote %s", path);
 	snapshot__free(snapshot);
 	free(path);
@@ -246,6 +246,8 @@ static void clear(struct session *session)
 
 	if (err)
 		log__error("cannot clear the books: %s", strerror(-err));
+	else
+		log__info("forgot all books, counting anew");
 	snapshot__free(session->last);
 	session->last = NULL;
 }
@@ -310,7 +312,8 @@ static int run(struct session *session)
 		if (options->block && err == -ENOENT && !last)
 			err = 0;	/* it may come yet */
 	}
-	if (!err && options->output && session->last) {
+	/* That nobody reads the reports is no reason to lose the snapshot. */
+	if ((!err || err == -EPIPE) && options->output && session->last) {
 		err = pprof__write(session->last, options->output);
 		if (!err)
 			log__info("wrote %s", options->output);

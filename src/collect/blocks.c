@@ -101,11 +101,14 @@ static int set_clock(struct tables *tables, struct clock *clock)
 	return 0;
 }
 
+/* At least 1: 0 is an age that is not known. */
 static uint64_t age_of(const struct clock *clock, const struct block *block)
 {
-	int32_t jiffies = clock->now - block->time;
+	uint32_t jiffies = clock->now - block->time, future = block->time - clock->now;
 
-	return jiffies > 0 ? jiffies * clock->ns_per_jiffy : 0;	/* it may be younger than now */
+	if (!jiffies || future < 60 * 1000)	/* it may be younger than now */
+		return 1;
+	return jiffies * clock->ns_per_jiffy;
 }
 
 /* ---- what is asked of blocks ---- */
@@ -125,6 +128,7 @@ static int add_age(const struct block_key *key __unused, const struct block *blo
 		return 0;
 	ages->size[block->site] += block->size;
 	ages->count[block->site]++;
+	ages->slack[block->site] += block->slack;
 	if (age > ages->oldest_ns[block->site])
 		ages->oldest_ns[block->site] = age;
 	return 0;

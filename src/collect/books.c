@@ -210,9 +210,10 @@ static int add_ages(struct books *books, uint64_t min_age_ns, const uint32_t *si
 		.nsites = nsites,
 		.size = calloc(nsites, sizeof(*ages.size)),
 		.count = calloc(nsites, sizeof(*ages.count)),
+		.slack = calloc(nsites, sizeof(*ages.slack)),
 		.oldest_ns = calloc(nsites, sizeof(*ages.oldest_ns)),
 	};
-	int err = ages.size && ages.count && ages.oldest_ns ? 0 : -ENOMEM;
+	int err = ages.size && ages.count && ages.slack && ages.oldest_ns ? 0 : -ENOMEM;
 
 	if (!err)
 		err = tables__read_ages(books->tables, &ages);
@@ -224,9 +225,12 @@ static int add_ages(struct books *books, uint64_t min_age_ns, const uint32_t *si
 			continue;
 		trace->size = ages.size[sites[i]];
 		trace->count = ages.count[sites[i]];
+		if (trace->usable_size)
+			trace->usable_size = trace->size + ages.slack[sites[i]];
 	}
 	free(ages.size);
 	free(ages.count);
+	free(ages.slack);
 	free(ages.oldest_ns);
 	return err;
 }

@@ -16,8 +16,7 @@ struct collect_opts {
 	uint32_t max_blocks, max_stacks;
 	uint32_t nframe;	/* traceback limit */
 	uint64_t min_age_ns;	/* younger blocks are left out of snapshots; 0: none */
-	bool ages;		/* snapshots tell the age of the oldest block of a trace */
-	bool usable;		/* ... and how much the allocator really gave */
+	bool usable;		/* snapshots tell how much the allocator really gave */
 	size_t nprocesses;	/* how many will be added */
 };
 
@@ -67,7 +66,8 @@ int collector__find_block(struct collector *collector, uint64_t address,
 /* Bytes of kernel memory that the books take. */
 uint64_t collector__memory(const struct collector *collector);
 
-/* What the books say now; locations are not named yet. 0 or -errno. */
-int collector__snapshot(struct collector *collector, struct snapshot **snapshot);
+/* What the books say now; if asked, with the age of each trace's oldest block, which is dear.
+ * Locations are not named yet. 0 or -errno. */
+int collector__snapshot(struct collector *collector, bool ages, struct snapshot **snapshot);
 
 #endif

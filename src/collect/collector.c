@@ -353,15 +353,23 @@ int collector__clear(struct collector *collector)
 	return err;
 }
 
+/* From 0 up again, whoever is first: the process goes on meanwhile. */
+static void reset_peak(struct process *process)
+{
+	uint64_t peak = 0, size;
+
+	__atomic_store_n(&process->peak_size, 0, __ATOMIC_SEQ_CST);
+	size = __atomic_load_n(&process->size, __ATOMIC_SEQ_CST);
+	if (__atomic_compare_exchange_n(&process->peak_size, &peak, size, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
+		__atomic_fetch_add(&process->peak_epoch, 1, __ATOMIC_SEQ_CST);
+}
+
 void collector__reset_peak(struct collector *collector)
 {
-	for (size_t i = 0; i <= collector->nprocesses; i++) {
-		uint32_t index = i ? collector->processes[i - 1]->index : 0;
-		struct process *process = &collector->tables.processes[index];
-
-		__atomic_store_n(&process->peak_size, process->size, __ATOMIC_RELEASE);
-		__atomic_fetch_add(&process->peak_epoch, 1, __ATOMIC_ACQ_REL);
-	}
+	reset_peak(&collector->tables.processes[0]);
+	for (size_t i = 0; i < collector->nprocesses; i++)
+		reset_peak(&collector->tables.processes[collector->processes[i]->index]);
 }
 
 int collector__find_block(struct collector *collector, uint64_t address,
@@ -388,12 +396,12 @@ uint64_t collector__memory(const struct collector *collector)
 	return tables__memory(&collector->tables);
 }
 
-int collector__snapshot(struct collector *collector, struct snapshot **out)
+int collector__snapshot(struct collector *collector, bool ages, struct snapshot **out)
 {
 	struct snapshot *snapshot = snapshot__new(collector->names);
 	const struct books_opts opts = {
 		.min_age_ns = collector->opts.min_age_ns,
-		.ages = collector->opts.ages,
+		.ages = ages,
 	};
 	int err;
 

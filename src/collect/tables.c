@@ -331,6 +331,7 @@ int tables__clear(struct tables *tables)
 			clear_process(&tables->processes[i]);
 		clear_places(tables);
 		memset(skel->bss->lost, 0, sizeof(skel->bss->lost));
+		tables->skipped_before += tables__programs_skipped(tables);
 		skel->bss->top_block_level = 0;
 	}
 	pthread_mutex_unlock(&tables->growing);
@@ -383,5 +384,5 @@ uint64_t tables__programs_skipped(const struct tables *tables)
 		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
 			skipped += info.recursion_misses;
 	}
-	return skipped;
+	return skipped - tables->skipped_before;
 }

@@ -57,6 +57,7 @@ struct tables {
 	uint32_t file_bytes[MAX_FILES];
 	struct row_changes changes;
 	uint64_t clock_ns, clock_jiffies; /* a moment, in both units */
+	uint64_t skipped_before; /* programs skipped before the books were last cleared */
 };
 
 /* Loads the kernel half. On failure one sentence on stderr and -errno. */
@@ -96,7 +97,8 @@ struct block_ages {
 	uint64_t min_age_ns;	/* younger blocks are left out */
 	uint32_t nsites;
 	uint64_t *size, *count;
-	uint64_t *oldest_ns;
+	uint64_t *slack;	/* bytes that the allocator gave beyond size */
+	uint64_t *oldest_ns;	/* 0: no block */
 };
 
 /* Must have been called some time before ages are asked for. */
