@@ -68,11 +68,10 @@ static void write_histogram(FILE *out, const uint64_t *histogram)
 	putc(']', out);
 }
 
-/* 0 stands for what is not known. */
-static void write_known(FILE *out, const char *key, uint64_t value)
+static void write_known(FILE *out, const char *key, bool known, uint64_t value)
 {
 	fprintf(out, ",\"%s\":", key);
-	if (value)
+	if (known)
 		fprintf(out, "%" PRIu64, value);
 	else
 		fputs("null", out);
@@ -87,8 +86,8 @@ static void write_details(FILE *out, const struct snapshot *snapshot, const stru
 			",\"peak_size\":%" PRIu64 ",\"peak_count\":%" PRIu64
 			",\"temporary\":%" PRIu64,
 			item->peak_size, item->peak_count, item->temporary);
-	write_known(out, "usable_size", item->usable_size);
-	write_known(out, "oldest_ms", item->oldest_ns / 1000000);
+	write_known(out, "usable_size", item->usable_size, item->usable_size);
+	write_known(out, "oldest_ms", item->oldest_ns, item->oldest_ns / 1000000);
 	write_histogram(out, item->histogram);
 }
 

@@ -495,9 +495,15 @@ char *pprof__numbered_path(const char *path, unsigned int number)
 
 int pprof__write(const struct snapshot *snapshot, const char *path)
 {
+	struct stat there;
 	char *temporary;
 	int fd, err;
 
+	/* Renaming would put a file in the place of /dev/null. */
+	if (!stat(path, &there) && !S_ISREG(there.st_mode)) {
+		log__error("cannot write the snapshot %s: not a regular file", path);
+		return -EINVAL;
+	}
 	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
 		return -ENOMEM;
 	fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
