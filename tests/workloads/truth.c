@@ -11,6 +11,7 @@
 #include "truth.h"
 
 #define MAX_LINES 1024
+#define SIZE_CLASSES 65
 #define MAX_BLOCKS (1U << 22)	/* live at one time; a power of two, twice what is used */
 
 struct line {
@@ -18,11 +19,15 @@ struct line {
 	int line;			/* 0: free slot */
 	size_t size, count;		/* outstanding */
 	size_t alloc_size, alloc_count;	/* ever */
+	size_t peak_size, peak_count;	/* outstanding when all lines together held the most */
+	size_t usable_size;		/* outstanding, as the allocator gave it */
+	size_t temporary;
+	size_t classes[SIZE_CLASSES];	/* outstanding blocks by size_class() */
 };
 
 struct block {
 	uintptr_t p;			/* 0: free slot */
-	size_t size;
+	size_t size, usable_size;
 	struct line *line;
 };
 
@@ -63,12 +68,39 @@ static struct block *find(uintptr_t p)
 	return &blocks[i];
 }
 
-static void add(struct line *line, size_t size)
+/* Bits of the number: 0 for 0, n for 2^(n-1) to 2^n - 1. */
+static int size_class(size_t size)
 {
-	line->size += size;
+	return size ? 64 - __builtin_clzl(size) : 0;
+}
+
+static void add(struct line *line, const struct block *block)
+{
+	line->size += block->size;
 	line->count++;
-	line->alloc_size += size;
+	line->alloc_size += block->size;
 	line->alloc_count++;
+	line->usable_size += block->usable_size;
+	line->classes[size_class(block->size)]++;
+}
+
+static void subtract(struct line *line, const struct block *block)
+{
+	line->size -= block->size;
+	line->count--;
+	line->usable_size -= block->usable_size;
+	line->classes[size_class(block->size)]--;
+}
+
+static void note_peak(void)
+{
+	if (total.size <= peak_size)
+		return;
+	peak_size = total.size;
+	for (struct line *line = lines; line->line; line++) {
+		line->peak_size = line->size;
+		line->peak_count = line->count;
+	}
 }
 
 void truth_take(const char *file, int number, uintptr_t p, size_t size)
@@ -81,11 +113,11 @@ void truth_take(const char *file, int number, uintptr_t p, size_t size)
 	block = find(p);
 	if (block->p)	/* two live blocks at one address: the workload forgot a DROP */
 		abort();
-	*block = (struct block){ .p = p, .size = size, .line = line_of(file, number) };
-	add(block->line, size);
-	add(&total, size);
-	if (total.size > peak_size)
-		peak_size = total.size;
+	*block = (struct block){ .p = p, .size = size, .line = line_of(file, number),
+				 .usable_size = malloc_usable_size((void *)p) };
+	add(block->line, block);
+	add(&total, block);
+	note_peak();
 	pthread_mutex_unlock(&lock);
 }
 
@@ -114,11 +146,16 @@ void truth_drop(uintptr_t p)
 	block = find(p);
 	if (!block->p)
 		abort();
-	block->line->size -= block->size;
-	block->line->count--;
-	total.size -= block->size;
-	total.count--;
+	subtract(block->line, block);
+	subtract(&total, block);
 	close_gap((uint32_t)(block - blocks));
+	pthread_mutex_unlock(&lock);
+}
+
+void truth_temporary(uintptr_t p)
+{
+	pthread_mutex_lock(&lock);
+	find(p)->line->temporary++;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -183,6 +220,21 @@ static void say_line(const struct line *line)
 	    line->size, line->count, line->alloc_size, line->alloc_count);
 }
 
+static void say_details(const struct line *line)
+{
+	const char *comma = "";
+
+	say(",\"peak_size\":%zu,\"peak_count\":%zu,\"usable_size\":%zu,\"temporary\":%zu,"
+	    "\"classes\":{", line->peak_size, line->peak_count, line->usable_size, line->temporary);
+	for (int i = 0; i < SIZE_CLASSES; i++) {
+		if (!line->classes[i])
+			continue;
+		say("%s\"%d\":%zu", comma, i, line->classes[i]);
+		comma = ",";
+	}
+	say("}");
+}
+
 void truth_tell(void)
 {
 	const char *comma = "";
@@ -195,6 +247,7 @@ void truth_tell(void)
 	for (const struct line *line = lines; line->line; line++) {
 		say("%s{\"file\":\"%s\",\"line\":%d,", comma, line->file, line->line);
 		say_line(line);
+		say_details(line);
 		say("}");
 		comma = ",";
 	}

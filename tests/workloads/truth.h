@@ -36,7 +36,11 @@ extern "C" {
 /* The block is about to be freed, or handed to realloc. */
 #define DROP(p) truth_drop((uintptr_t)(p))
 
+/* ... to be freed before the thread that allocated it allocates again. */
+#define DROP_TEMPORARY(p) (truth_temporary((uintptr_t)(p)), truth_drop((uintptr_t)(p)))
+
 void truth_take(const char *file, int line, uintptr_t p, size_t size);
+void truth_temporary(uintptr_t p);
 void truth_drop(uintptr_t p);
 
 /* Writes `word` as a line and waits for one (or for EOF). */

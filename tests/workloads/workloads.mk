@@ -36,6 +36,7 @@ WL_PROGRAMS := \
 	$(addprefix threads.,fp nofp musl) \
 	$(addprefix containers.,fp nofp) \
 	$(addprefix lifecycle.,fp) \
+	$(addprefix snapshots.,nofp musl) \
 	$(addprefix loader.,fp nofp) plugin1.so plugin2.so \
 	$(addprefix stacks.,$(patsubst variant_%,%,$(filter variant_%,$(.VARIABLES)))) \
 	bare
@@ -56,6 +57,7 @@ endef
 $(eval $(call wl_rule,alloc,tests/workloads/alloc.c))
 $(eval $(call wl_rule,threads,tests/workloads/threads.c))
 $(eval $(call wl_rule,lifecycle,tests/workloads/lifecycle.c))
+$(eval $(call wl_rule,snapshots,tests/workloads/snapshots.c))
 $(eval $(call wl_rule,loader,tests/workloads/loader.c,-rdynamic))
 $(eval $(call wl_rule,stacks,tests/workloads/stacks.c tests/workloads/stacks_asm.S))
 
