@@ -18,6 +18,8 @@ import subprocess
 import sys
 import time
 
+import snapshot
+
 BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
 PAIRS = 60_000
 RUNS = 10    # of them the fastest counts: what is slower was disturbed
@@ -144,6 +146,28 @@ def wait_until_it_waits(pid):
         time.sleep(0.01)
 
 
+def report_cost(rounds):
+    """Seconds and KiB that `report` takes for 1,000,000 traces at 100,000 distinct tracebacks."""
+    path = BUILD / "bench" / "large.pb.gz"
+    if not path.exists():
+        snapshot.write(path, 1_000_000, 100_000)
+    rows = []
+    for group_by in "line", "traceback":
+        command = [str(BUILD / "memtracebpf"), "report", str(path), "--group-by", group_by]
+        times = []
+        for _ in range(rounds):
+            begin = time.monotonic()
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            times.append(time.monotonic() - begin)
+            if status:
+                sys.exit(f"{command} failed")
+        rows.append({"group_by": group_by, "report_s": times, "max_rss_kib": usage.ru_maxrss})
+        print(f"| {group_by} | {statistics.median(times):.2f} | {min(times):.2f} | "
+              f"{max(times):.2f} | {usage.ru_maxrss / 1024:.0f} |", flush=True)
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -157,6 +181,9 @@ def main():
     result = {"pairs": pairs_table(options.rounds)}
     print("| attach to | median, s | lowest | highest |\n| --- | --- | --- | --- |")
     result["attach"] = attach_times(options.rounds)
+    print("\n| report 1,000,000 traces by | median, s | lowest | highest | MiB |")
+    print("| --- | --- | --- | --- | --- |")
+    result["report"] = report_cost(options.rounds)
     options.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
