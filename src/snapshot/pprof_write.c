@@ -500,7 +500,7 @@ int pprof__write(const struct snapshot *snapshot, const char *path)
 	int fd, err;
 
 	/* Renaming would put a file in the place of /dev/null. */
-	if (!stat(path, &there) && !S_ISREG(there.st_mode)) {
+	if (!stat(path, &there) && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
 		log__error("cannot write the snapshot %s: not a regular file", path);
 		return -EINVAL;
 	}
