@@ -356,7 +356,7 @@ int collector__clear(struct collector *collector)
 /* From 0 up again, whoever is first: the process goes on meanwhile. */
 static void reset_peak(struct process *process)
 {
-	uint64_t peak = 0, size;
+	__u64 peak = 0, size;
 
 	__atomic_store_n(&process->peak_size, 0, __ATOMIC_SEQ_CST);
 	size = __atomic_load_n(&process->size, __ATOMIC_SEQ_CST);
