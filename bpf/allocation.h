@@ -47,6 +47,7 @@ static __always_inline struct thread *current_thread(void)
 		thread->memos[0].site = thread->memos[1].site = 0;
 		thread->process = find_process(task);
 	}
+	thread->alone = mm->mm_users.counter == 1;
 	return thread->process ? thread : NULL;
 }
 
@@ -159,11 +160,11 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 		return;
 	if (!address && thread->size) {		/* failed: the old block lives on */
 		if (thread->old_known && !put_block(process, &key, &thread->old))
-			book_out(process, &thread->old, false);
+			book_out(process, &thread->old, false, thread->alone);
 		return;
 	}
 	if (thread->old_known)
-		book_out(process, &thread->old, false);
+		book_out(process, &thread->old, false, thread->alone);
 	else
 		count_lost(LOST_FREES_UNMATCHED);
 }
@@ -215,14 +216,12 @@ static __always_inline __u32 slack_of(__u64 address, __u64 size)
 	return usable >= size && usable - size < 1U << 31 ? usable - size : 0;
 }
 
-static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
-				   struct process *process, __u64 address)
+static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thread,
+					 struct process *process, __u64 address)
 {
 	struct block_key key = {};
 	struct block block = {};
 
-	if (!ctx || !thread || !process)
-		return 0;
 	begin_walk(&thread->walk, process, ctx);
 	thread->walk.size_class = size_class(thread->size);
 	block.size = thread->size;
@@ -234,9 +233,8 @@ static __noinline int block_begins(struct pt_regs *ctx, struct thread *thread,
 	key.address = address;
 	key.process = thread->process;
 	if (put_block(process, &key, &block))
-		book_in(process, &block);
+		book_in(process, &block, thread->alone);
 	last_blocks[thread->number & (LAST_BLOCKS - 1)] = address;
-	return 0;
 }
 
 /* Return of a call: of the outermost one if stack pointer and entry say so. */
@@ -278,7 +276,8 @@ static __always_inline void block_ends(struct pt_regs *ctx)
 	key.process = thread->process;
 	if (take_block(&key, &block))
 		book_out(process, &block,
-			 last_blocks[block.thread & (LAST_BLOCKS - 1)] == key.address);
+			 last_blocks[block.thread & (LAST_BLOCKS - 1)] == key.address,
+			 thread->alone);
 	else if (!is_cleanup(ctx, thread, process))
 		count_lost(LOST_FREES_UNMATCHED);
 }

@@ -22,17 +22,28 @@ static __always_inline void raise_peak(struct process *process, __u64 size)
 	}
 }
 
-/* Returns how many blocks there are now. */
-static __always_inline __u64 process_in(struct process *process, __u64 size)
+/*
+ * Adds to a counter of the books and returns what it is then. `alone`: nobody else can be at these
+ * books, since nobody else runs in their address space; a plain addition takes a fifth of the time.
+ */
+static __always_inline __u64 add(__u64 *counter, __u64 n, bool alone)
 {
-	raise_peak(process, __sync_fetch_and_add(&process->size, size) + size);
-	return __sync_fetch_and_add(&process->count, 1) + 1;
+	if (alone)
+		return *counter += n;
+	return __sync_fetch_and_add(counter, n) + n;
 }
 
-static __always_inline void process_out(struct process *process, __u64 size)
+/* Returns how many blocks there are now. */
+static __always_inline __u64 process_in(struct process *process, __u64 size, bool alone)
 {
-	__sync_fetch_and_add(&process->size, -size);
-	__sync_fetch_and_add(&process->count, -1ULL);
+	raise_peak(process, add(&process->size, size, alone));
+	return add(&process->count, 1, alone);
+}
+
+static __always_inline void process_out(struct process *process, __u64 size, bool alone)
+{
+	add(&process->size, -size, alone);
+	add(&process->count, -1ULL, alone);
 }
 
 /* Before a site changes: what it holds is what it held at the last peak, unless that is noted. */
@@ -48,7 +59,7 @@ static __always_inline void note_peak(const struct process *process, struct site
 }
 
 /* A block began. The site comes first: a peak that the block makes includes it. */
-static __always_inline void book_in(struct process *process, const struct block *block)
+static __always_inline void book_in(struct process *process, const struct block *block, bool alone)
 {
 	struct site *site = block->site ? site_at(block->site) : NULL;
 	struct process *sum = keep_sum ? process_at(0) : NULL;
@@ -57,23 +68,23 @@ static __always_inline void book_in(struct process *process, const struct block 
 	if (site) {
 		note_peak(process, site);
 		if (keep_slack)
-			__sync_fetch_and_add(&site->alloc_slack, block->slack);
-		__sync_fetch_and_add(&site->alloc_size, block->size);
-		__sync_fetch_and_add(&site->alloc_count, 1);
+			add(&site->alloc_slack, block->slack, alone);
+		add(&site->alloc_size, block->size, alone);
+		add(&site->alloc_count, 1, alone);
 	} else {
-		__sync_fetch_and_add(&process->unplaced_size, block->size);
-		__sync_fetch_and_add(&process->unplaced_count, 1);
+		add(&process->unplaced_size, block->size, alone);
+		add(&process->unplaced_count, 1, alone);
 	}
-	live = process_in(process, block->size);
+	live = process_in(process, block->size, alone);
 	if (sum)
-		live = process_in(sum, block->size);
+		live = process_in(sum, block->size, false);
 	if (live == blocks_grow_at)
 		ask_to_grow();
 }
 
 /* A block ended. `temporary`: its thread has not allocated since. */
 static __always_inline void book_out(struct process *process, const struct block *block,
-				     bool temporary)
+				     bool temporary, bool alone)
 {
 	struct site *site = block->site ? site_at(block->site) : NULL;
 	struct process *sum = keep_sum ? process_at(0) : NULL;
@@ -81,15 +92,15 @@ static __always_inline void book_out(struct process *process, const struct block
 	if (site) {
 		note_peak(process, site);
 		if (keep_slack)
-			__sync_fetch_and_add(&site->freed_slack, block->slack);
-		__sync_fetch_and_add(&site->freed_size, block->size);
-		__sync_fetch_and_add(&site->freed_count, 1);
+			add(&site->freed_slack, block->slack, alone);
+		add(&site->freed_size, block->size, alone);
+		add(&site->freed_count, 1, alone);
 		if (temporary)
-			__sync_fetch_and_add(&site->temporary, 1);
+			add(&site->temporary, 1, alone);
 	}
-	process_out(process, block->size);
+	process_out(process, block->size, alone);
 	if (sum)
-		process_out(sum, block->size);
+		process_out(sum, block->size, false);
 }
 
 /* Takes the block out of the tables from `level` down, into *block; false: it is in none. */
@@ -148,7 +159,7 @@ static __noinline int forget_missed(__u32 level, struct process *process,
 	if (!process || !key)
 		return 0;
 	if (take_block_from(level, key, &old)) {
-		book_out(process, &old, false);
+		book_out(process, &old, false, false);
 		count_lost(LOST_FREES_MISSED);
 	}
 	return 0;

@@ -59,6 +59,7 @@ struct thread {
 	struct mm_struct *mm;	/* that `process` was looked up for; only compared */
 	__u32 generation;	/* value of `counting` that `process` was looked up for */
 	__u32 process;		/* index; 0: not traced */
+	__u32 alone;		/* in its address space, at its last event */
 	__u32 call;		/* enum entry_point in progress; 0: none */
 	__u64 call_sp;		/* stack pointer at its entry */
 	__u64 size;		/* bytes it was asked for */

@@ -56,7 +56,12 @@ struct uprobes_state {
 	struct xol_area *xol_area;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct mm_struct {
+	atomic_t mm_users;
 	struct uprobes_state uprobes_state;
 };
 
