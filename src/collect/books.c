@@ -119,7 +119,7 @@ struct placed {
 };
 
 /* Freed before allocated: whatever happens in between, no more is freed than was allocated. */
-static void read_counters(const struct site *site, struct trace *trace)
+static void read_counters_once(const struct site *site, struct trace *trace)
 {
 	uint64_t size = __atomic_load_n(&site->freed_size, __ATOMIC_ACQUIRE);
 	uint64_t count = __atomic_load_n(&site->freed_count, __ATOMIC_ACQUIRE);
@@ -129,9 +129,26 @@ static void read_counters(const struct site *site, struct trace *trace)
 	trace->alloc_count = __atomic_load_n(&site->alloc_count, __ATOMIC_ACQUIRE);
 	trace->size = trace->alloc_size - size;
 	trace->count = trace->alloc_count - count;
-	trace->temporary = site->temporary;
 	slack = __atomic_load_n(&site->alloc_slack, __ATOMIC_ACQUIRE) - slack;
 	trace->usable_size = trace->size + slack;
+}
+
+#define TRIES 8	/* a place where threads never rest is read as it comes */
+
+/* A thread may be between a size and its count: counters that stand still belong together. */
+static void read_counters(const struct site *site, struct trace *trace)
+{
+	struct trace again = {};
+
+	read_counters_once(site, &again);
+	for (int i = 0; i < TRIES; i++) {
+		read_counters_once(site, trace);
+		if (trace->size == again.size && trace->count == again.count &&
+		    trace->alloc_count == again.alloc_count)
+			break;
+		again = *trace;
+	}
+	trace->temporary = site->temporary;
 	trace->size_class = site->size_class;
 }
 

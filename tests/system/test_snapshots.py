@@ -360,7 +360,8 @@ def test_clearing_while_two_threads_allocate(spawn, tmp_path):
             size, count, size, count, s["peak_size"])
         assert s["temporary"] == 0
         churn = mine["churn"]
-        assert 30 <= churn["count"] <= 32 and churn["size"] == 333 * churn["count"]
+        # Two threads are at it: each may be between a size and its count.
+        assert 30 <= churn["count"] <= 32 and abs(churn["size"] - 333 * churn["count"]) <= 2 * 333
         assert size <= report["traced"]["peak_size"] <= size + 333 * 33
         lost = losses(report)
         assert set(lost) <= {"frees_unmatched"}
