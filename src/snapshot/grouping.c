@@ -301,13 +301,17 @@ static int pass__push(struct pass *pass, uint32_t nframes, const struct placed_f
 {
 	if (nframes + 2 > pass->key_room) {
 		size_t room = 2 * pass->key_room;
-		uintptr_t *key = reallocarray(pass->key, room, sizeof(*key));
-		struct frame_place *places = reallocarray(pass->places, room, sizeof(*places));
+		struct frame_place *places;
+		uintptr_t *key;
 
-		pass->key = key ? key : pass->key;
-		pass->places = places ? places : pass->places;
-		if (!key || !places)
+		key = reallocarray(pass->key, room, sizeof(*key));
+		if (!key)
 			return -ENOMEM;
+		pass->key = key;
+		places = reallocarray(pass->places, room, sizeof(*places));
+		if (!places)
+			return -ENOMEM;
+		pass->places = places;
 		pass->key_room = room;
 	}
 	pass->key[1 + nframes] = (uintptr_t)placed->frame;
