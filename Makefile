@@ -24,7 +24,7 @@ override BUILD := $(BUILD)/sanitize
 SAN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
 # cmocka's tests have a parameter that few of them use.
-$(BUILD)/tests/%.o: WARN += -Wno-unused-parameter -Wno-missing-field-initializers
+$(BUILD)/tests/%.o $(BUILD)/fuzz_unwind $(BUILD)/fuzz_pprof: WARN += -Wno-unused-parameter -Wno-missing-field-initializers
 
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc -Iinclude -I$(BUILD) -MMD -MP

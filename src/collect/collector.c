@@ -344,6 +344,20 @@ static const char *note(struct collector *collector)
 	return NULL;
 }
 
+static const char *how(struct collector *collector)
+{
+	const char *by = collector->tables.sessions ? "uprobe.session" : "perf uprobe";
+	double min_age = collector->opts.min_age_ns / 1e9;
+	char how[128];
+
+	snprintf(how, sizeof(how), "every call of the allocator, by %s", by);
+	if (min_age > 0)
+		snprintf(how, sizeof(how),
+			 "every call of the allocator, by %s; only blocks older than %g s", by,
+			 min_age);
+	return names__string(collector->names, how);
+}
+
 int collector__clear(struct collector *collector)
 {
 	int err = tables__clear(&collector->tables);
@@ -414,6 +428,7 @@ int collector__snapshot(struct collector *collector, bool ages, struct snapshot 
 	snapshot->time_ns = clock_ns(CLOCK_REALTIME);
 	snapshot->elapsed_ns = clock_ns(CLOCK_MONOTONIC) - collector->started_ns;
 	snapshot->nframe = collector->opts.nframe;
+	snapshot->how = how(collector);
 	snapshot->note = note(collector);
 	err = books__read(collector->books, collector->processes, collector->nprocesses,
 			  &opts, snapshot);

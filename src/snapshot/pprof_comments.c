@@ -80,6 +80,10 @@ int pprof_comments__read(struct pprof_comments *said, const char *comment,
 		return 0;
 	if ((value = after(comment, "process=")))
 		return read_process(value, snapshot);
+	if ((value = after(comment, "how="))) {
+		snapshot->how = names__string(snapshot->names, value);
+		return snapshot->how ? 0 : -ENOMEM;
+	}
 	if ((value = after(comment, "note="))) {
 		snapshot->note = names__string(snapshot->names, value);
 		return snapshot->note ? 0 : -ENOMEM;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -188,11 +189,26 @@ static void writer__exact(struct writer *w)
 			writer__comment(w, "exact=%" PRIu64, (uint64_t)i + 1);
 }
 
+/* When and how, for people: what reads the file has the time in a field. */
+static void writer__taken(struct writer *w, const struct snapshot *s)
+{
+	time_t seconds = s->time_ns / 1000000000;
+	char when[32];
+	struct tm utc;
+
+	if (s->time_ns && gmtime_r(&seconds, &utc) &&
+	    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc))
+		writer__comment(w, "taken=%s", when);
+	if (s->how)
+		writer__comment(w, "how=%s", s->how);
+}
+
 static void writer__comments(struct writer *w)
 {
 	const struct snapshot *s = w->snapshot;
 
 	writer__comment(w, PPROF_VERSION_COMMENT "%s", VERSION);
+	writer__taken(w, s);
 	writer__comment(w, "nframe=%" PRIu32, s->nframe);
 	writer__comment(w, "size=%" PRIu64, s->size);
 	writer__comment(w, "count=%" PRIu64, s->count);

@@ -122,6 +122,7 @@ struct snapshot {
 	/* What tracing took itself, in bytes: resident, and in the kernel's tables. 0: not known. */
 	uint64_t own_rss, own_kernel;
 	bool without_details;	/* from a file that does not tell peak_* and temporary of traces */
+	const char *how;	/* it was taken, for people; NULL: not known */
 	const char *note;	/* a sentence for the report ("another allocator ..."), or NULL */
 };
 
