@@ -101,6 +101,7 @@ static struct snapshot *full_snapshot(struct names *names)
 	s->programs_skipped = 6;
 	s->own_rss = 7;
 	s->own_kernel = 8;
+	s->how = names__string(names, "every call, by hand");
 	s->note = names__string(names, "lost.thread=3\nanother allocator");
 	return s;
 }
@@ -176,6 +177,7 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_int_equal(x->own_kernel, y->own_kernel);
 	assert_int_equal(x->without_details, y->without_details);
 	assert_int_equal(x->programs_skipped, y->programs_skipped);
+	assert_same_string(x->how, y->how);
 	assert_same_string(x->note, y->note);
 	assert_int_equal(x->nprocesses, y->nprocesses);
 	for (size_t i = 0; i < x->nprocesses; i++) {
