@@ -23,7 +23,7 @@
 #include "target/launch.h"
 #include "target/target.h"
 
-struct session {
+struct tracing {
 	struct options options;
 	struct names *names;
 	struct symbolizer *symbolizer;
@@ -56,9 +56,9 @@ static void allow_many_files(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int open_session(struct session *session)
+static int open_tracing(struct tracing *tracing)
 {
-	const struct options *options = &session->options;
+	const struct options *options = &tracing->options;
 	struct collect_opts opts = {
 		.max_blocks = options->max_blocks,
 		.max_stacks = options->max_stacks,
@@ -74,65 +74,65 @@ static int open_session(struct session *session)
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);	/* a reader that has gone is an error of the stream */
-	session->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	session->names = names__new();
-	session->symbolizer = symbolizer__new();
-	if (session->signals < 0 || !session->names || !session->symbolizer)
+	tracing->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	tracing->names = names__new();
+	tracing->symbolizer = symbolizer__new();
+	if (tracing->signals < 0 || !tracing->names || !tracing->symbolizer)
 		return -ENOMEM;
-	return collector__new(&opts, session->names, session->symbolizer, &session->collector);
+	return collector__new(&opts, tracing->names, tracing->symbolizer, &tracing->collector);
 }
 
-static void close_session(struct session *session)
+static void close_tracing(struct tracing *tracing)
 {
-	collector__free(session->collector);
-	launch__end(&session->launch);
-	symbolizer__free(session->symbolizer);
-	snapshot__free(session->last);
-	names__free(session->names);
-	if (session->signals > 0)
-		close(session->signals);
+	collector__free(tracing->collector);
+	launch__end(&tracing->launch);
+	symbolizer__free(tracing->symbolizer);
+	snapshot__free(tracing->last);
+	names__free(tracing->names);
+	if (tracing->signals > 0)
+		close(tracing->signals);
 }
 
-static int add_targets(struct session *session)
+static int add_targets(struct tracing *tracing)
 {
-	const struct options *options = &session->options;
+	const struct options *options = &tracing->options;
 	int err = 0;
 
 	if (options->command)
-		err = launch__prepare(options->command, &session->launch);
+		err = launch__prepare(options->command, &tracing->launch);
 	allow_many_files();	/* after the fork: what we start keeps its limit */
 	for (size_t i = 0; i < options->npids; i++) {
-		err = collector__add_process(session->collector, options->pids[i]);
+		err = collector__add_process(tracing->collector, options->pids[i]);
 		if (err)
 			return err;
 	}
 	if (!options->command)
 		return 0;
 	if (!err)
-		err = collector__add_child(session->collector, session->launch.pid);
+		err = collector__add_child(tracing->collector, tracing->launch.pid);
 	if (err)
 		log__error("cannot start %s: %s", options->command[0], strerror(-err));
 	return err;
 }
 
 /* Counting goes on, then what we started goes off. */
-static int start(struct session *session)
+static int start(struct tracing *tracing)
 {
-	char *const *command = session->options.command;
+	char *const *command = tracing->options.command;
 	int err;
 
-	collector__start(session->collector);
+	collector__start(tracing->collector);
 	if (!command) {
-		log__info("tracing %s", collector__title(session->collector));
+		log__info("tracing %s", collector__title(tracing->collector));
 		return 0;
 	}
-	err = launch__go(&session->launch);
+	err = launch__go(&tracing->launch);
 	if (err) {
 		log__error("cannot run %s: %s; give the path of a program, or its name if it is "
 			   "in PATH", command[0], strerror(-err));
 		return err;
 	}
-	log__info("tracing %s (%d)", command[0], session->launch.pid);
+	log__info("tracing %s (%d)", command[0], tracing->launch.pid);
 	return 0;
 }
 
@@ -149,45 +149,45 @@ static uint64_t resident_memory(void)
 }
 
 /* The books as a snapshot with names. */
-static int take_snapshot(struct session *session, bool ages, struct snapshot **snapshot)
+static int take_snapshot(struct tracing *tracing, bool ages, struct snapshot **snapshot)
 {
-	int err = collector__snapshot(session->collector, ages, snapshot);
+	int err = collector__snapshot(tracing->collector, ages, snapshot);
 
 	if (!err) {
 		(*snapshot)->own_rss = resident_memory();
-		(*snapshot)->own_kernel = collector__memory(session->collector);
+		(*snapshot)->own_kernel = collector__memory(tracing->collector);
 	}
 	if (!err)
-		err = symbolizer__name_all(session->symbolizer, session->names);
+		err = symbolizer__name_all(tracing->symbolizer, tracing->names);
 	if (err)
 		log__error("cannot read the books: %s", strerror(-err));
 	return err;
 }
 
-static int report_books(struct session *session)
+static int report_books(struct tracing *tracing)
 {
-	const struct options *options = &session->options;
+	const struct options *options = &tracing->options;
 	bool ages = options->report.detail || options->format == FORMAT_JSON || options->output;
 	struct snapshot *snapshot = NULL;
-	int err = take_snapshot(session, ages, &snapshot);
+	int err = take_snapshot(tracing, ages, &snapshot);
 
 	if (err)
 		return err;
-	err = report__print(stdout, options->format, snapshot, session->last, &options->report);
-	snapshot__free(session->last);
-	session->last = snapshot;
+	err = report__print(stdout, options->format, snapshot, tracing->last, &options->report);
+	snapshot__free(tracing->last);
+	tracing->last = snapshot;
 	if (options->reset_peak)
-		collector__reset_peak(session->collector);
+		collector__reset_peak(tracing->collector);
 	return err;
 }
 
-static int report_block(struct session *session)
+static int report_block(struct tracing *tracing)
 {
-	const struct options *options = &session->options;
+	const struct options *options = &tracing->options;
 	struct collected_block found;
 	struct report_block block;
 	char comm[16];
-	int err = collector__find_block(session->collector, options->block, &found);
+	int err = collector__find_block(tracing->collector, options->block, &found);
 
 	if (err == -ENOENT) {
 		log__error("no block at 0x%llx is in the books: it was allocated before tracing "
@@ -195,7 +195,7 @@ static int report_block(struct session *session)
 		return err;
 	}
 	if (!err)
-		err = symbolizer__name_all(session->symbolizer, session->names);
+		err = symbolizer__name_all(tracing->symbolizer, tracing->names);
 	if (err) {
 		log__error("cannot look for the block: %s", strerror(-err));
 		return err;
@@ -209,60 +209,60 @@ static int report_block(struct session *session)
 		.age_ns = found.age_ns,
 		.stack = found.stack,
 	};
-	return report__block(stdout, options->format, session->names, &block, &options->report);
+	return report__block(stdout, options->format, tracing->names, &block, &options->report);
 }
 
-static int report(struct session *session)
+static int report(struct tracing *tracing)
 {
-	bool of_block = session->options.block;
-	int err = of_block ? report_block(session) : report_books(session);
+	bool of_block = tracing->options.block;
+	int err = of_block ? report_block(tracing) : report_books(tracing);
 
-	session->nreports++;
+	tracing->nreports++;
 	if (err && err != -EPIPE && err != -ENOENT)
 		log__error("cannot write the report: %s", strerror(-err));
 	return err;
 }
 
 /* SIGUSR1: one more file. That it cannot be written does not end the tracing. */
-static void write_numbered(struct session *session)
+static void write_numbered(struct tracing *tracing)
 {
-	const char *output = session->options.output;
+	const char *output = tracing->options.output;
 	char *path = pprof__numbered_path(output ? output : "memtracebpf.pb.gz",
-					  ++session->nsnapshots);
+					  ++tracing->nsnapshots);
 	struct snapshot *snapshot = NULL;
 
 	if (!path)
 		log__error("no memory for a snapshot");
-	else if (!take_snapshot(session, true, &snapshot) && !pprof__write(snapshot, path))
+	else if (!take_snapshot(tracing, true, &snapshot) && !pprof__write(snapshot, path))
 		log__info("wrote %s", path);
 	snapshot__free(snapshot);
 	free(path);
 }
 
 /* SIGUSR2: tracemalloc's clear_traces(). */
-static void clear(struct session *session)
+static void clear(struct tracing *tracing)
 {
-	int err = collector__clear(session->collector);
+	int err = collector__clear(tracing->collector);
 
 	if (err)
 		log__error("cannot clear the books: %s", strerror(-err));
 	else
 		log__info("forgot all books, counting anew");
-	snapshot__free(session->last);
-	session->last = NULL;
+	snapshot__free(tracing->last);
+	tracing->last = NULL;
 }
 
 /* False: it is a signal to end. */
-static bool handle_signal(struct session *session)
+static bool handle_signal(struct tracing *tracing)
 {
 	struct signalfd_siginfo info;
 
-	if (read(session->signals, &info, sizeof(info)) != sizeof(info))
+	if (read(tracing->signals, &info, sizeof(info)) != sizeof(info))
 		return true;
 	if (info.ssi_signo == SIGUSR1)
-		write_numbered(session);
+		write_numbered(tracing);
 	else if (info.ssi_signo == SIGUSR2)
-		clear(session);
+		clear(tracing);
 	else
 		return false;
 	return true;
@@ -270,11 +270,11 @@ static bool handle_signal(struct session *session)
 
 /* Waits until `deadline_ns`; true: it is time to end, for a signal, the targets' end or because
  * nobody reads our output any more. */
-static bool wait_until(struct session *session, uint64_t deadline_ns)
+static bool wait_until(struct tracing *tracing, uint64_t deadline_ns)
 {
 	struct pollfd fds[] = {
-		{ .fd = collector__fd(session->collector), .events = POLLIN },
-		{ .fd = session->signals, .events = POLLIN },
+		{ .fd = collector__fd(tracing->collector), .events = POLLIN },
+		{ .fd = tracing->signals, .events = POLLIN },
 		{ .fd = STDOUT_FILENO },	/* POLLERR: a pipe without a reader */
 	};
 
@@ -289,32 +289,32 @@ static bool wait_until(struct session *session, uint64_t deadline_ns)
 		if (ppoll(fds, 3, &left, NULL) < 0 && errno != EINTR)
 			return true;
 		if (fds[0].revents)
-			collector__handle_events(session->collector);
-		if (fds[1].revents && !handle_signal(session))
+			collector__handle_events(tracing->collector);
+		if (fds[1].revents && !handle_signal(tracing))
 			return true;
-		if (fds[2].revents & (POLLERR | POLLHUP) || collector__ended(session->collector))
+		if (fds[2].revents & (POLLERR | POLLHUP) || collector__ended(tracing->collector))
 			return true;
 	}
 }
 
-static int run(struct session *session)
+static int run(struct tracing *tracing)
 {
-	const struct options *options = &session->options;
+	const struct options *options = &tracing->options;
 	uint64_t next = now_ns(), end = options->duration_ns ? next + options->duration_ns : ~0ULL;
 	bool last = false;
 	int err = 0;
 
 	while (!last && !err) {
 		next += options->interval_ns;
-		last = wait_until(session, next < end ? next : end) || next >= end;
-		last = last || (options->count && session->nreports + 1 >= options->count);
-		err = report(session);
+		last = wait_until(tracing, next < end ? next : end) || next >= end;
+		last = last || (options->count && tracing->nreports + 1 >= options->count);
+		err = report(tracing);
 		if (options->block && err == -ENOENT && !last)
 			err = 0;	/* it may come yet */
 	}
 	/* That nobody reads the reports is no reason to lose the snapshot. */
-	if ((!err || err == -EPIPE) && options->output && session->last) {
-		err = pprof__write(session->last, options->output);
+	if ((!err || err == -EPIPE) && options->output && tracing->last) {
+		err = pprof__write(tracing->last, options->output);
 		if (!err)
 			log__info("wrote %s", options->output);
 	}
@@ -334,19 +334,19 @@ static int check_targets(const struct options *options)
 	return privilege__check();
 }
 
-static int trace(struct session *session)
+static int trace(struct tracing *tracing)
 {
-	int err = check_targets(&session->options);
+	int err = check_targets(&tracing->options);
 
 	if (!err)
-		err = open_session(session);
+		err = open_tracing(tracing);
 	if (!err)
-		err = add_targets(session);
+		err = add_targets(tracing);
 	if (!err)
-		err = start(session);
+		err = start(tracing);
 	if (!err)
-		err = run(session);
-	close_session(session);
+		err = run(tracing);
+	close_tracing(tracing);
 	return err == -EPIPE ? 0 : err;		/* the reader has seen enough */
 }
 
@@ -363,18 +363,18 @@ static void occupy_standard_streams(void)
 
 int main(int argc, char **argv)
 {
-	struct session session = {};
+	struct tracing tracing = {};
 	enum cli_result parsed;
 	int err = 0;
 
 	occupy_standard_streams();
-	parsed = cli__parse(argc, argv, &session.options);
-	log__set_verbose(session.options.verbose);
-	session.options.report.own_memory = session.options.verbose;
+	parsed = cli__parse(argc, argv, &tracing.options);
+	log__set_verbose(tracing.options.verbose);
+	tracing.options.report.own_memory = tracing.options.verbose;
 	if (parsed == CLI_RUN)
-		err = session.options.mode == COMMAND_TRACE ? trace(&session) :
-							      commands__run(&session.options);
-	cli__free(&session.options);
+		err = tracing.options.mode == COMMAND_TRACE ? trace(&tracing) :
+							      commands__run(&tracing.options);
+	cli__free(&tracing.options);
 	if (parsed == CLI_USAGE)
 		return CLI_EXIT_USAGE;
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
