@@ -120,14 +120,13 @@ enum lost_reason {
 	LOST_MAX,
 };
 
-/* The books of one process. User space reads it by mmap while the kernel half writes it. */
+/*
+ * The books of one process. User space reads it by mmap while the kernel half writes it. What every
+ * event reads and what every event writes are on two lines of the cache.
+ */
 struct process {
 	__u32 pid;		/* thread group id as the initial pid namespace has it */
 	__u32 space;		/* index of the current struct space; 0: none yet */
-	__u64 size, count;	/* outstanding: bytes asked for, blocks */
-	__u64 peak_size;	/* highest value that size ever had */
-	__u64 peak_epoch;	/* how often size reached a new peak */
-	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
 	/* The dynamic linker changed the mappings `changes` times so far, of which user space has
 	 * read `changes_read`; `changing` says what is pending while these differ. */
 	__u32 changes, changes_read;
@@ -141,7 +140,11 @@ struct process {
 	__u32 unloading;	/* the dynamic linker has begun to unmap libraries */
 	__u32 chunk_heads;	/* glibc's: the word before a block tells what it takes */
 	__u32 pad;
-} __attribute__((aligned(64)));	/* no line of the cache for two processes */
+	__u64 size, count;	/* outstanding: bytes asked for, blocks */
+	__u64 peak_size;	/* highest value that size ever had */
+	__u64 peak_epoch;	/* how often size reached a new peak */
+	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
+} __attribute__((aligned(64)));
 
 enum changing {
 	CHANGING_MORE = 1,	/* libraries came; what was known still holds */
@@ -236,6 +239,7 @@ MT_ASSERT_SIZE(struct site, 128);
 MT_ASSERT_SIZE(struct block_key, 16);
 MT_ASSERT_SIZE(struct block, 24);
 MT_ASSERT_SIZE(struct process, 128);
+_Static_assert(__builtin_offsetof(struct process, size) == 64, "counters on a line of their own");
 MT_ASSERT_SIZE(struct event, 16);
 
 #endif
