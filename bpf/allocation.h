@@ -51,14 +51,6 @@ static __always_inline struct thread *current_thread(void)
 	return thread->process ? thread : NULL;
 }
 
-/* The page where the kernel keeps its return trampoline in this address space. */
-static __always_inline __u64 trampoline_page(void)
-{
-	struct xol_area *area = bpf_get_current_task_btf()->mm->uprobes_state.xol_area;
-
-	return area ? area->vaddr : 0;
-}
-
 /*
  * Is a call that begins at `sp` part of the call in progress? Yes below its frame. At the same
  * depth it is a tail call if the return address is already the trampoline's; else the call in
@@ -66,15 +58,13 @@ static __always_inline __u64 trampoline_page(void)
  */
 static __always_inline bool is_nested(struct thread *thread, __u64 sp)
 {
-	__u64 page, back = 0;
+	__u64 back = 0;
 
 	if (sp < thread->call_sp)
 		return true;
-	if (sp == thread->call_sp && !bpf_probe_read_user(&back, sizeof(back), (void *)sp)) {
-		page = trampoline_page();
-		if (page && back >= page && back < page + USER_PAGE)
-			return true;
-	}
+	if (sp == thread->call_sp && !bpf_probe_read_user(&back, sizeof(back), (void *)sp) &&
+	    is_trampoline(back))
+		return true;
 	count_lost(LOST_BLOCKS_RETURN);
 	thread->call = ENTRY_NONE;
 	return false;
@@ -222,7 +212,9 @@ static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thr
 	struct block_key key = {};
 	struct block block = {};
 
-	begin_walk(&thread->walk, process, ctx);
+	/* At a return probe the kernel has put back the return address and popped it
+	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
+	begin_walk(&thread->walk, process, ctx, PT_REGS_IP(ctx), PT_REGS_SP(ctx));
 	thread->walk.size_class = size_class(thread->size);
 	block.size = thread->size;
 	block.site = place(thread);

@@ -41,23 +41,19 @@ static __noinline int is_cleanup(struct pt_regs *ctx, struct thread *thread,
 {
 	struct cleanup_check check = {};
 	struct walk *w = &thread->walk;
+	__u64 caller;
 
 	if (!ctx || !thread || !process)
 		return 0;
-	__builtin_memset(w, 0, sizeof(*w));
-	if (bpf_probe_read_user(&w->pc, sizeof(w->pc), (void *)PT_REGS_SP(ctx)))
+	if (bpf_probe_read_user(&caller, sizeof(caller), (void *)PT_REGS_SP(ctx)))
 		return 0;
-	if (w->pc >= process->cleanup_start && w->pc < process->cleanup_end)
+	if (caller >= process->cleanup_start && caller < process->cleanup_end)
 		return 1;
-	w->sp = PT_REGS_SP(ctx) + 8;
-	w->bp = ctx->bp;
-	w->bx = ctx->bx;
-	w->space = process->space;
+	begin_walk(w, process, ctx, caller, PT_REGS_SP(ctx) + 8);
 	w->limit = MAX_CLEANUP_FRAMES;
-	w->changing = process->changes != process->changes_read ? process->changing : 0;
 	check.file = file_of(w, PT_REGS_IP(ctx));
 	if (!check.file || process->program_file == check.file ||
-	    file_of(w, w->pc - 1) != check.file)
+	    file_of(w, caller - 1) != check.file)
 		return 0;
 	thread->memos[0].site = 0;	/* this walk's trail takes the place of its own */
 	walk_stack(w, &thread->room);

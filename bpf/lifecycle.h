@@ -26,29 +26,22 @@ static __always_inline __u32 process_index(__u32 tgid)
  */
 static __always_inline void program_begins(struct task_struct *task)
 {
-	__u32 tgid = task->tgid, old = process_index(tgid), fresh = 0;
+	__u32 tgid = task->tgid, old = process_index(tgid), fresh;
 	struct process *from, *to;
 
 	if (!old)
 		return;
-	if (bpf_map_pop_elem(&free_processes, &fresh)) {
+	fresh = __sync_fetch_and_add(&next_process, 1);
+	from = process_at(old);
+	to = process_at(fresh);
+	if (!from || !to) {
 		count_lost(LOST_PROGRAMS);
 		bpf_map_delete_elem(&process_of, &tgid);
 		return;
 	}
-	from = process_at(old);
-	to = process_at(fresh);
-	if (!from || !to)
-		return;
+	/* Books that nobody had before are all zero. */
 	to->pid = tgid;
-	to->space = 0;
-	to->size = to->count = to->peak_size = to->peak_epoch = 0;
-	to->unplaced_size = to->unplaced_count = 0;
 	to->hold = from->hold;
-	to->link_state = 0;
-	to->program_file = to->unloading = to->chunk_heads = 0;
-	to->cleanup_start = to->cleanup_end = 0;
-	to->changes_read = 0;
 	to->changes = 1;
 	to->changing = CHANGING_MORE;	/* nothing is known yet, so that nothing known is wrong */
 	bpf_map_update_elem(&process_of, &tgid, &fresh, BPF_ANY);

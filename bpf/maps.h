@@ -33,13 +33,6 @@ struct {
 	__type(value, __u32);
 } process_of SEC(".maps");
 
-/* Indices of processes without an owner; user space puts them in. */
-struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, MAX_PROCESSES);
-	__uint(value_size, sizeof(__u32));
-} free_processes SEC(".maps");
-
 /* Where a thread's stack led that began with these registers and left this trail. */
 struct stack_memo {
 	__u64 pc, sp, bp, bx;
@@ -198,6 +191,7 @@ __u32 counting;			/* the one switch, off at 0; another number: all begins anew *
 __u64 jiffies_now;		/* what read_clock read */
 __u32 top_block_level;		/* newest level that has a map */
 __u64 blocks_grow_at;		/* live blocks at which user space is asked for the next level */
+__u32 next_process = 1;		/* index of the next books; none is used twice, 0 is the sum */
 __u32 next_site = 1;		/* 0 is "no place" */
 __u32 next_frame;		/* index into the frame pool */
 __u64 lost[LOST_MAX];

@@ -8,16 +8,15 @@
 
 #define MAX_CHAIN 64	/* sites looked at under one head; at most one head a site, so far from it */
 
+/* The walk from `pc`, a return address, with the stack pointer and registers of after the return. */
 static __always_inline void begin_walk(struct walk *w, const struct process *process,
-				       struct pt_regs *ctx)
+				       const struct pt_regs *ctx, __u64 pc, __u64 sp)
 {
 	const struct space *space = space_at(process->space);
 
 	__builtin_memset(w, 0, sizeof(*w));
-	/* At a return probe the kernel has put back the return address and popped it
-	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
-	w->pc = PT_REGS_IP(ctx);
-	w->sp = PT_REGS_SP(ctx);
+	w->pc = pc;
+	w->sp = sp;
 	w->bp = ctx->bp;
 	w->bx = ctx->bx;
 	w->space = process->space;

@@ -50,6 +50,15 @@ static long trampoline_search_step(__u32 i, struct trampoline_search *search)
 	return 0;
 }
 
+/* Does the address lie in the page where the kernel keeps its return trampoline in this space? */
+static __always_inline bool is_trampoline(__u64 pc)
+{
+	struct xol_area *area = bpf_get_current_task_btf()->mm->uprobes_state.xol_area;
+	__u64 page = area ? area->vaddr : 0;
+
+	return page && pc >= page && pc < page + USER_PAGE;
+}
+
 /*
  * A uretprobe replaces the return address in `slot` by its trampoline's and remembers the real one
  * with the task (kernel/events/uprobes.c, prepare_uretprobe); of several on one call each has it.
@@ -58,10 +67,8 @@ __noinline __u64 trampoline_return(__u64 slot, __u64 pc)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct trampoline_search search = { .slot = slot };
-	struct xol_area *area = task->mm->uprobes_state.xol_area;
-	__u64 page = area ? area->vaddr : 0;
 
-	if (!page || pc < page || pc >= page + USER_PAGE || !task->utask)
+	if (!is_trampoline(pc) || !task->utask)
 		return 0;
 	search.at = task->utask->return_instances;
 	bpf_loop(64, trampoline_search_step, &search, 0);	/* MAX_URETPROBE_DEPTH */

@@ -115,10 +115,6 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 		err = tables__grow(tables);
 	if (!err)
 		err = tables__start_clock(tables);
-	for (uint32_t i = 1; !err && i < MAX_PROCESSES; i++)
-		if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.free_processes), NULL,
-					&i, 0))
-			err = -errno;
 	if (!err)
 		err = tables__start_growing(tables);
 	if (err) {
@@ -261,11 +257,10 @@ int tables__commit_rows(struct tables *tables)
 int tables__add_process(struct tables *tables, uint32_t pid)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
-	uint32_t index;
+	uint32_t index = __atomic_fetch_add(&skel->data->next_process, 1, __ATOMIC_ACQ_REL);
 
-	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(skel->maps.free_processes), NULL, &index))
-		return -errno;
-	memset(&tables->processes[index], 0, sizeof(struct process));
+	if (index >= MAX_PROCESSES)
+		return -ENOSPC;
 	tables->processes[index].pid = pid;
 	if (bpf_map_update_elem(bpf_map__fd(skel->maps.process_of), &pid, &index, BPF_NOEXIST))
 		return -errno;
