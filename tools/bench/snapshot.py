@@ -1,27 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A large heap profile, written without any of memtracebpf's code."""
 import gzip
+import pathlib
 import random
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "oracle"))
+from pprof_file import message, number, varint  # noqa: E402
 
 FUNCTIONS = 20_000
 DEPTH = 30
-
-
-def varint(n):
-    out = bytearray()
-    while n > 0x7F:
-        out.append(n & 0x7F | 0x80)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def number(field, n):
-    return varint(field << 3) + varint(n)
-
-
-def message(field, data):
-    return varint(field << 3 | 2) + varint(len(data)) + data
 
 
 def write(path, traces, tracebacks):
