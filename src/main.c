@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/privilege.h"
 #include "cli/cli.h"
@@ -36,14 +36,6 @@ struct tracing {
 };
 
 static const int signals[] = { SIGINT, SIGTERM, SIGUSR1, SIGUSR2 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 /* Every mapped file stays open, so that it has names when it is gone. */
 static void allow_many_files(void)
@@ -279,7 +271,7 @@ static bool wait_until(struct tracing *tracing, uint64_t deadline_ns)
 	};
 
 	for (;;) {
-		uint64_t now = now_ns();
+		uint64_t now = clock_ns(CLOCK_MONOTONIC);
 		struct timespec left = {};
 
 		if (now >= deadline_ns)
@@ -300,7 +292,8 @@ static bool wait_until(struct tracing *tracing, uint64_t deadline_ns)
 static int run(struct tracing *tracing)
 {
 	const struct options *options = &tracing->options;
-	uint64_t next = now_ns(), end = options->duration_ns ? next + options->duration_ns : ~0ULL;
+	uint64_t next = clock_ns(CLOCK_MONOTONIC);
+	uint64_t end = options->duration_ns ? next + options->duration_ns : ~0ULL;
 	bool last = false;
 	int err = 0;
 

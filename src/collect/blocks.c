@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
 
@@ -54,13 +54,11 @@ static int for_all_blocks(const struct tables *tables, look_fn look, void *conte
 static int read_clock(struct tables *tables, uint64_t *jiffies, uint64_t *ns)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	struct timespec now;
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(tables->skeleton->progs.read_clock), &opts))
 		return -errno;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	*ns = clock_ns(CLOCK_MONOTONIC);
 	*jiffies = tables->skeleton->bss->jiffies_now;
-	*ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	return 0;
 }
 

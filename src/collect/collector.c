@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "collect/books.h"
 #include "collect/modules.h"
@@ -35,14 +35,6 @@ struct collector {
 	char title[64];
 	char note[256];
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 static int handle_event(void *context, void *data, size_t size);
 
@@ -347,14 +339,12 @@ static const char *note(struct collector *collector)
 static const char *how(struct collector *collector)
 {
 	const char *by = collector->tables.sessions ? "uprobe.session" : "perf uprobe";
-	double min_age = collector->opts.min_age_ns / 1e9;
-	char how[128];
+	char older[48] = "", how[128];
 
-	snprintf(how, sizeof(how), "every call of the allocator, by %s", by);
-	if (min_age > 0)
-		snprintf(how, sizeof(how),
-			 "every call of the allocator, by %s; only blocks older than %g s", by,
-			 min_age);
+	if (collector->opts.min_age_ns)
+		snprintf(older, sizeof(older), "; only blocks older than %g s",
+			 collector->opts.min_age_ns / 1e9);
+	snprintf(how, sizeof(how), "every call of the allocator, by %s%s", by, older);
 	return names__string(collector->names, how);
 }
 

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "unwind/unwind.h"
 
@@ -33,14 +33,6 @@ struct modules {
 	bool explained;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
 struct modules *modules__new(struct tables *tables, struct names *names,
 			     struct symbolizer *symbolizer)
 {
@@ -53,7 +45,7 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 	modules->symbolizer = symbolizer;
 	modules->rules = unwind_rules__new();
 	modules->file_used = calloc(MAX_FILES, sizeof(*modules->file_used));
-	modules->started_ns = now_ns();
+	modules->started_ns = clock_ns(CLOCK_MONOTONIC);
 	if (!modules->rules || !modules->file_used) {
 		modules__free(modules);
 		return NULL;
@@ -188,7 +180,7 @@ static int put_rows(struct modules *modules, struct module *module, const struct
 static void explain_wait(struct modules *modules, const struct module *module)
 {
 	if (modules->explained || !isatty(STDERR_FILENO) ||
-	    now_ns() - modules->started_ns < SLOW_NS)
+	    clock_ns(CLOCK_MONOTONIC) - modules->started_ns < SLOW_NS)
 		return;
 	log__info("reading unwind information of %s ...", module->path);
 	modules->explained = true;
@@ -286,7 +278,6 @@ static void read_module(struct modules *modules, struct module *module)
 			       module->root);
 	if (probes__find(module->fd, &module->probes))
 		memset(&module->probes, 0, sizeof(module->probes));
-	linker__find_hook(module->fd, &module->linker);
 }
 
 static struct module *add_module(struct modules *modules, pid_t pid,

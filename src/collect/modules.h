@@ -11,7 +11,6 @@
 #include "collect/tables.h"
 #include "probe/probe.h"
 #include "symbol/symbol.h"
-#include "target/linker.h"
 #include "target/target.h"
 
 struct module_segment {
@@ -32,7 +31,6 @@ struct module {
 	uint64_t base;		/* of its rows */
 	uint32_t users;		/* processes that map it now */
 	struct probes probes;
-	struct linker_hook linker;
 };
 
 struct modules;

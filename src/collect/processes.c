@@ -312,9 +312,9 @@ static void set_link_state(const struct traced *traced, const struct code_mappin
 	const struct module *module = mapping->module;
 	uint64_t address;
 
-	if (module->linker.r_debug && module__address(module, mapping->offset, &address))
+	if (module->probes.linker.r_debug && module__address(module, mapping->offset, &address))
 		tables->processes[traced->index].link_state =
-			mapping->start - address + module->linker.r_debug + R_STATE_OFFSET;
+			mapping->start - address + module->probes.linker.r_debug + R_STATE_OFFSET;
 }
 
 static void set_allocator(const struct traced *traced, const struct code_mapping *mapping,
@@ -340,8 +340,8 @@ static int attach_linker(struct traced *traced, struct attachment *attachment,
 	struct probe_programs programs = { -1, tables->sessions ? fd : -1,
 					   tables->sessions ? -1 : fd, -1 };
 	struct probe probe = { .entry = ENTRY_FREE, .symbol = "_dl_debug_state",
-			       .function = module->linker.function,
-			       .offset = module->linker.function };
+			       .function = module->probes.linker.function,
+			       .offset = module->probes.linker.function };
 	struct probes probes = { .items = &probe, .count = 1 };
 	char path[32];
 
@@ -358,7 +358,7 @@ static int attach_new(struct traced *traced, struct tables *tables)
 	for (size_t i = 0; i < epoch->count && !err; i++) {
 		const struct module *module = epoch->mappings[i].module;
 		bool allocator = module && module->probes.count && module->probes.followed;
-		bool linker = module && module->linker.function;
+		bool linker = module && module->probes.linker.function;
 		struct attachment *attachment;
 
 		if (!allocator && !linker)

@@ -21,6 +21,12 @@ struct probe {
 	char instruction[64];	/* as text, for -v and doctor */
 };
 
+/* The dynamic linker's interface to debuggers (elf/link.h, struct r_debug). */
+struct linker_hook {
+	uint64_t function;	/* file offset of _dl_debug_state; 0: this file is no linker */
+	uint64_t r_debug;	/* address of _r_debug in the file's own numbering; 0: not exported */
+};
+
 struct probes {
 	struct probe *items;	/* each file offset once, aliases folded; at most MAX_PROBES */
 	size_t count;
@@ -28,6 +34,7 @@ struct probes {
 	/* Where the allocator frees what it cached for a thread that ends (file offset, bytes): no
 	 * frees of the program. Known where the file has its full symbol table; else size 0. */
 	uint64_t cleanup, cleanup_size;
+	struct linker_hook linker;
 	bool followed;		/* this allocator's probes are known to keep right books */
 };
 

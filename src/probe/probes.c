@@ -76,6 +76,7 @@ struct search {
 	size_t nfound;
 	uint64_t markers[ARRAY_SIZE(markers)];	/* address; 0: not found */
 	struct found cleanup;	/* offset 0: not found */
+	struct linker_hook linker;
 };
 
 /* The file offset of `address`, and how many bytes of code the file has from there on. */
@@ -156,6 +157,18 @@ static int look_at_symbol(struct search *search, const char *name, const GElf_Sy
 	return 0;
 }
 
+/* Only what is exported is meant for others: a static program's hook is never called. */
+static void note_linker(struct search *search, const char *name, const GElf_Sym *sym)
+{
+	uint64_t available;
+
+	if (!strcmp(name, "_r_debug"))
+		search->linker.r_debug = sym->st_value;
+	else if (!strcmp(name, "_dl_debug_state") &&
+		 !file_offset(search->elf, sym->st_value, &search->linker.function, &available))
+		search->linker.function = 0;
+}
+
 static int search_table(struct search *search, Elf_Scn *section, const GElf_Shdr *header)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
@@ -173,6 +186,8 @@ static int search_table(struct search *search, Elf_Scn *section, const GElf_Shdr
 		name = elf_strptr(search->elf, header->sh_link, sym.st_name);
 		if (!name)
 			continue;
+		if (header->sh_type == SHT_DYNSYM)
+			note_linker(search, name, &sym);
 		err = look_at_symbol(search, name, &sym);
 		if (err)
 			return err;
@@ -310,6 +325,7 @@ int probes__find(int fd, struct probes *probes)
 	err = is_x86_64(search.elf) ? search_functions(&search) : -ENOEXEC;
 	if (!err && name_allocator(&search, probes))
 		err = make_probes(&search, probes);
+	probes->linker = search.linker;
 	if (search.cleanup.offset) {
 		probes->cleanup = search.cleanup.offset;
 		probes->cleanup_size = search.cleanup.size;
