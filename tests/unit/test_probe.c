@@ -15,25 +15,11 @@
 
 #include <cmocka.h>
 
+#include "directory.h"
 #include "probe/instruction.h"
 #include "probe/probe.h"
 
 #define LIBDIR "/lib/x86_64-linux-gnu/"
-
-static char directory[] = "/tmp/test_probe.XXXXXX";
-
-static int make_directory(void **state)
-{
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
 
 /* Compiles `source` (C, or assembly in asm()) into `path`, a file named `name`. */
 static void compile(const char *name, const char *flags, const char *source, char path[128])

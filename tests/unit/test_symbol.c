@@ -17,24 +17,12 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
+#include "directory.h"
 #include "symbol/demangle.h"
 #include "symbol/intervals.h"
 
 #define ADDR2LINE "addr2line -a -f -i -C -e"
 #define SOURCES "tests/unit/symbol"
-
-static char directory[] = "/tmp/test_symbol-XXXXXX";
-
-static int make_directory(void **state)
-{
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-	run("rm -rf %s", directory);
-	return 0;
-}
 
 /* A path in the test's directory; good until the fourth call after it. */
 static const char *at(const char *name)

@@ -21,22 +21,8 @@
 
 #include <cmocka.h>
 
+#include "directory.h"
 #include "target/target.h"
-
-static char directory[] = "/tmp/test_target.XXXXXX";
-
-static int make_directory(void **state)
-{
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
 
 /* Runs target__check() with stderr going to `said`. */
 static int check(pid_t pid, char said[512])
