@@ -16,13 +16,32 @@ enum command {
 	COMMAND_DIFF,		/* from files[0] to files[1] */
 };
 
+/* Which memory is followed: the allocators', what is mapped without them, or both. */
+enum domains {
+	DOMAIN_HEAP = 0,
+	DOMAIN_MMAP,
+	DOMAIN_ALL,
+};
+
 struct options {
 	enum command mode;
 	const char *files[2];
 
-	pid_t *pids;		/* each once; or ... */
+	pid_t *pids;		/* each once */
 	size_t npids;
-	char **command;		/* ... what to run: the end of argv, NULL-terminated; else NULL */
+	char **command;		/* what to run: the end of argv, NULL-terminated; else NULL */
+	bool everything;	/* neither of these: all processes, those to come included */
+	/* Only processes that are one of each list which is not empty. */
+	const char **comms;
+	size_t ncomms;
+	const char **cgroups;	/* a directory, or the path as in /proc/PID/cgroup */
+	size_t ncgroups;
+	uid_t *users;
+	size_t nusers;
+	bool follow_fork;	/* and the children of all these */
+	bool leaks_at_exit;	/* one more report of each process that ends */
+	enum domains domains;
+	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation */
 
 	uint64_t interval_ns;
 	uint64_t count;		/* reports; 0: no limit */

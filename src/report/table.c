@@ -33,6 +33,8 @@ static const char *table__title(const struct table *table, size_t column)
 		[GROUP_BY_FILE] = "File",
 		[GROUP_BY_FUNCTION] = "Function",
 		[GROUP_BY_LIBRARY] = "Library",
+		[GROUP_BY_PROCESS] = "Process",
+		[GROUP_BY_CGROUP] = "Cgroup",
 	};
 
 	if (table->by_line)

@@ -117,6 +117,8 @@ static void text__others(struct text *text, const struct selection *selection)
 		[GROUP_BY_FUNCTION] = { "function", "functions" },
 		[GROUP_BY_TRACEBACK] = { "traceback", "tracebacks" },
 		[GROUP_BY_LIBRARY] = { "library", "libraries" },
+		[GROUP_BY_PROCESS] = { "process", "processes" },
+		[GROUP_BY_CGROUP] = { "cgroup", "cgroups" },
 	};
 	char buffer[FORMAT_SIZE_MAX];
 

@@ -95,13 +95,25 @@ struct trace {
 	uint64_t temporary;	/* allocations freed before their thread's next one */
 	uint64_t usable_size;	/* outstanding, as the allocator gave it; 0: not asked for */
 	uint64_t oldest_ns;	/* age of the oldest outstanding block; 0: not asked for */
+	/* Of size and count, where they are estimates from a sample; else 0. */
+	double size_variance, count_variance;
 	uint8_t size_class;	/* n: all blocks have 2^(n-1) to 2^n - 1 bytes; 0: no bytes */
 };
 
 struct snapshot_process {
+	uint64_t id;		/* unique in a run, unlike pids; 0: from a file */
 	uint32_t pid;
 	const char *comm;	/* interned in names */
+	const char *cgroup;	/* the same; as in /proc/PID/cgroup; NULL: not known */
+	uint64_t since_ns;	/* for how long it has been watched */
 	uint64_t size, count, peak_size;
+};
+
+/* Processes that were followed and have ended. */
+struct snapshot_ended {
+	uint64_t processes;
+	uint64_t alloc_size, alloc_count; /* what they ever allocated */
+	uint64_t size, count;	/* what they still held */
 };
 
 struct snapshot {
@@ -119,6 +131,10 @@ struct snapshot {
 	uint64_t lost[LOST_MAX];
 	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
 	uint64_t programs_skipped;
+	struct snapshot_ended ended;
+	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation is recorded */
+	bool many;		/* the processes were not named one by one */
+	bool exited;		/* of one process that has ended: what it still held */
 	/* What tracing took itself, in bytes: resident, and in the kernel's tables. 0: not known. */
 	uint64_t own_rss, own_kernel;
 	bool without_details;	/* from a file that does not tell peak_* and temporary of traces */

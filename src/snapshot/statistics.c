@@ -15,6 +15,8 @@ const char *group_by__name(enum group_by group_by)
 		[GROUP_BY_FUNCTION] = "function",
 		[GROUP_BY_TRACEBACK] = "traceback",
 		[GROUP_BY_LIBRARY] = "library",
+		[GROUP_BY_PROCESS] = "process",
+		[GROUP_BY_CGROUP] = "cgroup",
 	};
 
 	return names[group_by];

@@ -11,6 +11,8 @@ enum group_by {
 	GROUP_BY_FUNCTION,
 	GROUP_BY_TRACEBACK,
 	GROUP_BY_LIBRARY,	/* module */
+	GROUP_BY_PROCESS,
+	GROUP_BY_CGROUP,
 	GROUP_BY_MAX,
 	GROUP_BY_ADDRESS = GROUP_BY_MAX, /* within a function: leaves of the tree report */
 };

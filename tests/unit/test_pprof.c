@@ -40,9 +40,11 @@ static struct snapshot *full_snapshot(struct names *names)
 {
 	struct snapshot *s = snapshot__new(names);
 	const struct snapshot_process processes[] = {
-		{ 4711, names__string(names, "redis server=1"), 1000, 10, 1500 },
-		{ 12, names__string(names, "comm= x"), 23, 4, 99 },
-		{ 13, NULL, 0, 0, 0 },
+		{ .pid = 4711, .comm = names__string(names, "redis server=1"), .size = 1000,
+		  .count = 10, .peak_size = 1500 },
+		{ .pid = 12, .comm = names__string(names, "comm= x"), .size = 23, .count = 4,
+		  .peak_size = 99 },
+		{ .pid = 13 },
 	};
 	const struct names_frame inlined[] = {
 		{ "std::vector<int>::f(int)", "/usr/include/v.h", 7, true },
