@@ -161,17 +161,6 @@ $(BUILD)/demo-server: tools/demo/server.c
 
 BENCH := $(BUILD)/bench
 
-$(BENCH)/floor.bpf.o: tools/bench/floor.bpf.c
-	$(call msg,BPF,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror \
-		-Ivmlinux/$(ARCH) -c -o $@ $<
-
-$(BENCH)/floor.skel.h: $(BENCH)/floor.bpf.o
-	$(call msg,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name floor_bpf > $@
-
-$(BUILD)/tools/bench/floor.o: $(BENCH)/floor.skel.h
 $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) $(BASE))
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "probe/attach.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "probe/empty.h"
 
 #define UPROBE_PMU "/sys/bus/event_source/devices/uprobe/"
 /* The kernel's own "not supported", which leaks out of the uprobes code; no libc knows it. */
@@ -87,11 +87,6 @@ static const char *explain(int err)
  * that does not know the attach type. libbpf asks for uprobe.multi so (src/features.c). */
 bool probe__has_sessions(void)
 {
-	const struct bpf_insn nothing[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = TRACE_UPROBE_SESSION);
 	uint64_t offset = 0;
 	struct link_create attr = {
 		.attach_type = TRACE_UPROBE_SESSION,
@@ -104,7 +99,7 @@ bool probe__has_sessions(void)
 	int prog_fd, fd;
 	bool known;
 
-	prog_fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", nothing, 2, &opts);
+	prog_fd = empty_program__load(TRACE_UPROBE_SESSION);
 	if (prog_fd < 0)
 		return false;
 	attr.prog_fd = prog_fd;

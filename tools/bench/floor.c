@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* floor -p PID: attaches empty programs to the probes that memtracebpf takes, until SIGINT. */
-#include <bpf/libbpf.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/floor.skel.h"
-#include "probe/attach.h"
+#include "probe/empty.h"
 #include "target/target.h"
-
-/* include/uapi/linux/bpf.h of 6.6 and 6.13 */
-#define ATTACH_UPROBE_MULTI 48
-#define ATTACH_UPROBE_SESSION 57
 
 static int attach(pid_t pid, const struct probe_programs *programs)
 {
@@ -42,21 +36,12 @@ static int attach(pid_t pid, const struct probe_programs *programs)
 
 int main(int argc, char **argv)
 {
-	struct floor_bpf *skel = floor_bpf__open();
-	struct probe_programs programs = { -1, -1, -1, -1 };
+	struct probe_programs programs;
 	sigset_t set;
 	int sig;
 
-	if (argc < 3 || !skel)
+	if (argc < 3 || empty_programs__load(&programs))
 		return 1;
-	bpf_program__set_autoload(skel->progs.empty_session, true);
-	bpf_program__set_autoload(skel->progs.empty_entry, true);
-	bpf_program__set_expected_attach_type(skel->progs.empty_session, ATTACH_UPROBE_SESSION);
-	bpf_program__set_expected_attach_type(skel->progs.empty_entry, ATTACH_UPROBE_MULTI);
-	if (floor_bpf__load(skel))
-		return 1;
-	programs.session_fd = bpf_program__fd(skel->progs.empty_session);
-	programs.multi_fd = bpf_program__fd(skel->progs.empty_entry);
 	if (attach(atoi(argv[2]), &programs))
 		return 1;
 	sigemptyset(&set);
