@@ -19,7 +19,14 @@
 #define NFRAME_VARIABLE "MEMTRACEBPF_NFRAME" /* as PYTHONTRACEMALLOC */
 
 enum {
-	OPT_MIN_SIZE = 256,
+	OPT_COMM = 256,
+	OPT_CGROUP,
+	OPT_USER,
+	OPT_FOLLOW_FORK,
+	OPT_LEAKS_AT_EXIT,
+	OPT_DOMAIN,
+	OPT_SAMPLE_BYTES,
+	OPT_MIN_SIZE,
 	OPT_MIN_AGE,
 	OPT_WRAPPERS,
 	OPT_NO_WRAPPERS,
@@ -44,6 +51,13 @@ enum {
 
 static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
+	{ "comm", required_argument, NULL, OPT_COMM },
+	{ "cgroup", required_argument, NULL, OPT_CGROUP },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "follow-fork", no_argument, NULL, OPT_FOLLOW_FORK },
+	{ "leaks-at-exit", no_argument, NULL, OPT_LEAKS_AT_EXIT },
+	{ "domain", required_argument, NULL, OPT_DOMAIN },
+	{ "sample-bytes", required_argument, NULL, OPT_SAMPLE_BYTES },
 	{ "interval", required_argument, NULL, 'i' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "duration", required_argument, NULL, 'd' },
@@ -84,6 +98,31 @@ const char *option_name(int option)
 	return NULL;
 }
 
+/* Which processes, and which of their memory. */
+static enum cli_result parse_selection_option(struct parser *parser, int option)
+{
+	struct options *options = parser->options;
+
+	switch (option) {
+	case 'p':
+		return parse_pids(option, options);
+	case OPT_COMM:
+		return parse_comm(option, options);
+	case OPT_CGROUP:
+		return parse_cgroup(option, options);
+	case OPT_USER:
+		return parse_user(options);
+	case OPT_FOLLOW_FORK:
+		options->follow_fork = true;
+		return CLI_RUN;
+	case OPT_DOMAIN:
+		return parse_domains(option, &options->domains);
+	case OPT_SAMPLE_BYTES:
+		return parse_sample_bytes(option, &options->sample_bytes);
+	}
+	return CLI_USAGE;
+}
+
 /* How and when to trace. */
 static enum cli_result parse_trace_option(struct parser *parser, int option)
 {
@@ -95,8 +134,6 @@ static enum cli_result parse_trace_option(struct parser *parser, int option)
 		return CLI_USAGE;
 	}
 	switch (option) {
-	case 'p':
-		return parse_pids(option, options);
 	case 'i':
 		return parse_seconds(option, MSEC, MAX_SECONDS, &options->interval_ns);
 	case 'n':
@@ -121,8 +158,11 @@ static enum cli_result parse_trace_option(struct parser *parser, int option)
 	case OPT_RESET_PEAK:
 		options->reset_peak = true;
 		return CLI_RUN;
+	case OPT_LEAKS_AT_EXIT:
+		options->leaks_at_exit = true;
+		return CLI_RUN;
 	}
-	return CLI_USAGE;
+	return parse_selection_option(parser, option);
 }
 
 /* What to report. */
@@ -229,18 +269,41 @@ static enum cli_result parse_targets(int argc, char **argv, struct options *opti
 			   "put -- before it", argv[optind]);
 		return CLI_USAGE;
 	}
+	if (optind == argc && separated) {
+		log__error("-- needs a COMMAND behind it; without both, all processes are traced");
+		return CLI_USAGE;
+	}
 	if (optind < argc)
 		options->command = argv + optind;
 	if (options->command && options->npids) {
 		log__error("give either -p PID or -- COMMAND, not both");
 		return CLI_USAGE;
 	}
-	if (!options->command && !options->npids) {
-		log__error("what should be traced? Give -p PID or -- COMMAND; "
-			   "see memtracebpf --help");
+	if (options->command && (options->ncomms || options->ncgroups || options->nusers)) {
+		log__error("--comm, --cgroup and --user select running processes: they do not go "
+			   "with -- COMMAND");
 		return CLI_USAGE;
 	}
+	options->everything = !options->command && !options->npids;
 	return CLI_RUN;
+}
+
+static enum cli_result check_block(const struct options *options)
+{
+	const char *why = NULL;
+
+	if (!options->block)
+		return CLI_RUN;
+	if (options->everything)
+		why = "give -p PID, as many processes have the same addresses";
+	else if (options->sample_bytes)
+		why = "--sample-bytes records only some blocks";
+	else if (options->leaks_at_exit)
+		why = "--leaks-at-exit is about all blocks";
+	if (!why)
+		return CLI_RUN;
+	log__error("--block looks for a single block: %s", why);
+	return CLI_USAGE;
 }
 
 /* What does not go together. */
@@ -249,8 +312,9 @@ static enum cli_result check(const struct options *options)
 	const struct statistics_opts *opts = &options->report.statistics;
 	bool table = options->format == FORMAT_MARKDOWN || options->format == FORMAT_CSV;
 
-	if (opts->group_by == GROUP_BY_TRACEBACK && opts->cumulative) {
-		log__error("--cumulative cannot be used with --group-by traceback");
+	if (opts->cumulative && !group_by__is_frame(opts->group_by)) {
+		log__error("--cumulative counts frames: it cannot be used with --group-by %s",
+			   group_by__name(opts->group_by));
 		return CLI_USAGE;
 	}
 	if (opts->group_by == GROUP_BY_TRACEBACK && table) {
@@ -268,7 +332,7 @@ static enum cli_result check(const struct options *options)
 			   "without filters");
 		return CLI_USAGE;
 	}
-	return CLI_RUN;
+	return check_block(options);
 }
 
 /* The list known from the start, if wanted, and the user's patterns. */
@@ -371,6 +435,9 @@ enum cli_result cli__parse(int argc, char **argv, struct options *options)
 void cli__free(struct options *options)
 {
 	free(options->pids);
+	free(options->comms);
+	free(options->cgroups);
+	free(options->users);
 	free(options->wrappers);
 	free(options->filters);
 	*options = (struct options){};

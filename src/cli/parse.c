@@ -2,6 +2,7 @@
 #include "cli/parse.h"
 
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "cli/value.h"
 
 #define SEC 1000000000ULL
+#define COMM_MAX 15 /* bytes that the kernel keeps of a process's name */
+#define SAMPLE_BYTES_MAX (1ULL << 40)
 
 enum cli_result refuse(int option, const char *wanted)
 {
@@ -94,6 +97,79 @@ enum cli_result parse_pids(int option, struct options *options)
 	}
 }
 
+static enum cli_result add_word(const char ***words, size_t *count, const char *word)
+{
+	const char **grown = reallocarray(*words, *count + 1, sizeof(*grown));
+
+	if (!grown)
+		return no_memory();
+	*words = grown;
+	grown[(*count)++] = word;
+	return CLI_RUN;
+}
+
+enum cli_result parse_comm(int option, struct options *options)
+{
+	if (!*optarg)
+		return refuse(option, "the name of a process");
+	if (strlen(optarg) > COMM_MAX)
+		optarg[COMM_MAX] = '\0';
+	return add_word(&options->comms, &options->ncomms, optarg);
+}
+
+enum cli_result parse_cgroup(int option, struct options *options)
+{
+	if (*optarg != '/')
+		return refuse(option, "a directory below /sys/fs/cgroup or a path as in "
+				      "/proc/PID/cgroup");
+	return add_word(&options->cgroups, &options->ncgroups, optarg);
+}
+
+/* A name that consists of digits is a name first, as for chown. */
+enum cli_result parse_user(struct options *options)
+{
+	const struct passwd *user = getpwnam(optarg);
+	uint64_t number;
+	uid_t *users;
+
+	if (user) {
+		number = user->pw_uid;
+	} else if (!value__number(optarg, 0, (uid_t)-2, &number)) {
+		log__error("there is no user '%s'; give a name or a number", optarg);
+		return CLI_USAGE;
+	}
+	users = reallocarray(options->users, options->nusers + 1, sizeof(*users));
+	if (!users)
+		return no_memory();
+	options->users = users;
+	users[options->nusers++] = number;
+	return CLI_RUN;
+}
+
+enum cli_result parse_domains(int option, enum domains *domains)
+{
+	static const char *const names[] = {
+		[DOMAIN_HEAP] = "heap",
+		[DOMAIN_MMAP] = "mmap",
+		[DOMAIN_ALL] = "all",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(optarg, names[i])) {
+			*domains = i;
+			return CLI_RUN;
+		}
+	}
+	return refuse(option, "heap, mmap or all");
+}
+
+enum cli_result parse_sample_bytes(int option, uint64_t *bytes)
+{
+	if (value__bytes(optarg, bytes) && *bytes && *bytes <= SAMPLE_BYTES_MAX)
+		return CLI_RUN;
+	return refuse(option, "a size from 1 to 1024G");
+}
+
 enum cli_result parse_group_by(int option, enum group_by *group_by)
 {
 	for (int i = 0; i < GROUP_BY_MAX; i++) {
@@ -108,7 +184,8 @@ enum cli_result parse_group_by(int option, enum group_by *group_by)
 	else if (!strcmp(optarg, "filename"))
 		*group_by = GROUP_BY_FILE;
 	else
-		return refuse(option, "line, file, function, traceback or library");
+		return refuse(option, "line, file, function, traceback, library, process or "
+				      "cgroup");
 	return CLI_RUN;
 }
 
@@ -145,16 +222,9 @@ enum cli_result parse_output(int option, struct options *options)
 
 enum cli_result parse_wrapper(int option, struct parser *parser)
 {
-	const char **patterns;
-
 	if (!*optarg)
 		return refuse(option, "a pattern");
-	patterns = reallocarray(parser->patterns, parser->npatterns + 1, sizeof(*patterns));
-	if (!patterns)
-		return no_memory();
-	parser->patterns = patterns;
-	patterns[parser->npatterns++] = optarg;
-	return CLI_RUN;
+	return add_word(&parser->patterns, &parser->npatterns, optarg);
 }
 
 static enum cli_result add_filter(struct options *options, const struct filter *filter)

@@ -24,6 +24,12 @@ enum cli_result parse_u32(int option, uint64_t min, uint64_t max, uint32_t *numb
 enum cli_result parse_size(int option, uint64_t *bytes);
 enum cli_result parse_seconds(int option, uint64_t min_ns, uint64_t max_ns, uint64_t *ns);
 enum cli_result parse_pids(int option, struct options *options);
+/* Cut to what the kernel keeps of a name. */
+enum cli_result parse_comm(int option, struct options *options);
+enum cli_result parse_cgroup(int option, struct options *options);
+enum cli_result parse_user(struct options *options);
+enum cli_result parse_domains(int option, enum domains *domains);
+enum cli_result parse_sample_bytes(int option, uint64_t *bytes);
 enum cli_result parse_group_by(int option, enum group_by *group_by);
 enum cli_result parse_format(int option, enum report_format *format);
 enum cli_result parse_wrapper(int option, struct parser *parser);

@@ -120,7 +120,7 @@ int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
 	struct group *group;
 	int err = -ENOMEM;
 
-	if (opts->cumulative && opts->group_by == GROUP_BY_TRACEBACK)
+	if (opts->cumulative && !group_by__is_frame(opts->group_by))
 		return -EINVAL;
 	statistics = calloc(1, sizeof(*statistics));
 	if (!statistics)

@@ -20,6 +20,13 @@ enum group_by {
 /* "line", "file", ...; as the option and the JSON name it. */
 const char *group_by__name(enum group_by group_by);
 
+/* A group is one frame, not a traceback or what has none. */
+static inline bool group_by__is_frame(enum group_by group_by)
+{
+	return group_by != GROUP_BY_TRACEBACK && group_by != GROUP_BY_PROCESS &&
+	       group_by != GROUP_BY_CGROUP;
+}
+
 enum statistics_order {
 	ORDER_SIZE = 0,		/* as Snapshot.statistics: size, count, traceback */
 	ORDER_DIFFERENCE,	/* as Snapshot.compare_to: |size_diff|, size, |count_diff|, count,
@@ -104,7 +111,7 @@ struct statistics_opts {
 	enum statistics_order order;
 	/*
 	 * Every frame of a traceback counts, not only the most recent: once each time it occurs,
-	 * as tracemalloc does it. Wrappers play no part. -EINVAL with GROUP_BY_TRACEBACK.
+	 * as tracemalloc does it. Wrappers play no part. -EINVAL where a group is no frame.
 	 */
 	bool cumulative;
 	/*

@@ -106,7 +106,7 @@ def test_without_btf(spawn):
 
 
 @pytest.mark.parametrize("arguments", [
-    [],
+    ["--"],
     ["-p"],
     ["-p", "abc"],
     ["-p", "0"],

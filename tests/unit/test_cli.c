@@ -29,7 +29,7 @@ static int split(char *line, char **argv)
 struct run {
 	char line[512];
 	char *argv[MAX_ARGS];
-	char said[4096];	/* what was printed on `stream` */
+	char said[16384];	/* what was printed on `stream` */
 	enum cli_result result;
 	struct options options;
 };
@@ -90,6 +90,52 @@ static void test_defaults(void **state)
 	assert_int_equal(o->max_blocks, 4194304);
 	assert_int_equal(o->max_stacks, 65536);
 	assert_int_equal(o->verbose, 0);
+	assert_false(o->everything || o->follow_fork || o->leaks_at_exit);
+	assert_int_equal(o->ncomms + o->ncgroups + o->nusers, 0);
+	assert_int_equal(o->domains, DOMAIN_HEAP);
+	assert_int_equal(o->sample_bytes, 0);
+	run__free(r);
+}
+
+static void test_selection(void **state)
+{
+	struct run *r = good("--comm a --comm redis-server-primary --cgroup /user.slice "
+			     "--user root --user 4294967294 --follow-fork");
+	const struct options *o = &r->options;
+
+	assert_true(o->everything && o->follow_fork);
+	assert_int_equal(o->ncomms, 2);
+	assert_string_equal(o->comms[0], "a");
+	assert_string_equal(o->comms[1], "redis-server-pr");
+	assert_int_equal(o->ncgroups, 1);
+	assert_string_equal(o->cgroups[0], "/user.slice");
+	assert_int_equal(o->nusers, 2);
+	assert_int_equal(o->users[0], 0);
+	assert_int_equal(o->users[1], 4294967294);
+	run__free(r);
+	r = good("-p 12 --user 0 --leaks-at-exit");
+	assert_false(r->options.everything);
+	assert_true(r->options.leaks_at_exit);
+	run__free(r);
+	r = good("--follow-fork -- ls");
+	assert_false(r->options.everything);
+	assert_true(r->options.follow_fork);
+	run__free(r);
+	r = good("");
+	assert_true(r->options.everything);
+	run__free(r);
+}
+
+static void test_which_memory(void **state)
+{
+	struct run *r = good("--domain mmap --sample-bytes 512K");
+
+	assert_int_equal(r->options.domains, DOMAIN_MMAP);
+	assert_int_equal(r->options.sample_bytes, 512 << 10);
+	run__free(r);
+	r = good("--domain heap --domain all --sample-bytes 1024G");
+	assert_int_equal(r->options.domains, DOMAIN_ALL);
+	assert_int_equal(r->options.sample_bytes, 1ULL << 40);
 	run__free(r);
 }
 
@@ -135,6 +181,7 @@ static void test_group_names(void **state)
 		{ "-p1 -gfile", GROUP_BY_FILE }, { "-p1 -gfilename", GROUP_BY_FILE },
 		{ "-p1 -gfunction", GROUP_BY_FUNCTION }, { "-p1 -glibrary", GROUP_BY_LIBRARY },
 		{ "-p1 -gtraceback", GROUP_BY_TRACEBACK },
+		{ "-p1 -gprocess", GROUP_BY_PROCESS }, { "-p1 -gcgroup", GROUP_BY_CGROUP },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -283,6 +330,27 @@ static void test_bad_values(void **state)
 		{ "report a --include :3", "--include", "PATTERN" },
 		{ "-p 1 --include-domain=", "--include-domain", "''" },
 		{ "-p 1 --cumulative -g traceback", "--cumulative", "traceback" },
+		{ "--cumulative -g process", "--cumulative", "process" },
+		{ "report a --cumulative -g cgroup", "--cumulative", "cgroup" },
+		{ "--comm=", "--comm", "''" }, { "--cgroup user.slice", "--cgroup", "'user.slice'" },
+		{ "--user nobody-of-this-name", "user", "'nobody-of-this-name'" },
+		{ "--user 4294967295", "user", "'4294967295'" }, { "--user=", "user", "''" },
+		{ "--domain heaps", "--domain", "'heaps'" },
+		{ "--sample-bytes 0", "--sample-bytes", "'0'" },
+		{ "--sample-bytes 1025G", "--sample-bytes", "'1025G'" },
+		{ "--follow-fork=1", "--follow-fork", "=1" },
+		{ "report a --comm x", "--comm", "file" },
+		{ "report a --cgroup /x", "--cgroup", "file" },
+		{ "report a --user root", "--user", "file" },
+		{ "report a --follow-fork", "--follow-fork", "file" },
+		{ "report a --sample-bytes 1", "--sample-bytes", "file" },
+		{ "diff a b --leaks-at-exit", "--leaks-at-exit", "file" },
+		{ "diff a b --domain all", "--domain", "file" },
+		{ "--comm x -- ls", "--comm", "COMMAND" },
+		{ "--user root -- ls", "--user", "COMMAND" },
+		{ "--block 1", "--block", "-p PID" },
+		{ "-p 1 --block 1 --sample-bytes 1", "--block", "--sample-bytes" },
+		{ "-p 1 --block 1 --leaks-at-exit", "--block", "--leaks-at-exit" },
 		{ "-p 1 --format csv -g traceback", "table", "text" },
 		{ "-p 1 --format tracemalloc", "tracemalloc", "report" },
 		{ "diff a b --format tracemalloc", "tracemalloc", "report" },
@@ -296,7 +364,7 @@ static void test_bad_values(void **state)
 		{ "-p 1 --no-wrappers=3", "--no-wrappers", "=3" },
 		{ "-p 1 --bogus", "--bogus", "--help" }, { "-p 1 -x", "-x", "--help" },
 		{ "-p 1 --m 3", "--m", "--help" },
-		{ "", "-p PID", "COMMAND" }, { "--", "-p PID", "COMMAND" },
+		{ "--", "--", "COMMAND" },
 		{ "-p 1 -- ls", "-p PID", "COMMAND" }, { "1234", "'1234'", "-p PID" },
 		{ "-p 1 ls", "'ls'", "--" }, { "ls --version", "'ls'", "--" },
 	};
@@ -330,6 +398,8 @@ static void test_help_names_every_option(void **state)
 		"--cumulative", "--include", "--exclude", "--all-frames", "--include-domain",
 		"--exclude-domain", "--output", "--block", "--reset-peak", "--tree", "--detail",
 		"--limit", "--most-recent-last",
+		"--comm", "--cgroup", "--user", "--follow-fork", "--leaks-at-exit", "--domain",
+		"--sample-bytes", "What it costs:", "Without PID and COMMAND",
 		"--max-blocks", "--max-stacks", "--verbose", "--help", "--version", "Examples:",
 	};
 	struct run *r = run("--help", stdout);
@@ -345,6 +415,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_option),
+		cmocka_unit_test(test_selection),
+		cmocka_unit_test(test_which_memory),
 		cmocka_unit_test(test_group_names),
 		cmocka_unit_test(test_wrappers),
 		cmocka_unit_test(test_snapshot_options),
