@@ -17,6 +17,7 @@
 #include "cli/cli.h"
 #include "collect/collect.h"
 #include "commands/commands.h"
+#include "doctor/doctor.h"
 #include "report/block.h"
 #include "report/report.h"
 #include "snapshot/pprof.h"
@@ -354,6 +355,20 @@ static void occupy_standard_streams(void)
 	close(fd);
 }
 
+static int run_command(struct tracing *tracing)
+{
+	const struct options *options = &tracing->options;
+
+	switch (options->mode) {
+	case COMMAND_TRACE:
+		return trace(tracing);
+	case COMMAND_DOCTOR:
+		return doctor__run(options->pids, options->npids, options->format == FORMAT_JSON);
+	default:
+		return commands__run(options);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct tracing tracing = {};
@@ -365,8 +380,7 @@ int main(int argc, char **argv)
 	log__set_verbose(tracing.options.verbose);
 	tracing.options.report.own_memory = tracing.options.verbose;
 	if (parsed == CLI_RUN)
-		err = tracing.options.mode == COMMAND_TRACE ? trace(&tracing) :
-							      commands__run(&tracing.options);
+		err = run_command(&tracing);
 	cli__free(&tracing.options);
 	if (parsed == CLI_USAGE)
 		return CLI_EXIT_USAGE;

@@ -38,17 +38,24 @@ static uint64_t capabilities(void)
 	return mask;
 }
 
-int privilege__check(void)
+void privilege__missing(char missing[PRIVILEGE_TEXT_SIZE])
 {
 	uint64_t have = capabilities();
-	char missing[128] = "";
 
+	*missing = '\0';
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		if (have >> needed[i].bit & 1)
 			continue;
 		strcat(missing, *missing ? ", " : "");
 		strcat(missing, needed[i].name);
 	}
+}
+
+int privilege__check(void)
+{
+	char missing[PRIVILEGE_TEXT_SIZE];
+
+	privilege__missing(missing);
 	if (*missing) {
 		log__error("tracing needs %s: run it as root (sudo memtracebpf ...)", missing);
 		return -EPERM;

@@ -212,6 +212,18 @@ static enum cli_result parse_report_option(struct parser *parser, int option)
 	return parse_trace_option(parser, option);
 }
 
+static enum cli_result parse_doctor_option(struct parser *parser, int option)
+{
+	switch (option) {
+	case 'p':
+		return parse_pids(option, parser->options);
+	case OPT_FORMAT:
+		return parse_format(option, &parser->options->format);
+	}
+	log__error("--%s has no meaning for doctor", option_name(option));
+	return CLI_USAGE;
+}
+
 static enum cli_result parse_option(struct parser *parser, int option)
 {
 	switch (option) {
@@ -225,7 +237,8 @@ static enum cli_result parse_option(struct parser *parser, int option)
 		puts("memtracebpf " VERSION);
 		return CLI_DONE;
 	}
-	return parse_report_option(parser, option);
+	return parser->options->mode == COMMAND_DOCTOR ? parse_doctor_option(parser, option)
+						       : parse_report_option(parser, option);
 }
 
 /* getopt's ':' (a value is missing) and '?' (everything else). */
@@ -312,6 +325,11 @@ static enum cli_result check(const struct options *options)
 	const struct statistics_opts *opts = &options->report.statistics;
 	bool table = options->format == FORMAT_MARKDOWN || options->format == FORMAT_CSV;
 
+	if (options->mode == COMMAND_DOCTOR && options->format != FORMAT_TEXT &&
+	    options->format != FORMAT_JSON) {
+		log__error("doctor writes --format text or json");
+		return CLI_USAGE;
+	}
 	if (opts->cumulative && !group_by__is_frame(opts->group_by)) {
 		log__error("--cumulative counts frames: it cannot be used with --group-by %s",
 			   group_by__name(opts->group_by));
@@ -369,7 +387,7 @@ static enum cli_result read_environment(struct options *options)
 	return CLI_RUN;
 }
 
-/* "report" or "diff" as the first word; what follows is parsed without it. */
+/* "report", "diff" or "doctor" as the first word; what follows is parsed without it. */
 static void parse_command(int *argc, char ***argv, struct options *options)
 {
 	const char *word = *argc > 1 ? (*argv)[1] : "";
@@ -378,6 +396,8 @@ static void parse_command(int *argc, char ***argv, struct options *options)
 		options->mode = COMMAND_REPORT;
 	else if (!strcmp(word, "diff"))
 		options->mode = COMMAND_DIFF;
+	else if (!strcmp(word, "doctor"))
+		options->mode = COMMAND_DOCTOR;
 	else
 		return;
 	++*argv;
@@ -402,8 +422,14 @@ static enum cli_result parse_words(int argc, char **argv, struct parser *parser)
 	}
 	if (result != CLI_RUN)
 		return result;
-	return tracing ? parse_targets(argc, argv, parser->options)
-		       : parse_files(argc, argv, parser->options);
+	if (tracing)
+		return parse_targets(argc, argv, parser->options);
+	if (parser->options->mode != COMMAND_DOCTOR)
+		return parse_files(argc, argv, parser->options);
+	if (optind == argc)
+		return CLI_RUN;
+	log__error("'%s' is no option; to look at one process give -p PID", argv[optind]);
+	return CLI_USAGE;
 }
 
 enum cli_result cli__parse(int argc, char **argv, struct options *options)

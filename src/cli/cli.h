@@ -14,6 +14,7 @@ enum command {
 	COMMAND_TRACE = 0,
 	COMMAND_REPORT,		/* of files[0] */
 	COMMAND_DIFF,		/* from files[0] to files[1] */
+	COMMAND_DOCTOR,		/* of pids, or of all processes */
 };
 
 /* Which memory is followed: the allocators', what is mapped without them, or both. */

@@ -5,7 +5,8 @@ const char help_usage[] =
 	"Usage: memtracebpf [-p PID] [OPTION...]\n"
 	"       memtracebpf [OPTION...] -- COMMAND [ARG...]\n"
 	"       memtracebpf report FILE [OPTION...]\n"
-	"       memtracebpf diff OLD NEW [OPTION...]\n";
+	"       memtracebpf diff OLD NEW [OPTION...]\n"
+	"       memtracebpf doctor [-p PID] [--format json]\n";
 
 const char help_text[] =
 	"Attaches to running processes and says which lines of code hold their memory.\n"
@@ -28,6 +29,7 @@ const char help_text[] =
 	"                                            a snapshot of what was allocated in 10 s\n"
 	"  memtracebpf report now.pb.gz -g file      a snapshot or any pprof heap profile\n"
 	"  memtracebpf diff old.pb.gz now.pb.gz      what changed most\n"
+	"  sudo memtracebpf doctor                   what works here, and what it costs\n"
 	"\n"
 	"What to trace:\n"
 	"  -p, --pid PID[,PID...]    these processes\n"

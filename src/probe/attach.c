@@ -85,11 +85,11 @@ static const char *explain(int err)
 
 /* A link to what is no regular file: EBADF from a kernel that has looked at it, EINVAL from one
  * that does not know the attach type. libbpf asks for uprobe.multi so (src/features.c). */
-bool probe__has_sessions(void)
+bool probe__has_links(uint32_t attach_type)
 {
 	uint64_t offset = 0;
 	struct link_create attr = {
-		.attach_type = TRACE_UPROBE_SESSION,
+		.attach_type = attach_type,
 		.uprobe_multi = {
 			.path = (uintptr_t)"/",
 			.offsets = (uintptr_t)&offset,
@@ -99,7 +99,7 @@ bool probe__has_sessions(void)
 	int prog_fd, fd;
 	bool known;
 
-	prog_fd = empty_program__load(TRACE_UPROBE_SESSION);
+	prog_fd = empty_program__load(attach_type);
 	if (prog_fd < 0)
 		return false;
 	attr.prog_fd = prog_fd;
@@ -109,6 +109,11 @@ bool probe__has_sessions(void)
 		close(fd);
 	close(prog_fd);
 	return known;
+}
+
+bool probe__has_sessions(void)
+{
+	return probe__has_links(TRACE_UPROBE_SESSION);
 }
 
 static int attach_multi(struct attachment *attachment, bool frees, int prog_fd,

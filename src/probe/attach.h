@@ -26,7 +26,9 @@ struct probe_programs {
 
 struct probe_links;
 
-/* Does the kernel have uprobe.session links? Asked by trial, for the programs to load. */
+/* Does the kernel have links of this attach type of uprobe.multi's family? Asked by trial. */
+bool probe__has_links(uint32_t attach_type);
+/* uprobe.session: which programs to load. */
 bool probe__has_sessions(void);
 
 /*

@@ -27,6 +27,8 @@ struct target_maps {
  * ended), -errno, after one sentence on stderr that says so and what to do.
  */
 int target__check(pid_t pid);
+/* Is it a process with memory of its own: neither gone, nor a kernel thread, nor a zombie? */
+bool target__has_memory(pid_t pid);
 /* comm of the process, control characters replaced by "?"; "?" when it is gone. */
 void target__comm(pid_t pid, char comm[16]);
 

@@ -224,6 +224,20 @@ static void test_files(void **state)
 	run__free(r);
 }
 
+static void test_doctor(void **state)
+{
+	struct run *r = good("doctor");
+
+	assert_int_equal(r->options.mode, COMMAND_DOCTOR);
+	assert_int_equal(r->options.npids, 0);
+	run__free(r);
+	r = good("doctor --format json -p 12,34");
+	assert_int_equal(r->options.format, FORMAT_JSON);
+	assert_int_equal(r->options.npids, 2);
+	assert_int_equal(r->options.pids[1], 34);
+	run__free(r);
+}
+
 static void test_filters(void **state)
 {
 	struct run *r = good("-p 1 --include */a.c:12 --exclude b:c --include-domain malloc "
@@ -355,6 +369,9 @@ static void test_bad_values(void **state)
 		{ "-p 1 --format tracemalloc", "tracemalloc", "report" },
 		{ "diff a b --format tracemalloc", "tracemalloc", "report" },
 		{ "report a --format tracemalloc --include x", "tracemalloc", "filters" },
+		{ "doctor 1", "'1'", "-p PID" }, { "doctor --top 3", "--top", "doctor" },
+		{ "doctor --interval 3", "--interval", "doctor" },
+		{ "doctor --format csv", "--format", "text or json" },
 		{ "diff a b --tree", "--tree", "one snapshot" },
 		{ "-p 1 --tree --cumulative", "--tree", "--cumulative" },
 		{ "-p 1 --format xml", "--format", "'xml'" },
@@ -421,6 +438,7 @@ int main(void)
 		cmocka_unit_test(test_wrappers),
 		cmocka_unit_test(test_snapshot_options),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_doctor),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_bad_values),

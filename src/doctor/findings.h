@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of this room find out, for those that print it. */
+#ifndef MT_FINDINGS_H
+#define MT_FINDINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <sys/utsname.h>
+
+#include "base/privilege.h"
+#include "probe/probe.h"
+
+/* ---- the kernel ---- */
+
+enum answer {
+	ANSWER_NO,
+	ANSWER_YES,
+	ANSWER_UNKNOWN,		/* we may not ask */
+};
+
+enum need {
+	NEEDED,
+	NEEDED_WITHOUT_SESSIONS, /* one of two ways of attaching */
+	USEFUL,
+};
+
+struct feature {
+	const char *key, *title;
+	const char *how;	/* it was found out */
+	const char *without;	/* what it means to the user that it is missing */
+	enum need need;
+	enum answer answer;
+};
+
+#define MAX_FEATURES 32
+#define MAX_SETTINGS 4
+
+struct setting {
+	const char *key;
+	char value[32];		/* "": there is no such setting, or it may not be read */
+};
+
+struct machine {
+	struct utsname name;
+	long ncpus;
+	enum answer virtual;
+	char missing[PRIVILEGE_TEXT_SIZE];	/* capabilities; "": none */
+	struct setting settings[MAX_SETTINGS];
+	size_t nsettings;
+	struct feature features[MAX_FEATURES];
+	size_t nfeatures;
+};
+
+void machine__look(struct machine *machine);
+
+/* Without privileges most answers are unknown. */
+void features__find(bool privileged, struct feature features[MAX_FEATURES], size_t *count);
+
+/* Does its absence keep tracing from working? */
+bool machine__lacks(const struct machine *machine, const struct feature *feature);
+bool machine__can_trace(const struct machine *machine);
+
+/* ---- what a hit costs ---- */
+
+/* Nanoseconds: the fastest of many short runs. All but call_ns are added to what a call takes. */
+struct cost {
+	const char *kind;	/* of link: probe_links__kind(); NULL: not measured */
+	double call_ns;		/* of a function that does nothing */
+	double entry_ns;	/* a probe at its entry */
+	double entry_return_ns;	/* at its entry and return */
+	double stepped_ns;	/* at its entry, on an instruction that is single-stepped */
+};
+
+/* 0, or -errno and no kind. */
+int cost__measure(struct cost *cost);
+/* malloc's entry and return, free's entry. */
+double cost__pair_ns(const struct cost *cost);
+
+/* ---- processes and what they map ---- */
+
+#define BUILD_ID_SIZE 41	/* SHA-1 in hex */
+
+struct carrier {		/* a file with an allocator */
+	char *path;
+	char build_id[BUILD_ID_SIZE];	/* "": none */
+	struct probes probes;
+	size_t nprocesses;
+};
+
+struct carried {		/* by a process */
+	size_t carrier;		/* index */
+	bool is_program;	/* the program itself, not a library */
+};
+
+struct surveyed {		/* a process */
+	pid_t pid;
+	char comm[16];
+	struct carried *items;
+	size_t count;
+};
+
+struct survey {
+	struct carrier *carriers;
+	size_t ncarriers;
+	struct surveyed *processes;
+	size_t nprocesses;
+	size_t nunreadable;	/* processes whose maps we may not see */
+	size_t nunread_files;	/* mapped files that could not be opened or read */
+};
+
+/* 0 or -errno. survey__free() releases, also after an error. */
+int survey__take(struct survey *survey, const pid_t *pids, size_t npids);
+void survey__free(struct survey *survey);
+
+/* Why an allocator is not followed; NULL: it is. */
+const char *carrier__reason(const struct carrier *carrier);
+
+/* ---- printing ---- */
+
+struct findings {
+	struct machine machine;
+	struct cost cost;
+	struct survey survey;
+};
+
+void findings__text(FILE *out, const struct findings *findings);
+void findings__json(FILE *out, const struct findings *findings);
+
+#endif

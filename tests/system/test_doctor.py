@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What doctor says, against objdump, readelf, and the memory of a process that is traced."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from tracing import MEMTRACEBPF, TIMEOUT, WORKLOADS, Process, Tracer, Workload
+
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+def run(*words):
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True,
+                          timeout=TIMEOUT, stdin=subprocess.DEVNULL)
+
+
+def text(*arguments, under=(), status=0):
+    result = run(*under, MEMTRACEBPF, "doctor", *arguments)
+    assert (result.returncode, result.stderr) == (status, "")
+    return result.stdout
+
+
+def doctor(*arguments, **kwargs):
+    return json.loads(text("--format", "json", *arguments, **kwargs))
+
+
+def features(report):
+    return {feature["name"]: feature["available"] for feature in report["features"]}
+
+
+def allocators(report, pid):
+    """{name: allocator} of a process."""
+    process, = [process for process in report["processes"] if process["pid"] == pid]
+    return {allocator["name"]: allocator for allocator in process["allocators"]}
+
+
+def symbol_addresses(path):
+    """{name: address} of the functions that readelf sees; the default version of each."""
+    out = run("readelf", "--wide", "--syms", path).stdout
+    found = {}
+    for line in out.splitlines():
+        fields = line.split()
+        if len(fields) >= 8 and fields[3] == "FUNC" and fields[6] != "UND":
+            found.setdefault(re.sub("@.*", "", fields[7]), int(fields[1], 16))
+    return found
+
+
+SYNONYMS = {"jz": "je", "jnz": "jne", "jnb": "jae", "jnbe": "ja", "jnl": "jge", "jnle": "jg"}
+
+
+def normalised(instruction):
+    """objdump and Zydis agree but for blanks, suffixes, symbols and two names of one condition."""
+    words = re.sub(r"<.*|#.*", "", instruction).replace(",", " ").split()
+    words[0] = SYNONYMS.get(words[0], words[0])
+    return [word.removeprefix("0x") for word in words if word not in ("bnd", "notrack")]
+
+
+def disassembled(path, address):
+    """(bytes, text) of the instruction there, as objdump has it."""
+    out = run("objdump", "-d", "--insn-width=16", f"--start-address={address}",
+              f"--stop-address={address + 16}", path).stdout
+    fields = re.search(rf"^ *{address:x}:\t([0-9a-f ]+)\t(.*)$", out, re.MULTILINE)
+    return bytes.fromhex(fields[1]), fields[2]
+
+
+def assert_probes(file):
+    """Each sits on an instruction of its function: objdump's, at the bytes of the file."""
+    addresses = symbol_addresses(file["path"])
+    with open(file["path"], "rb") as image:
+        for probe in file["probes"]:
+            code, instruction = disassembled(file["path"],
+                                             addresses[probe["function"]] + probe["offset"])
+            assert normalised(probe["instruction"]) == normalised(instruction)
+            image.seek(probe["file_offset"])
+            assert image.read(len(code)) == code
+
+
+def assert_build_id(file):
+    found = re.search(r"Build ID: ([0-9a-f]+)", run("readelf", "--notes", file["path"]).stdout)
+    assert file["build_id"] == (found and found[1])
+
+
+@pytest.mark.parametrize("program, allocator, in_program", [
+    ("stacks.fp", "glibc", False), ("stacks.static", "glibc", True),
+    ("stacks.musl", "musl", False), ("stacks.musl-static", "musl", True)])
+def test_allocators_and_their_probes(spawn, program, allocator, in_program):
+    process = spawn(Workload, program, "everything")
+    report = doctor("-p", process.pid)
+    assert [found["pid"] for found in report["processes"]] == [process.pid]
+    file, = report["files"]
+    found = allocators(report, process.pid)
+    assert found == {allocator: {"name": allocator, "file": file["path"],
+                                 "build_id": file["build_id"], "in_program": in_program,
+                                 "followed": True}}
+    assert (file["path"] == str(WORKLOADS / program)) == in_program
+    assert (file["allocator"], file["not_followed"], file["processes"]) == (allocator, None, 1)
+    assert {"malloc", "free"} <= {probe["function"] for probe in file["probes"]}
+    assert_probes(file)
+    assert_build_id(file)
+
+
+def test_jemalloc_of_redis(spawn, tmp_path):
+    redis = spawn(Process, "redis-server", "--port", 0, "--unixsocket", tmp_path / "socket",
+                  "--save", "", "--dir", tmp_path)
+    redis.out.find("ready to accept connections")
+    report = doctor("-p", redis.pid)
+    assert "libjemalloc" in allocators(report, redis.pid)["jemalloc"]["file"]
+    for file in report["files"]:
+        assert_probes(file)
+        assert_build_id(file)
+
+
+def code_at_probes(pid, file):
+    """{offset: byte} of a process's memory, where the file's probes would be."""
+    found = {}
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            bounds, permissions, offset, *_, path = line.split(maxsplit=5) + [""]
+            if "x" not in permissions or file["path"] not in line:
+                continue
+            start, end = (int(bound, 16) for bound in bounds.split("-"))
+            for probe in file["probes"]:
+                at = start + probe["file_offset"] - int(offset, 16)
+                if start <= at < end:
+                    memory.seek(at)
+                    found[probe["file_offset"]] = memory.read(1)
+    return found
+
+
+def test_probes_are_where_tracing_puts_them(spawn):
+    """Breakpoints while it traces, and none by doctor. Static: libc may be traced by others."""
+    workload = spawn(Workload, "stacks.static", "everything")
+    file, = doctor("-p", workload.pid)["files"]
+    before = code_at_probes(workload.pid, file)
+    assert len(before) == len(file["probes"]) and b"\xcc" not in before.values()
+    tracer = spawn(Tracer, "-p", workload.pid)
+    assert set(code_at_probes(workload.pid, file).values()) == {b"\xcc"}
+    workload.run()
+    tracer.stop()
+
+
+def test_attached_as_tracing_attaches(spawn):
+    workload = spawn(Workload, "alloc.fp", "entry_points")
+    tracer = spawn(Tracer, "-v", "-p", workload.pid)
+    kind = re.search(r"functions probed by (.*)", "\n".join(tracer.err.lines))[1]
+    assert doctor("-p", workload.pid)["cost"]["attached_by"] == kind
+    tracer.stop()
+
+
+def test_what_tracing_uses_is_there(spawn):
+    """The other tests trace on this kernel, so nothing that it needs can be missing."""
+    report = doctor("-p", spawn(Process, WORKLOADS / "bare").pid)
+    assert report["version"] == 1 and report["works"]
+    assert not [f["name"] for f in report["features"] if f["keeps_from_tracing"]]
+    found = features(report)
+    assert None not in found.values()
+    assert all(found[name] for name in (
+        "btf", "programs", "jit", "attach_cookie", "bpf_loop", "task_storage", "send_signal",
+        "atomics", "syscall_programs", "tp_exec", "ring_buffer", "mapped_arrays",
+        "arrays_of_arrays", "batches"))
+    assert found["uprobe_session"] or found["uprobe_event"]
+    assert report["missing_privileges"] is None
+    assert report["kernel"]["release"] == os.uname().release
+    assert report["kernel"]["cpus"] == os.sysconf("SC_NPROCESSORS_ONLN")
+    with open("/proc/cpuinfo") as cpuinfo:
+        assert report["kernel"]["virtual_machine"] == (" hypervisor" in cpuinfo.read())
+
+
+def test_cost_is_measured(spawn):
+    cost = doctor("-p", spawn(Process, WORKLOADS / "bare").pid)["cost"]
+    assert min(cost["entry_ns"], cost["entry_return_ns"], cost["stepped_ns"]) > 0
+    assert cost["pair_ns"] == pytest.approx(cost["entry_ns"] + cost["entry_return_ns"], abs=0.2)
+
+
+def test_process_without_an_allocator(spawn):
+    bare = spawn(Process, WORKLOADS / "bare")
+    report = doctor("-p", bare.pid)
+    assert allocators(report, bare.pid) == {}
+    assert report["files"] == []
+    assert "no allocator found" in text("-p", bare.pid)
+
+
+def test_all_processes(spawn):
+    """Those with memory of their own; a file stands there once."""
+    first, second = (spawn(Workload, "alloc.fp", "entry_points") for _ in range(2))
+    zombie = os.fork()
+    if zombie == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, zombie, os.WEXITED | os.WNOWAIT)
+    try:
+        report = doctor()
+    finally:
+        os.waitpid(zombie, 0)
+    pids = {process["pid"]: process["comm"] for process in report["processes"]}
+    assert pids[first.pid] == pids[second.pid] == "alloc.fp"
+    assert zombie not in pids and 2 not in pids
+    assert os.getpid() in pids
+    paths = [file["path"] for file in report["files"] if "libc.so.6" in file["path"]]
+    assert len(paths) == len(set(paths))
+
+
+def test_text_says_the_same(spawn):
+    workload = spawn(Workload, "alloc.fp", "entry_points")
+    report = doctor("-p", workload.pid)
+    lines = text("-p", workload.pid).splitlines()
+    assert lines[0] == "Tracing works here."
+    assert [line for line in lines if line in ("Kernel", "Cost", "Allocators", "Processes")] == [
+        "Kernel", "Cost", "Allocators", "Processes"]
+    assert max(map(len, lines)) <= 100
+    for feature in report["features"]:
+        assert any(line.split()[:1] == ["yes" if feature["available"] else "no"] and
+                   feature["title"] in line for line in lines)
+    file, = report["files"]
+    for probe in file["probes"]:
+        assert any(line.split()[:2] == [probe["function"], f"+{probe['offset']}"] and
+                   probe["instruction"] in line and
+                   line.endswith("emulated" if probe["emulated"] else "single-stepped")
+                   for line in lines)
+    assert re.search(r"malloc/free pair costs at least \d+ ns more", "\n".join(lines))
+
+
+def test_hostile_names(spawn, tmp_path):
+    """A static program's path is its own choice, and the text goes to a terminal."""
+    program = shutil.copy(WORKLOADS / "stacks.static", tmp_path / "a\x1b[31m\n\"b")
+    process = spawn(Process, program, "everything")
+    process.out.expect("ready")
+    assert "\x1b" not in text("-p", process.pid)
+    file, = doctor("-p", process.pid)["files"]
+    assert file["path"] == str(program)
+
+
+def test_without_privileges(spawn):
+    """It says what it can, and of the rest that it does not know."""
+    with tempfile.TemporaryDirectory() as tmp:
+        os.chmod(tmp, 0o755)
+        copy = shutil.copy(MEMTRACEBPF, tmp)
+        ours = spawn(Process, *NOBODY, "cat")
+        ours.say("started")
+        ours.out.expect("started")
+        result = run(*NOBODY, copy, "doctor", "--format", "json")
+        said = run(*NOBODY, copy, "doctor")
+    assert (result.returncode, result.stderr) == (1, "")
+    report = json.loads(result.stdout)
+    assert not report["works"] and report["cost"] is None
+    assert "CAP_BPF" in report["missing_privileges"]
+    found = features(report)
+    assert found["btf"] is True
+    assert {found[name] for name in ("programs", "bpf_loop", "uprobe_session", "tp_exec",
+                                     "ring_buffer")} == {None}
+    assert "glibc" in allocators(report, ours.pid)
+    assert report["unreadable_processes"] > 0
+    assert (said.returncode, said.stderr) == (1, "")
+    assert "CAP_BPF" in said.stdout and "as root" in said.stdout
+
+
+def test_without_btf(spawn):
+    bare = spawn(Process, WORKLOADS / "bare")
+    under = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$@"',
+             "sh")
+    report = doctor("-p", bare.pid, under=under, status=1)
+    assert features(report)["btf"] is False
+    assert [f["name"] for f in report["features"] if f["keeps_from_tracing"]] == ["btf"]
+    assert "CONFIG_DEBUG_INFO_BTF" in text("-p", bare.pid, under=under, status=1)
+
+
+def test_in_a_user_namespace():
+    """All capabilities, and none that bpf(2) accepts."""
+    report = doctor(under=("unshare", "--user", "--map-root-user"), status=1)
+    assert report["missing_privileges"] is None
+    assert [f["name"] for f in report["features"] if f["keeps_from_tracing"]] == ["programs"]
+
+
+@pytest.mark.parametrize("arguments, words, status", [
+    (["-p", "999999999"], "no process 999999999", 1),
+    (["-p", "2"], "kernel thread", 1),
+    (["1"], "-p PID", 2),
+    (["--top", "3"], "--top", 2),
+    (["--interval", "3"], "--interval", 2),
+    (["--format", "csv"], "text or json", 2),
+])
+def test_bad_arguments(arguments, words, status):
+    result = run(MEMTRACEBPF, "doctor", *arguments)
+    assert (result.returncode, result.stdout) == (status, "")
+    line, = result.stderr.splitlines()
+    assert line.startswith("memtracebpf: ") and words in line
