@@ -62,7 +62,7 @@ static void write_cost(FILE *out, const struct cost *cost)
 
 	fputs("\nCost\n", out);
 	if (!cost->kind) {
-		fputs("  could not be measured: no probe could be attached\n", out);
+		fputs("  not measured: no probe can be attached here\n", out);
 		return;
 	}
 	fprintf(out,

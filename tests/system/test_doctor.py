@@ -174,7 +174,8 @@ def test_what_tracing_uses_is_there(spawn):
 
 def test_cost_is_measured(spawn):
     cost = doctor("-p", spawn(Process, WORKLOADS / "bare").pid)["cost"]
-    assert min(cost["entry_ns"], cost["entry_return_ns"], cost["stepped_ns"]) > 0
+    # No clock is that coarse and no trap that cheap: without a probe they are below 1.
+    assert min(cost["entry_ns"], cost["entry_return_ns"], cost["stepped_ns"]) > 20
     assert cost["pair_ns"] == pytest.approx(cost["entry_ns"] + cost["entry_return_ns"], abs=0.2)
 
 
@@ -235,6 +236,12 @@ def test_hostile_names(spawn, tmp_path):
     assert file["path"] == str(program)
 
 
+def count_processes():
+    """(with memory, kernel threads), more or less: they come and go."""
+    states = [os.path.exists(f"/proc/{pid}/exe") for pid in os.listdir("/proc") if pid.isdigit()]
+    return sum(states), len(states) - sum(states)
+
+
 def test_without_privileges(spawn):
     """It says what it can, and of the rest that it does not know."""
     with tempfile.TemporaryDirectory() as tmp:
@@ -254,7 +261,8 @@ def test_without_privileges(spawn):
     assert {found[name] for name in ("programs", "bpf_loop", "uprobe_session", "tp_exec",
                                      "ring_buffer")} == {None}
     assert "glibc" in allocators(report, ours.pid)
-    assert report["unreadable_processes"] > 0
+    users, kernel = count_processes()
+    assert 0 < report["unreadable_processes"] < users + kernel / 2
     assert (said.returncode, said.stderr) == (1, "")
     assert "CAP_BPF" in said.stdout and "as root" in said.stdout
 
@@ -269,6 +277,7 @@ def test_without_btf(spawn):
     assert "CONFIG_DEBUG_INFO_BTF" in text("-p", bare.pid, under=under, status=1)
 
 
+@pytest.mark.skipif(run("unshare", "--user", "true").returncode, reason="no user namespaces here")
 def test_in_a_user_namespace():
     """All capabilities, and none that bpf(2) accepts."""
     report = doctor(under=("unshare", "--user", "--map-root-user"), status=1)
