@@ -89,6 +89,7 @@ unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
 unit_walk := $(unit_unwind)
 unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
+unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))

@@ -243,12 +243,3 @@ void survey__free(struct survey *survey)
 	free(survey->processes);
 	*survey = (struct survey){};
 }
-
-const char *carrier__reason(const struct carrier *carrier)
-{
-	if (carrier->probes.followed)
-		return NULL;
-	if (!strcmp(carrier->probes.allocator, "unknown"))
-		return "its malloc is of no allocator that memtracebpf knows";
-	return "recognised, but memtracebpf cannot keep its books yet";
-}

@@ -165,7 +165,11 @@ def test_what_tracing_uses_is_there(spawn):
         "atomics", "syscall_programs", "tp_exec", "ring_buffer", "mapped_arrays",
         "arrays_of_arrays", "batches"))
     assert found["uprobe_session"] or found["uprobe_event"]
-    assert report["missing_privileges"] is None
+    with open("/sys/kernel/btf/vmlinux", "rb") as types:
+        names = set(types.read().split(b"\0"))
+    assert found["uprobe_lockless"] == (b"cons_node" in names)
+    assert found["iter_vma"] == (b"bpf_iter_task_vma" in names)
+    assert report["missing_capabilities"] is None
     assert report["kernel"]["release"] == os.uname().release
     assert report["kernel"]["cpus"] == os.sysconf("SC_NPROCESSORS_ONLN")
     with open("/proc/cpuinfo") as cpuinfo:
@@ -255,7 +259,7 @@ def test_without_privileges(spawn):
     assert (result.returncode, result.stderr) == (1, "")
     report = json.loads(result.stdout)
     assert not report["works"] and report["cost"] is None
-    assert "CAP_BPF" in report["missing_privileges"]
+    assert "CAP_BPF" in report["missing_capabilities"]
     found = features(report)
     assert found["btf"] is True
     assert {found[name] for name in ("programs", "bpf_loop", "uprobe_session", "tp_exec",
@@ -281,7 +285,7 @@ def test_without_btf(spawn):
 def test_in_a_user_namespace():
     """All capabilities, and none that bpf(2) accepts."""
     report = doctor(under=("unshare", "--user", "--map-root-user"), status=1)
-    assert report["missing_privileges"] is None
+    assert report["missing_capabilities"] is None
     assert [f["name"] for f in report["features"] if f["keeps_from_tracing"]] == ["programs"]
 
 
