@@ -28,7 +28,7 @@ $(BUILD)/tests/%.o $(BUILD)/fuzz_unwind $(BUILD)/fuzz_pprof: WARN += -Wno-unused
 
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc -Iinclude -I$(BUILD) -MMD -MP
-LIBS := -lbpf -ldw -lelf -lz -lprotobuf-c -lZydis -liberty -lpthread
+LIBS := -lbpf -ldw -lelf -lz -lprotobuf-c -lZydis -liberty -lpthread -lm
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
 PROFILE := src/snapshot/profile.pb-c
@@ -82,6 +82,7 @@ SNAPSHOT := $(wildcard src/snapshot/*.c) $(PROFILE).c $(BASE)
 unit_snapshot := $(SNAPSHOT)
 unit_pprof := $(SNAPSHOT)
 unit_report := $(wildcard src/report/*.c) $(SNAPSHOT)
+unit_processes := $(unit_report)
 unit_cli := $(wildcard src/cli/*.c) $(SNAPSHOT)
 unit_symbol := $(wildcard src/symbol/*.c) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
@@ -89,7 +90,6 @@ unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
 unit_walk := $(unit_unwind)
 unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
-unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
@@ -169,7 +169,7 @@ $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/
 $(BENCH)/pair: tools/bench/pair.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -fomit-frame-pointer -o $@ $< -lpthread
+	$(Q)$(CC) -O2 -g -fomit-frame-pointer -o $@ $< -lpthread -lm
 
 .PHONY: bench
 bench: $(BIN) $(BENCH)/floor $(BENCH)/pair ## what tracing costs, in ratios (as root)

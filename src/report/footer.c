@@ -2,15 +2,51 @@
 #include "report/footer.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "report/format.h"
 
-static void write_total(FILE *out, const struct snapshot *snapshot)
+static void write_ended(FILE *out, const struct snapshot_ended *ended)
+{
+	char allocated[FORMAT_SIZE_MAX], held[FORMAT_SIZE_MAX];
+
+	if (!ended->processes)
+		return;
+	fprintf(out,
+		"Ended: %" PRIu64 " process%s; allocated: size=%s, count=%" PRIu64
+		"; still held: size=%s, count=%" PRIu64 "\n",
+		ended->processes, ended->processes == 1 ? "" : "es",
+		format_size(allocated, ended->alloc_size, false), ended->alloc_count,
+		format_size(held, ended->size, false), ended->count);
+}
+
+static void write_sampled(FILE *out, const struct snapshot *snapshot)
 {
 	char buffer[FORMAT_SIZE_MAX];
 
-	fprintf(out, "Total: size=%s, count=%" PRIu64, format_size(buffer, snapshot->size, false),
-		snapshot->count);
+	if (!snapshot->sample_bytes)
+		return;
+	fprintf(out, "Estimated from a sample of 1 in about %s%s\n",
+		format_size(buffer, snapshot->sample_bytes, false),
+		snapshot__has_errors(snapshot) ? "; ± is one standard error" : "");
+}
+
+static void write_total(FILE *out, const struct snapshot *snapshot)
+{
+	double size_variance = 0, count_variance = 0;
+	bool errors = snapshot__has_errors(snapshot);
+	char buffer[FORMAT_SIZE_MAX];
+
+	for (size_t i = 0; errors && i < snapshot->ntraces; i++) {
+		size_variance += snapshot->traces[i].size_variance;
+		count_variance += snapshot->traces[i].count_variance;
+	}
+	fprintf(out, "Total: size=%s", format_size(buffer, snapshot->size, false));
+	if (errors)
+		fprintf(out, " ± %s", format_size(buffer, sqrt(size_variance), false));
+	fprintf(out, ", count=%" PRIu64, snapshot->count);
+	if (errors)
+		fprintf(out, " ± %.0f", sqrt(count_variance));
 	if (snapshot__peak_known(snapshot))
 		fprintf(out, ", peak=%s", format_size(buffer, snapshot->peak_size, false));
 	putc('\n', out);
@@ -55,6 +91,8 @@ void write_footer(FILE *out, const struct snapshot *snapshot, const struct stati
 			format_size(buffer, statistics->filtered_size, false),
 			statistics->filtered_count);
 	write_total(out, snapshot);
+	write_ended(out, &snapshot->ended);
+	write_sampled(out, snapshot);
 	write_lost(out, snapshot);
 	if (opts->own_memory && snapshot->own_rss)
 		write_own_memory(out, snapshot);

@@ -87,6 +87,31 @@ void write_text(FILE *out, const char *s)
 	}
 }
 
+void write_cell(FILE *out, const char *s, int width, bool pad)
+{
+	char *text = NULL, *p;
+	int characters = 0;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (memory) {
+		write_text(memory, s);
+		fclose(memory);
+	}
+	for (p = text; p && *p; p++)
+		characters += (*p & 0xc0) != 0x80;
+	p = text;
+	for (int i = 0; p && *p && i < (characters > width ? width - 1 : width); i++)
+		do
+			putc(*p++, out);
+		while ((*p & 0xc0) == 0x80);
+	if (characters > width)
+		fputs("…", out);
+	if (pad && characters < width)
+		fprintf(out, "%*s", width - characters, "");
+	free(text);
+}
+
 void write_json_string(FILE *out, const char *s)
 {
 	if (!s) {

@@ -22,6 +22,8 @@ uint64_t size_class__max(unsigned int size_class);
  * cursor or turn the direction of writing becomes \xNN.
  */
 void write_text(FILE *out, const char *s);
+/* The same in a cell of a table: what is wider ends in "…"; `pad`: what is narrower in blanks. */
+void write_cell(FILE *out, const char *s, int width, bool pad);
 /* As a JSON string with its quotes, invalid UTF-8 replaced by U+FFFD; null for NULL. */
 void write_json_string(FILE *out, const char *s);
 

@@ -91,6 +91,48 @@ static void write_details(FILE *out, const struct snapshot *snapshot, const stru
 	write_histogram(out, item->histogram);
 }
 
+static void write_errors(FILE *out, const struct snapshot *snapshot, const struct statistic *item)
+{
+	if (snapshot__has_errors(snapshot))
+		fprintf(out, ",\"size_error\":%.1f,\"count_error\":%.1f", item->size_error,
+			item->count_error);
+	else
+		fputs(",\"size_error\":null,\"count_error\":null", out);
+}
+
+/* Each once: a pid can have been given to two processes, one after the other. */
+static void write_pids(FILE *out, const struct statistic *item)
+{
+	uint32_t last = 0;
+
+	fputs(",\"pids\":[", out);
+	for (size_t i = 0; i < item->nprocesses; i++) {
+		uint32_t pid = item->processes[i]->process->pid;
+
+		if (i && pid == last)
+			continue;
+		fprintf(out, "%s%" PRIu32, i ? "," : "", pid);
+		last = pid;
+	}
+	putc(']', out);
+}
+
+/* What the group is, where that is no frame. */
+static void write_owner(FILE *out, const struct statistic *item, enum group_by group_by)
+{
+	if (group_by == GROUP_BY_CGROUP) {
+		fputs("\"cgroup\":", out);
+		write_json_string(out, item->cgroup);
+		putc(',', out);
+	} else if (group_by == GROUP_BY_PROCESS && item->process) {
+		fprintf(out, "\"process\":{\"pid\":%" PRIu32 ",\"comm\":", item->process->pid);
+		write_json_string(out, item->process->comm);
+		fputs("},", out);
+	} else if (group_by == GROUP_BY_PROCESS) {
+		fputs("\"process\":null,", out);
+	}
+}
+
 static void write_statistic(FILE *out, const struct snapshot *snapshot,
 			    const struct statistic *item, enum group_by group_by)
 {
@@ -100,10 +142,13 @@ static void write_statistic(FILE *out, const struct snapshot *snapshot,
 		",\"alloc_count\":%" PRIu64 ",",
 		item->size, item->count, item->size_diff, item->count_diff, item->alloc_size,
 		item->alloc_count);
+	write_owner(out, item, group_by);
 	write_json_traceback(out, item);
 	if (group_by == GROUP_BY_TRACEBACK)
 		write_json_stopped(out, item);
 	write_details(out, snapshot, item);
+	write_pids(out, item);
+	write_errors(out, snapshot, item);
 	putc('}', out);
 }
 
@@ -140,6 +185,38 @@ static void write_own_memory(FILE *out, const struct snapshot *snapshot)
 		fputs(",\"own_memory\":null", out);
 }
 
+static void write_json_processes(FILE *out, const struct statistics *statistics)
+{
+	fputs(",\"processes\":[", out);
+	for (size_t i = 0; i < statistics->nprocesses; i++) {
+		const struct stat_process *item = &statistics->processes[i];
+		const struct snapshot_process *process = item->process;
+
+		fprintf(out, "%s{\"pid\":%" PRIu32 ",\"comm\":", i ? "," : "", process->pid);
+		write_json_string(out, process->comm);
+		fputs(",\"cgroup\":", out);
+		write_json_string(out, process->cgroup);
+		write_known(out, "since_ms", process->since_ns, process->since_ns / 1000000);
+		fprintf(out,
+			",\"size\":%" PRIu64 ",\"count\":%" PRIu64 ",\"size_diff\":%" PRId64
+			",\"count_diff\":%" PRId64 "}",
+			process->size, process->count, item->size_diff, item->count_diff);
+	}
+	putc(']', out);
+}
+
+static void write_json_ended(FILE *out, const struct snapshot *snapshot)
+{
+	const struct snapshot_ended *ended = &snapshot->ended;
+
+	fprintf(out,
+		",\"ended\":{\"processes\":%" PRIu64 ",\"alloc_size\":%" PRIu64
+		",\"alloc_count\":%" PRIu64 ",\"size\":%" PRIu64 ",\"count\":%" PRIu64
+		"},\"exited\":%s",
+		ended->processes, ended->alloc_size, ended->alloc_count, ended->size,
+		ended->count, snapshot->exited ? "true" : "false");
+}
+
 static void write_head(FILE *out, const struct snapshot *snapshot, enum group_by group_by)
 {
 	fputs("{\"version\":1,", out);
@@ -170,6 +247,9 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	if (err)
 		return err;
 	write_head(out, snapshot, group_by);
+	write_json_processes(out, selection.statistics);
+	write_json_ended(out, snapshot);
+	write_known(out, "sample_bytes", snapshot->sample_bytes, snapshot->sample_bytes);
 	fputs(",\"statistics\":[", out);
 	for (size_t i = 0; i < selection.count; i++) {
 		if (i)

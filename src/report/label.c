@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "report/format.h"
+#include "report/processes.h"
 
 void write_file(FILE *out, const char *file)
 {
@@ -75,4 +76,14 @@ void write_label(FILE *out, const struct stat_frame *frame, enum group_by group_
 	default:
 		write_line_label(out, frame);
 	}
+}
+
+void write_group(FILE *out, const struct statistic *item, enum group_by group_by)
+{
+	if (group_by == GROUP_BY_PROCESS)
+		write_process(out, item->process);
+	else if (group_by == GROUP_BY_CGROUP)
+		write_text(out, item->cgroup ? item->cgroup : "<unknown>");
+	else
+		write_label(out, item->frames[0], group_by);
 }

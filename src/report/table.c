@@ -8,50 +8,80 @@
 #include "report/footer.h"
 #include "report/format.h"
 #include "report/label.h"
+#include "report/processes.h"
 #include "report/report.h"
 #include "report/selection.h"
 
-#define MAX_COLUMNS 7
+enum column {
+	COLUMN_NAME = 0,
+	COLUMN_LINE,
+	COLUMN_PID,
+	COLUMN_SIZE,
+	COLUMN_SIZE_ERROR,
+	COLUMN_SIZE_DIFF,
+	COLUMN_COUNT,
+	COLUMN_COUNT_ERROR,
+	COLUMN_COUNT_DIFF,
+	COLUMN_AVERAGE,
+	COLUMN_OWNERS,
+	COLUMN_MAX,
+};
 
 struct table {
 	FILE *out;
 	bool csv;
 	bool compared;
-	bool by_line;
+	bool errors;
+	bool several;	/* processes */
 	enum group_by group_by;
 };
 
-/* By line the names are tracemalloc's; the other tables have capitals. */
-static const char *const line_columns[] = { "File", "linenum",	  "size",   "size_diff",
-					    "count", "count_diff", "average" };
-static const char *const other_columns[] = { NULL,    NULL,	     "Size",   "Size diff",
-					     "Count", "Count diff", "Average" };
-
-static const char *table__title(const struct table *table, size_t column)
+static const char *table__title(const struct table *table, enum column column)
 {
-	static const char *const first[GROUP_BY_MAX] = {
+	static const char *const names[GROUP_BY_MAX] = {
+		[GROUP_BY_LINE] = "File",
 		[GROUP_BY_FILE] = "File",
 		[GROUP_BY_FUNCTION] = "Function",
 		[GROUP_BY_LIBRARY] = "Library",
 		[GROUP_BY_PROCESS] = "Process",
 		[GROUP_BY_CGROUP] = "Cgroup",
 	};
+	/* By line the names are tracemalloc's; the other tables have capitals. */
+	static const char *const titles[COLUMN_MAX][2] = {
+		[COLUMN_LINE] = { "linenum", "linenum" },
+		[COLUMN_PID] = { "pid", "PID" },
+		[COLUMN_SIZE] = { "size", "Size" },
+		[COLUMN_SIZE_ERROR] = { "size_error", "Size error" },
+		[COLUMN_SIZE_DIFF] = { "size_diff", "Size diff" },
+		[COLUMN_COUNT] = { "count", "Count" },
+		[COLUMN_COUNT_ERROR] = { "count_error", "Count error" },
+		[COLUMN_COUNT_DIFF] = { "count_diff", "Count diff" },
+		[COLUMN_AVERAGE] = { "average", "Average" },
+		[COLUMN_OWNERS] = { "processes", "Processes" },
+	};
 
-	if (table->by_line)
-		return line_columns[column];
-	return column ? other_columns[column] : first[table->group_by];
+	return column == COLUMN_NAME ? names[table->group_by]
+				     : titles[column][table->group_by != GROUP_BY_LINE];
 }
 
-static bool table__has(const struct table *table, size_t column)
+static bool table__has(const struct table *table, enum column column)
 {
 	switch (column) {
-	case 1:
-		return table->by_line;
-	case 3:
-	case 5:
+	case COLUMN_LINE:
+		return table->group_by == GROUP_BY_LINE;
+	case COLUMN_PID:
+		return table->group_by == GROUP_BY_PROCESS;
+	case COLUMN_SIZE_ERROR:
+	case COLUMN_COUNT_ERROR:
+		return table->errors;
+	case COLUMN_SIZE_DIFF:
+	case COLUMN_COUNT_DIFF:
 		return table->compared;
+	case COLUMN_OWNERS:
+		return table->several && table->group_by != GROUP_BY_PROCESS;
+	default:
+		return true;
 	}
-	return true;
 }
 
 /* A name, with what ends a cell escaped. */
@@ -72,26 +102,40 @@ static void table__name(const struct table *table, const char *name)
 		putc('"', table->out);
 }
 
-/* By line the file alone: its line has a column. */
-static int table__label(const struct table *table, const struct stat_frame *frame)
+/* What has a column of its own, a line or a pid, is left out. */
+static void write_name(FILE *out, const struct statistic *item, enum group_by group_by)
 {
-	enum group_by group_by = table->by_line && frame->file ? GROUP_BY_FILE : table->group_by;
-	char *label = NULL;
+	const struct stat_frame *frame = item->nframes ? item->frames[0] : NULL;
+
+	if (group_by == GROUP_BY_PROCESS && item->process)
+		write_text(out, item->process->comm ? item->process->comm : "?");
+	else if (frame && !frame->file && !frame->function && !frame->module)
+		fputs("<unknown>", out);
+	else if (frame && frame->file && group_by == GROUP_BY_LINE)
+		write_label(out, frame, GROUP_BY_FILE);
+	else
+		write_group(out, item, group_by);
+}
+
+/* The name of the group, or of those that own it. */
+static int table__text(const struct table *table, const struct statistic *item, bool owners)
+{
+	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&label, &size);
+	FILE *out = open_memstream(&text, &size);
 
 	if (!out)
 		return -ENOMEM;
-	if (!frame->file && !frame->function && !frame->module)
-		fputs("<unknown>", out);
+	if (owners)
+		write_owners(out, item);
 	else
-		write_label(out, frame, group_by);
+		write_name(out, item, table->group_by);
 	if (fclose(out)) {
-		free(label);
+		free(text);
 		return -ENOMEM;
 	}
-	table__name(table, label);
-	free(label);
+	table__name(table, text);
+	free(text);
 	return 0;
 }
 
@@ -105,29 +149,44 @@ static void table__size(const struct table *table, double size, bool sign)
 		fputs(format_size(buffer, size, sign), table->out);
 }
 
-static int table__cell(const struct table *table, const struct statistic *item, size_t column)
+static int table__cell(const struct table *table, const struct statistic *item,
+		       enum column column)
 {
 	switch (column) {
-	case 0:
-		return table__label(table, item->frames[0]);
-	case 1:
+	case COLUMN_NAME:
+		return table__text(table, item, false);
+	case COLUMN_OWNERS:
+		return item->nprocesses ? table__text(table, item, true) : 0;
+	case COLUMN_LINE:
 		fprintf(table->out, "%" PRIu32, item->frames[0]->line);
 		break;
-	case 2:
+	case COLUMN_PID:
+		if (item->process)
+			fprintf(table->out, "%" PRIu32, item->process->pid);
+		break;
+	case COLUMN_SIZE:
 		table__size(table, item->size, false);
 		break;
-	case 3:
+	case COLUMN_SIZE_ERROR:
+		table__size(table, item->size_error, false);
+		break;
+	case COLUMN_SIZE_DIFF:
 		table__size(table, item->size_diff, true);
 		break;
-	case 4:
+	case COLUMN_COUNT:
 		fprintf(table->out, "%" PRIu64, item->count);
 		break;
-	case 5:
+	case COLUMN_COUNT_ERROR:
+		fprintf(table->out, "%.0f", item->count_error);
+		break;
+	case COLUMN_COUNT_DIFF:
 		fprintf(table->out, table->csv ? "%" PRId64 : "%+" PRId64, item->count_diff);
 		break;
-	case 6:
+	case COLUMN_AVERAGE:
 		if (item->count)
 			table__size(table, (double)item->size / item->count, false);
+		break;
+	case COLUMN_MAX:
 		break;
 	}
 	return 0;
@@ -139,7 +198,7 @@ static int table__row(const struct table *table, const struct statistic *item)
 	const char *separator = table->csv ? "" : "| ";
 	int err = 0;
 
-	for (size_t column = 0; column < MAX_COLUMNS && !err; column++) {
+	for (enum column column = 0; column < COLUMN_MAX && !err; column++) {
 		if (!table__has(table, column))
 			continue;
 		fputs(separator, table->out);
@@ -155,7 +214,7 @@ static int table__row(const struct table *table, const struct statistic *item)
 
 static void table__rule(const struct table *table)
 {
-	for (size_t column = 0; column < MAX_COLUMNS; column++)
+	for (enum column column = 0; column < COLUMN_MAX; column++)
 		if (table__has(table, column))
 			fputs(column ? " ---: |" : "| --- |", table->out);
 	putc('\n', table->out);
@@ -168,7 +227,8 @@ static int report_table(FILE *out, const struct snapshot *snapshot, const struct
 		.out = out,
 		.csv = csv,
 		.compared = old,
-		.by_line = opts->statistics.group_by == GROUP_BY_LINE,
+		.errors = snapshot__has_errors(snapshot),
+		.several = snapshot->many || snapshot->nprocesses > 1,
 		.group_by = opts->statistics.group_by,
 	};
 	struct selection selection;

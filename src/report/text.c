@@ -6,6 +6,7 @@
 #include "report/footer.h"
 #include "report/format.h"
 #include "report/label.h"
+#include "report/processes.h"
 #include "report/report.h"
 #include "report/selection.h"
 #include "report/traceback.h"
@@ -16,9 +17,29 @@ struct text {
 	const struct report_opts *opts;
 	enum group_by group_by;
 	bool compared;		/* with an older snapshot: print differences */
+	bool errors;		/* print those of estimates */
 };
 
 #define TITLE_PROCESSES 3 /* named in the title; the rest is counted */
+
+static void text__title_processes(struct text *text)
+{
+	const struct snapshot *snapshot = text->snapshot;
+
+	if (snapshot->many) {
+		fprintf(text->out, "%zu process%s · ", snapshot->nprocesses,
+			snapshot->nprocesses == 1 ? "" : "es");
+		return;
+	}
+	for (size_t i = 0; i < snapshot->nprocesses && i < TITLE_PROCESSES; i++) {
+		fputs(i ? ", " : "", text->out);
+		write_process(text->out, &snapshot->processes[i]);
+	}
+	if (snapshot->nprocesses > TITLE_PROCESSES)
+		fprintf(text->out, " and %zu more", snapshot->nprocesses - TITLE_PROCESSES);
+	if (snapshot->nprocesses)
+		fputs(snapshot->exited ? " has ended · " : " · ", text->out);
+}
 
 static void text__title(struct text *text)
 {
@@ -30,17 +51,8 @@ static void text__title(struct text *text)
 	if (snapshot->time_ns > 0 && localtime_r(&seconds, &tm))
 		strftime(clock, sizeof(clock), "%T", &tm);
 	fprintf(text->out, "[ %s · ", clock);
-	for (size_t i = 0; i < snapshot->nprocesses && i < TITLE_PROCESSES; i++) {
-		const struct snapshot_process *process = &snapshot->processes[i];
-
-		fputs(i ? ", " : "", text->out);
-		write_text(text->out, process->comm ? process->comm : "?");
-		fprintf(text->out, " (%" PRIu32 ")", process->pid);
-	}
-	if (snapshot->nprocesses > TITLE_PROCESSES)
-		fprintf(text->out, " and %zu more", snapshot->nprocesses - TITLE_PROCESSES);
-	fprintf(text->out, "%s%.1f s traced ]\n", snapshot->nprocesses ? " · " : "",
-		snapshot->elapsed_ns / 1e9);
+	text__title_processes(text);
+	fprintf(text->out, "%.1f s traced ]\n", snapshot->elapsed_ns / 1e9);
 }
 
 static void text__histogram(struct text *text, const uint64_t *histogram)
@@ -77,20 +89,36 @@ static void text__detail(struct text *text, const struct statistic *item)
 	text__histogram(text, item->histogram);
 }
 
+/* Which processes it is about, where that is not clear anyway. */
+static void text__owners(struct text *text, const struct statistic *item)
+{
+	if (text->group_by == GROUP_BY_PROCESS) {
+		write_watched(text->out, text->snapshot, item->process);
+	} else if ((text->snapshot->many || text->snapshot->nprocesses > 1) && item->nprocesses) {
+		fputs(", in ", text->out);
+		write_owners(text->out, item);
+	}
+}
+
 static void text__statistic(struct text *text, const struct statistic *item)
 {
 	char buffer[FORMAT_SIZE_MAX];
 
-	write_label(text->out, item->frames[0], text->group_by);
+	write_group(text->out, item, text->group_by);
 	fprintf(text->out, ": size=%s", format_size(buffer, item->size, false));
+	if (text->errors)
+		fprintf(text->out, " ± %s", format_size(buffer, item->size_error, false));
 	if (text->compared)
 		fprintf(text->out, " (%s)", format_size(buffer, item->size_diff, true));
 	fprintf(text->out, ", count=%" PRIu64, item->count);
+	if (text->errors)
+		fprintf(text->out, " ± %.0f", item->count_error);
 	if (text->compared)
 		fprintf(text->out, " (%+" PRId64 ")", item->count_diff);
 	if (item->count)
 		fprintf(text->out, ", average=%s",
 			format_size(buffer, (double)item->size / item->count, false));
+	text__owners(text, item);
 	putc('\n', text->out);
 	if (text->group_by == GROUP_BY_LINE)
 		write_source(text->out, item->frames[0]);
@@ -100,10 +128,17 @@ static void text__statistic(struct text *text, const struct statistic *item)
 /* The form of the traceback example in tracemalloc's documentation. */
 static void text__traceback(struct text *text, const struct statistic *item)
 {
-	fprintf(text->out, "%" PRIu64 " memory blocks: %.1f KiB", item->count, item->size / 1024.0);
+	fprintf(text->out, "%" PRIu64, item->count);
+	if (text->errors)
+		fprintf(text->out, " ± %.0f", item->count_error);
+	fprintf(text->out, " memory blocks: %.1f", item->size / 1024.0);
+	if (text->errors)
+		fprintf(text->out, " ± %.1f", item->size_error / 1024);
+	fputs(" KiB", text->out);
 	if (text->compared)
 		fprintf(text->out, " (%+" PRId64 " blocks, %+.1f KiB)", item->count_diff,
 			item->size_diff / 1024.0);
+	text__owners(text, item);
 	putc('\n', text->out);
 	write_traceback(text->out, item, text->opts);
 	text__detail(text, item);
@@ -142,6 +177,7 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 		.opts = opts,
 		.group_by = opts->statistics.group_by,
 		.compared = old,
+		.errors = snapshot__has_errors(snapshot),
 	};
 	struct report_opts with_histogram = *opts;
 	struct selection selection;
@@ -152,6 +188,8 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	if (err)
 		return err;
 	text__title(&text);
+	if (snapshot->many && text.group_by != GROUP_BY_PROCESS)
+		write_processes(out, snapshot, selection.statistics, old, opts);
 	for (size_t i = 0; i < selection.count; i++)
 		if (text.group_by == GROUP_BY_TRACEBACK)
 			text__traceback(&text, &selection.items[i]);

@@ -35,12 +35,22 @@ static int compare_strings(const char *a, const char *b)
 	return a == b ? 0 : strcmp(a ? a : "", b ? b : "");
 }
 
+/* Libraries are told apart by their build ids, where they have one, else by their paths. */
+static int compare_libraries(const struct stat_frame *a, const struct stat_frame *b)
+{
+	int d = compare_strings(a->build_id, b->build_id);
+
+	if (!d && !a->build_id)
+		d = compare_strings(a->module, b->module);
+	return d ? d : (a->copy > b->copy) - (a->copy < b->copy);
+}
+
 /* Brings the items of a library, and within it those of a function, together. */
 static int by_place(const void *x, const void *y)
 {
 	const struct stat_frame *a = ((const struct statistic *)x)->frames[0];
 	const struct stat_frame *b = ((const struct statistic *)y)->frames[0];
-	int d = compare_strings(a->module, b->module);
+	int d = compare_libraries(a, b);
 
 	if (!d)
 		d = compare_strings(a->function, b->function);
@@ -62,7 +72,7 @@ static bool is_same(const struct statistic *x, const struct statistic *y, enum l
 {
 	const struct stat_frame *a = x->frames[0], *b = y->frames[0];
 
-	return level != LEVEL_ADDRESS && !compare_strings(a->module, b->module) &&
+	return level != LEVEL_ADDRESS && !compare_libraries(a, b) &&
 	       (level == LEVEL_LIBRARY || !compare_strings(a->function, b->function));
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Frames are made unique first, so that a group is known by the pointers to its frames. What a
- * location means is worked out once a snapshot, however many stacks it occurs in.
+ * Frames are made unique first, so that a group is known by the pointers to its frames, or by the
+ * one to its process or cgroup. What a location means is worked out once a snapshot, however many
+ * stacks it occurs in.
  */
 #include "snapshot/grouping.h"
 
@@ -11,20 +12,6 @@
 #include <string.h>
 
 #include "snapshot/filter.h"
-
-/* Strings are interned: equal ones have equal pointers. */
-struct frame_key {
-	const char *function, *file, *module, *build_id;
-	uint64_t offset;
-	uint32_t line;
-	uint32_t inlined;
-};
-
-struct frame_entry {
-	UT_hash_handle hh;
-	struct frame_key key;
-	struct stat_frame shown;
-};
 
 struct placed_frame {
 	const struct stat_frame *frame;
@@ -38,13 +25,21 @@ struct placed_location {
 	uint32_t nframes;
 };
 
+/* What a trace, or all of one stack, adds to a group. */
+struct part {
+	struct sum sum;
+	struct members members;
+};
+
 /* One snapshot on its way into the groups. */
 struct pass {
 	struct grouping *grouping;
 	const struct names *names;
 	struct placed_location *locations;
+	struct process_entry **processes; /* by index */
+	size_t nprocesses;
 	struct placed_stack {
-		struct sum sum;
+		struct part part;
 		uint8_t matches;
 		bool matched; /* matches is known */
 	} *stacks;
@@ -66,6 +61,8 @@ static void sum__add(struct sum *to, const struct sum *sum)
 	to->temporary += sum->temporary;
 	to->usable_size += sum->usable_size;
 	to->usable_unknown |= sum->usable_unknown;
+	to->size_variance += sum->size_variance;
+	to->count_variance += sum->count_variance;
 	if (to->oldest_ns < sum->oldest_ns)
 		to->oldest_ns = sum->oldest_ns;
 }
@@ -83,82 +80,9 @@ static struct sum sum__of_trace(const struct trace *trace)
 		.usable_size = trace->usable_size,
 		.usable_unknown = trace->count && !trace->usable_size,
 		.oldest_ns = trace->oldest_ns,
+		.size_variance = trace->size_variance,
+		.count_variance = trace->count_variance,
 	};
-}
-
-/* Takes away what the grouping does not look at. */
-static void stat_frame__reduce(struct stat_frame *frame, enum group_by group_by)
-{
-	if (group_by == GROUP_BY_LINE || group_by == GROUP_BY_TRACEBACK ||
-	    group_by == GROUP_BY_ADDRESS)
-		return;
-	frame->line = 0;
-	frame->offset = 0;
-	frame->inlined = false;
-	if (group_by != GROUP_BY_FUNCTION)
-		frame->function = NULL;
-	if (group_by == GROUP_BY_LIBRARY)
-		frame->file = NULL;
-}
-
-static struct frame_key frame_key__of(const struct stat_frame *frame, const char *build_id,
-				      enum group_by group_by)
-{
-	struct frame_key key = {};
-
-	if (group_by == GROUP_BY_TRACEBACK)
-		key.inlined = frame->inlined;
-	if (frame->file) {
-		key.file = frame->file;
-		key.line = frame->line;
-	}
-	if (!frame->file || group_by != GROUP_BY_LINE)
-		key.function = frame->function;
-	if (!frame->file || group_by == GROUP_BY_ADDRESS) {
-		key.module = frame->module;
-		key.offset = frame->offset;
-		key.build_id = frame->offset ? build_id : NULL;
-	}
-	return key;
-}
-
-/* What the members of a group do not agree on is not shown. */
-static void stat_frame__agree(struct stat_frame *shown, const struct stat_frame *frame)
-{
-	if (shown->function != frame->function)
-		shown->function = NULL;
-	if (shown->module != frame->module)
-		shown->module = NULL;
-	if (shown->module != frame->module || shown->offset != frame->offset)
-		shown->offset = 0;
-	shown->inlined &= frame->inlined;
-}
-
-static const struct stat_frame *grouping__frame(struct grouping *grouping,
-						struct stat_frame frame, const char *build_id)
-{
-	enum group_by group_by = grouping->opts->group_by;
-	struct frame_entry *entry;
-	struct frame_key key;
-
-	stat_frame__reduce(&frame, group_by);
-	key = frame_key__of(&frame, build_id, group_by);
-	HASH_FIND(hh, grouping->frames, &key, sizeof(key), entry);
-	if (entry) {
-		stat_frame__agree(&entry->shown, &frame);
-		return &entry->shown;
-	}
-	entry = calloc(1, sizeof(*entry));
-	if (!entry)
-		return NULL;
-	entry->key = key;
-	entry->shown = frame;
-	HASH_ADD(hh, grouping->frames, key, sizeof(key), entry);
-	if (!HASH_ADDED(entry)) {
-		free(entry);
-		return NULL;
-	}
-	return &entry->shown;
 }
 
 /* The string as the grouping's names have it. */
@@ -174,24 +98,25 @@ static int pass__place_frame(struct pass *pass, const struct names_location *loc
 			     const struct names_frame *named, struct placed_frame *placed)
 {
 	const struct names_module *module = names__get_module(pass->names, location->module);
-	const char *build_id = module->build_id;
 	struct stat_frame frame = {
 		.function = named->function,
 		.file = named->file,
 		.line = named->file ? named->line : 0,
 		.inlined = named->inlined,
 		.module = module->path,
+		.build_id = module->build_id,
+		.copy = module->copy,
 		.offset = module->path ? location->offset : 0,
 	};
 
 	if (pass__string(pass, &frame.function) || pass__string(pass, &frame.file) ||
-	    pass__string(pass, &frame.module) || pass__string(pass, &build_id))
+	    pass__string(pass, &frame.module) || pass__string(pass, &frame.build_id))
 		return -ENOMEM;
 	placed->wrapper = wrappers__match(&pass->grouping->wrappers, frame.function, frame.module);
 	placed->place = (struct frame_place){ frame.module, frame.offset };
 	placed->has_line = frame.line;
 	placed->matches = filters__match_frame(pass->grouping->opts, frame.file, frame.line);
-	placed->frame = grouping__frame(pass->grouping, frame, build_id);
+	placed->frame = frames__get(&pass->grouping->frames, frame);
 	return placed->frame ? 0 : -ENOMEM;
 }
 
@@ -237,6 +162,7 @@ static void group__free(struct group *group)
 {
 	free(group->histogram);
 	free(group->places);
+	members__release(&group->members);
 	free(group);
 }
 
@@ -261,39 +187,50 @@ static int group__agree_places(struct group *group, const struct frame_place *pl
 	return 0;
 }
 
-static int pass__add(struct pass *pass, uint32_t nframes, const struct sum *sum)
+/* The group of the key. NULL: no memory. */
+static struct group *pass__group(struct pass *pass, uint32_t nframes)
 {
-	struct grouping *grouping = pass->grouping;
 	size_t length = (1 + (size_t)nframes) * sizeof(*pass->key);
+	struct grouping *grouping = pass->grouping;
 	struct group *group;
 
 	HASH_FIND(hh, grouping->groups, pass->key, length, group);
-	if (!group) {
-		group = group__new(grouping, nframes);
-		if (!group)
-			return -ENOMEM;
-		memcpy(group->key, pass->key, length);
-		HASH_ADD(hh, grouping->groups, key, length, group);
-		if (!HASH_ADDED(group)) {
-			group__free(group);
-			return -ENOMEM;
-		}
+	if (group)
+		return group;
+	group = group__new(grouping, nframes);
+	if (!group)
+		return NULL;
+	memcpy(group->key, pass->key, length);
+	HASH_ADD(hh, grouping->groups, key, length, group);
+	if (!HASH_ADDED(group)) {
+		group__free(group);
+		return NULL;
 	}
+	return group;
+}
+
+static int pass__add(struct pass *pass, uint32_t nframes, const struct part *part)
+{
+	struct grouping *grouping = pass->grouping;
+	struct group *group = pass__group(pass, nframes);
+
+	if (!group || members__add_all(&group->members, &part->members))
+		return -ENOMEM;
 	if (grouping->opts->group_by == GROUP_BY_TRACEBACK &&
 	    group__agree_places(group, pass->places))
 		return -ENOMEM;
 	if (group->histogram && !pass->before && pass->size_class < SIZE_CLASSES)
-		group->histogram[pass->size_class] += sum->count;
-	sum__add(pass->before ? &group->before : &group->now, sum);
+		group->histogram[pass->size_class] += part->sum.count;
+	sum__add(pass->before ? &group->before : &group->now, &part->sum);
 	return 0;
 }
 
 static int pass__add_frame(struct pass *pass, const struct stat_frame *frame,
-			   const struct sum *sum)
+			   const struct part *part)
 {
 	pass->key[0] = STOP_BOTTOM;
 	pass->key[1] = (uintptr_t)frame;
-	return pass__add(pass, 1, sum);
+	return pass__add(pass, 1, part);
 }
 
 /* Appends the frame to the key of a traceback. */
@@ -320,7 +257,7 @@ static int pass__push(struct pass *pass, uint32_t nframes, const struct placed_f
 }
 
 static int pass__add_traceback(struct pass *pass, const struct names_stack *stack,
-			       const struct sum *sum)
+			       const struct part *part)
 {
 	const struct placed_location *location;
 	uint32_t nframes = 0;
@@ -337,11 +274,11 @@ static int pass__add_traceback(struct pass *pass, const struct names_stack *stac
 		}
 	}
 	pass->key[0] = stack->stop;
-	return pass__add(pass, nframes, sum);
+	return pass__add(pass, nframes, part);
 }
 
 static int pass__add_cumulative(struct pass *pass, const struct names_stack *stack,
-				const struct sum *sum)
+				const struct part *part)
 {
 	const struct placed_location *location;
 	int err;
@@ -351,7 +288,7 @@ static int pass__add_cumulative(struct pass *pass, const struct names_stack *sta
 		if (!location)
 			return -ENOMEM;
 		for (uint32_t j = 0; j < location->nframes; j++) {
-			err = pass__add_frame(pass, location->frames[j].frame, sum);
+			err = pass__add_frame(pass, location->frames[j].frame, part);
 			if (err)
 				return err;
 		}
@@ -397,17 +334,17 @@ static struct names_stack pass__stack(const struct pass *pass, uint32_t index)
 	return stack;
 }
 
-static int pass__add_stack(struct pass *pass, uint32_t index, const struct sum *sum)
+static int pass__add_stack(struct pass *pass, uint32_t index, const struct part *part)
 {
 	struct names_stack stack = pass__stack(pass, index);
 	const struct placed_frame *placed;
 
 	if (pass->grouping->opts->group_by == GROUP_BY_TRACEBACK)
-		return pass__add_traceback(pass, &stack, sum);
+		return pass__add_traceback(pass, &stack, part);
 	if (pass->grouping->opts->cumulative)
-		return pass__add_cumulative(pass, &stack, sum);
+		return pass__add_cumulative(pass, &stack, part);
 	placed = pass__outside_wrappers(pass, &stack);
-	return placed ? pass__add_frame(pass, placed->frame, sum) : -ENOMEM;
+	return placed ? pass__add_frame(pass, placed->frame, part) : -ENOMEM;
 }
 
 /* What the filters of files say of the stack. */
@@ -438,11 +375,59 @@ static int pass__match_stack(struct pass *pass, uint32_t index)
 	return 0;
 }
 
-/* Adds the trace to its stack's sum, to the groups, or to what is filtered out. */
+/* What the trace's process has to do with its group. */
+static enum member_rank pass__rank(const struct pass *pass, const struct trace *trace)
+{
+	if (!trace->size && !trace->count)
+		return MEMBER_ALLOCATED;
+	return pass->before ? MEMBER_HELD : MEMBER_HOLDS;
+}
+
+/* By process or cgroup: the stack plays no part. */
+static int pass__add_to_owner(struct pass *pass, const struct process_entry *process,
+			      const struct part *part)
+{
+	const char *cgroup = process ? process_entry__shown(process)->process->cgroup : NULL;
+
+	if (pass->grouping->opts->group_by == GROUP_BY_PROCESS) {
+		pass->key[1] = (uintptr_t)process;
+	} else {
+		if (pass__string(pass, &cgroup))
+			return -ENOMEM;
+		pass->key[1] = (uintptr_t)cgroup;
+	}
+	pass->key[0] = STOP_BOTTOM;
+	return pass__add(pass, 1, part);
+}
+
+/* Adds the trace to its stack's part, or to the groups. */
+static int pass__add_part(struct pass *pass, const struct trace *trace, const struct sum *sum)
+{
+	const struct statistics_opts *opts = pass->grouping->opts;
+	const struct process_entry *process =
+		trace->process < pass->nprocesses ? pass->processes[trace->process] : NULL;
+	const struct stat_process *shown = process ? process_entry__shown(process) : NULL;
+	const struct part part = {
+		.sum = *sum,
+		.members = { .items = &shown, .count = shown ? 1 : 0,
+			     .rank = pass__rank(pass, trace) },
+	};
+	struct placed_stack *stack = &pass->stacks[trace->stack];
+
+	pass->size_class = trace->size_class;
+	if (opts->group_by == GROUP_BY_PROCESS || opts->group_by == GROUP_BY_CGROUP)
+		return pass__add_to_owner(pass, process, &part);
+	/* A histogram needs the size class, which a stack's sum has not. */
+	if (opts->histogram)
+		return pass__add_stack(pass, trace->stack, &part);
+	sum__add(&stack->part.sum, sum);
+	return members__add_all(&stack->part.members, &part.members);
+}
+
+/* Adds the trace to what counts, or to what is filtered out. */
 static int pass__add_trace(struct pass *pass, const struct trace *trace)
 {
 	const struct statistics_opts *opts = pass->grouping->opts;
-	struct placed_stack *stack = &pass->stacks[trace->stack];
 	const struct sum sum = sum__of_trace(trace);
 	uint8_t matches;
 	int err;
@@ -451,20 +436,15 @@ static int pass__add_trace(struct pass *pass, const struct trace *trace)
 		err = pass__match_stack(pass, trace->stack);
 		if (err)
 			return err;
-		matches = stack->matches | filters__match_domain(opts, trace->domain);
+		matches = pass->stacks[trace->stack].matches |
+			  filters__match_domain(opts, trace->domain);
 		if (!filters__pass(opts, matches)) {
 			if (!pass->before)
 				sum__add(&pass->grouping->filtered, &sum);
 			return 0;
 		}
 	}
-	/* A histogram needs the size class, which a stack's sum has not. */
-	if (opts->histogram) {
-		pass->size_class = trace->size_class;
-		return pass__add_stack(pass, trace->stack, &sum);
-	}
-	sum__add(&stack->sum, &sum);
-	return 0;
+	return pass__add_part(pass, trace, &sum);
 }
 
 static int pass__add_traces(struct pass *pass, const struct snapshot *snapshot)
@@ -476,19 +456,45 @@ static int pass__add_traces(struct pass *pass, const struct snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->ntraces && !err; i++)
 		err = pass__add_trace(pass, &snapshot->traces[i]);
 	for (uint32_t i = 0; i < nstacks && !err; i++) {
-		const struct sum *sum = &pass->stacks[i].sum;
+		const struct part *part = &pass->stacks[i].part;
 
-		if (sum->size || sum->count || sum->alloc_size || sum->alloc_count)
-			err = pass__add_stack(pass, i, sum);
+		if (part->sum.size || part->sum.count || part->sum.alloc_size ||
+		    part->sum.alloc_count)
+			err = pass__add_stack(pass, i, part);
 	}
 	return err;
+}
+
+/* Which process is which, in both snapshots. */
+static int pass__add_processes(struct pass *pass, const struct snapshot *snapshot)
+{
+	pass->processes = calloc(snapshot->nprocesses + 1, sizeof(*pass->processes));
+	if (!pass->processes)
+		return -ENOMEM;
+	for (size_t i = 0; i < snapshot->nprocesses; i++) {
+		const struct snapshot_process *process = &snapshot->processes[i];
+		const char *comm = process->comm;
+
+		if (pass__string(pass, &comm))
+			return -ENOMEM;
+		pass->processes[i] =
+			process_entry__get(&pass->grouping->processes, process, comm);
+		if (!pass->processes[i])
+			return -ENOMEM;
+		process_entry__set(pass->processes[i], process, pass->before);
+		pass->nprocesses++;
+	}
+	return 0;
 }
 
 /* In filters "?" is a character, as for Python, not a byte. Wildcards cost more that way. */
 static int pass__run(struct pass *pass, const struct snapshot *snapshot)
 {
 	locale_t utf8 = (locale_t)0, old;
-	int err;
+	int err = pass__add_processes(pass, snapshot);
+
+	if (err)
+		return err;
 
 	if (pass->grouping->opts->nfilters)
 		utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
@@ -509,25 +515,29 @@ int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bo
 		.before = before,
 		.key_room = 1 + MAX_FRAMES,
 	};
-	uint32_t nlocations = names__nlocations(pass.names);
+	uint32_t nlocations = names__nlocations(pass.names), nstacks = names__nstacks(pass.names);
 	int err = -ENOMEM;
 
 	pass.locations = calloc(nlocations, sizeof(*pass.locations));
-	pass.stacks = calloc(names__nstacks(pass.names), sizeof(*pass.stacks));
+	pass.stacks = calloc(nstacks, sizeof(*pass.stacks));
 	pass.key = calloc(pass.key_room, sizeof(*pass.key));
 	pass.places = calloc(pass.key_room, sizeof(*pass.places));
 	if (pass.locations && pass.stacks && pass.key && pass.places)
 		err = pass__run(&pass, snapshot);
 	for (uint32_t i = 0; pass.locations && i < nlocations; i++)
 		free(pass.locations[i].frames);
+	for (uint32_t i = 0; pass.stacks && i < nstacks; i++)
+		members__release(&pass.stacks[i].part.members);
 	free(pass.locations);
 	free(pass.stacks);
+	free(pass.processes);
 	free(pass.key);
 	free(pass.places);
 	return err;
 }
 
-struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts)
+struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts,
+			       bool by_module)
 {
 	struct grouping *grouping = calloc(1, sizeof(*grouping));
 
@@ -535,6 +545,7 @@ struct grouping *grouping__new(struct names *names, const struct statistics_opts
 		return NULL;
 	grouping->opts = opts;
 	grouping->names = names;
+	grouping->frames = (struct frames){ .group_by = opts->group_by, .by_module = by_module };
 	if (wrappers__init(&grouping->wrappers, opts->cumulative ? NULL : opts->wrappers)) {
 		free(grouping);
 		return NULL;
@@ -544,7 +555,6 @@ struct grouping *grouping__new(struct names *names, const struct statistics_opts
 
 void grouping__free(struct grouping *grouping)
 {
-	struct frame_entry *frame, *next_frame;
 	struct group *group, *next_group;
 
 	if (!grouping)
@@ -553,10 +563,8 @@ void grouping__free(struct grouping *grouping)
 		HASH_DEL(grouping->groups, group);
 		group__free(group);
 	}
-	HASH_ITER(hh, grouping->frames, frame, next_frame) {
-		HASH_DEL(grouping->frames, frame);
-		free(frame);
-	}
+	frames__release(&grouping->frames);
+	process_entries__free(grouping->processes);
 	wrappers__release(&grouping->wrappers);
 	free(grouping);
 }

@@ -95,17 +95,12 @@ static int intern(struct names *names, const char *s, const char **interned)
 	return s && !*interned ? -ENOMEM : 0;
 }
 
-int names__module(struct names *names, const char *path, const char *build_id, uint32_t *index)
+/* The strings of the key are interned. */
+static int names__add_module(struct names *names, struct names_module key, uint32_t *index)
 {
 	struct module_entry *entry;
-	struct names_module key = {};
 	int err;
 
-	err = intern(names, path, &key.path);
-	if (!err)
-		err = intern(names, build_id, &key.build_id);
-	if (err)
-		return err;
 	HASH_FIND(hh, names->modules, &key, sizeof(key), entry);
 	if (entry) {
 		*index = entry->index;
@@ -128,6 +123,25 @@ int names__module(struct names *names, const char *path, const char *build_id, u
 	}
 	*index = entry->index;
 	return 0;
+}
+
+int names__module(struct names *names, const char *path, const char *build_id, uint32_t *index)
+{
+	struct names_module key = {};
+	int err;
+
+	err = intern(names, path, &key.path);
+	if (!err)
+		err = intern(names, build_id, &key.build_id);
+	return err ? err : names__add_module(names, key, index);
+}
+
+int names__module_copy(struct names *names, const char *path, uint64_t copy, uint32_t *index)
+{
+	struct names_module key = { .copy = copy };
+	int err = intern(names, path, &key.path);
+
+	return err ? err : names__add_module(names, key, index);
 }
 
 const struct names_module *names__get_module(const struct names *names, uint32_t index)

@@ -29,6 +29,11 @@ bool snapshot__peak_known(const struct snapshot *snapshot)
 	return snapshot->peak_size || !snapshot->size;
 }
 
+bool snapshot__has_errors(const struct snapshot *snapshot)
+{
+	return snapshot->sample_bytes && !snapshot->without_variances;
+}
+
 int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace)
 {
 	if (array__make_room(&snapshot->traces, snapshot->ntraces, sizeof(*trace)))

@@ -27,6 +27,7 @@ struct names_frame {
 struct names_module {
 	const char *path;	/* as the process sees it; "[vdso]", "[anon]" for what is no file */
 	const char *build_id;	/* lower-case hex; NULL: none */
+	uint64_t copy;		/* see names__module_copy() */
 };
 
 /*
@@ -52,6 +53,9 @@ const char *names__string(struct names *names, const char *s);
 
 /* Index of the module with this path and build id (either may be NULL), added if new. */
 int names__module(struct names *names, const char *path, const char *build_id, uint32_t *index);
+/* The same for a file without a build id, of which there are several with this path, as in
+ * different mount namespaces: 0 (which is what names__module() gives), 1, ... */
+int names__module_copy(struct names *names, const char *path, uint64_t copy, uint32_t *index);
 const struct names_module *names__get_module(const struct names *names, uint32_t index);
 uint32_t names__nmodules(const struct names *names);	/* one past the highest index */
 
@@ -137,7 +141,8 @@ struct snapshot {
 	bool exited;		/* of one process that has ended: what it still held */
 	/* What tracing took itself, in bytes: resident, and in the kernel's tables. 0: not known. */
 	uint64_t own_rss, own_kernel;
-	bool without_details;	/* from a file that does not tell peak_* and temporary of traces */
+	/* From a file that does not tell peak_* and temporary, or variances, of traces. */
+	bool without_details, without_variances;
 	const char *how;	/* it was taken, for people; NULL: not known */
 	const char *note;	/* a sentence for the report ("another allocator ..."), or NULL */
 };
@@ -145,6 +150,8 @@ struct snapshot {
 struct snapshot *snapshot__new(struct names *names);	/* NULL: no memory */
 void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
 bool snapshot__peak_known(const struct snapshot *snapshot);
+/* Its values are estimates, with known standard errors. */
+bool snapshot__has_errors(const struct snapshot *snapshot);
 int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace);
 int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process);
 

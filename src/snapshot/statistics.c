@@ -2,6 +2,7 @@
 #include "snapshot/statistics.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,23 +45,35 @@ static int compare_frames(const struct stat_frame *a, const struct stat_frame *b
 		d = compare_strings(a->module, b->module, "");
 	if (!d)
 		d = COMPARE(a->offset, b->offset);
-	return d;
+	if (!d)
+		d = compare_strings(a->build_id, b->build_id, "");
+	return d ? d : COMPARE(a->copy, b->copy);
+}
+
+static int compare_processes(const struct snapshot_process *a, const struct snapshot_process *b)
+{
+	int d = a && b ? COMPARE(a->pid, b->pid) : COMPARE(!b, !a);
+
+	return d || !a || !b ? d : COMPARE(a->id, b->id);
 }
 
 /* As Python's Traceback: oldest frame first. */
 static int compare_tracebacks(const struct statistic *a, const struct statistic *b)
 {
 	uint32_t n = a->nframes < b->nframes ? a->nframes : b->nframes;
+	int d;
 
 	for (uint32_t i = 1; i <= n; i++) {
-		int d = compare_frames(a->frames[a->nframes - i], b->frames[b->nframes - i]);
-
+		d = compare_frames(a->frames[a->nframes - i], b->frames[b->nframes - i]);
 		if (d)
 			return d;
 	}
 	if (a->nframes != b->nframes)
 		return COMPARE(a->nframes, b->nframes);
-	return COMPARE(a->stop, b->stop);
+	if (a->stop != b->stop)
+		return COMPARE(a->stop, b->stop);
+	d = compare_strings(a->cgroup, b->cgroup, "");
+	return d ? d : compare_processes(a->process, b->process);
 }
 
 static int by_size(const void *x, const void *y)
@@ -89,7 +102,47 @@ static int by_difference(const void *x, const void *y)
 	return d ? d : compare_tracebacks(b, a);
 }
 
-static void statistic__from_group(struct statistic *item, const struct group *group, bool compared)
+static int process_by_size(const void *x, const void *y)
+{
+	const struct stat_process *a = x, *b = y;
+	int d = COMPARE(b->process->size, a->process->size);
+
+	if (!d)
+		d = COMPARE(b->process->count, a->process->count);
+	return d ? d : compare_processes(a->process, b->process);
+}
+
+static int process_by_difference(const void *x, const void *y)
+{
+	const struct stat_process *a = x, *b = y;
+	int d = COMPARE(llabs(b->size_diff), llabs(a->size_diff));
+
+	return d ? d : process_by_size(x, y);
+}
+
+static void statistic__set_group(struct statistic *item, const struct group *group,
+				 enum group_by group_by)
+{
+	const void *owner = group__owner(group);
+	const struct process_entry *process = owner;
+
+	switch (group_by) {
+	case GROUP_BY_PROCESS:
+		item->process = process ? process_entry__shown(process)->process : NULL;
+		break;
+	case GROUP_BY_CGROUP:
+		item->cgroup = owner;
+		break;
+	default:
+		item->frames = group__frames(group);
+		item->places = group->places;
+		item->nframes = group->nframes;
+		item->stop = group->key[0];
+	}
+}
+
+static void statistic__from_group(struct statistic *item, const struct group *group,
+				  enum group_by group_by, bool compared)
 {
 	*item = (struct statistic){
 		.size = group->now.size,
@@ -101,23 +154,53 @@ static void statistic__from_group(struct statistic *item, const struct group *gr
 		.temporary = group->now.temporary,
 		.usable_size = group->now.usable_unknown ? 0 : group->now.usable_size,
 		.oldest_ns = group->now.oldest_ns,
+		.size_error = sqrt(group->now.size_variance),
+		.count_error = sqrt(group->now.count_variance),
 		.histogram = group->histogram,
-		.frames = group__frames(group),
-		.places = group->places,
-		.nframes = group->nframes,
-		.stop = group->key[0],
+		.processes = group->members.items,
+		.nprocesses = group->members.count,
 	};
+	statistic__set_group(item, group, group_by);
 	if (compared) {
 		item->size_diff = (int64_t)(group->now.size - group->before.size);
 		item->count_diff = (int64_t)(group->now.count - group->before.count);
 	}
 }
 
+/* Are there files of several processes to be told apart? */
+static bool has_several(const struct snapshot *snapshot)
+{
+	return snapshot && (snapshot->many || snapshot->nprocesses > 1);
+}
+
+static int statistics__fill(struct statistics *statistics, enum group_by group_by,
+			    enum statistics_order order, bool compared)
+{
+	struct grouping *grouping = statistics->grouping;
+	bool by_change = order == ORDER_DIFFERENCE;
+
+	statistics->items =
+		calloc(HASH_COUNT(grouping->groups) + 1, sizeof(*statistics->items));
+	statistics->processes =
+		process_entries__list(grouping->processes, compared, &statistics->nprocesses);
+	if (!statistics->items || !statistics->processes)
+		return -ENOMEM;
+	statistics->filtered_size = grouping->filtered.size;
+	statistics->filtered_count = grouping->filtered.count;
+	for (struct group *group = grouping->groups; group; group = group->hh.next)
+		statistic__from_group(&statistics->items[statistics->count++], group, group_by,
+				      compared);
+	qsort(statistics->items, statistics->count, sizeof(*statistics->items),
+	      by_change ? by_difference : by_size);
+	qsort(statistics->processes, statistics->nprocesses, sizeof(*statistics->processes),
+	      by_change ? process_by_difference : process_by_size);
+	return 0;
+}
+
 int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
 		    const struct statistics_opts *opts, struct statistics **result)
 {
 	struct statistics *statistics;
-	struct group *group;
 	int err = -ENOMEM;
 
 	if (opts->cumulative && !group_by__is_frame(opts->group_by))
@@ -125,26 +208,17 @@ int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
 	statistics = calloc(1, sizeof(*statistics));
 	if (!statistics)
 		return -ENOMEM;
-	statistics->grouping = grouping__new(snapshot->names, opts);
+	statistics->grouping = grouping__new(snapshot->names, opts,
+					     has_several(snapshot) || has_several(old));
 	if (!statistics->grouping)
 		goto error;
 	err = grouping__add(statistics->grouping, snapshot, false);
 	if (!err && old)
 		err = grouping__add(statistics->grouping, old, true);
+	if (!err)
+		err = statistics__fill(statistics, opts->group_by, opts->order, old);
 	if (err)
 		goto error;
-	statistics->items = calloc(HASH_COUNT(statistics->grouping->groups) + 1,
-				   sizeof(*statistics->items));
-	if (!statistics->items) {
-		err = -ENOMEM;
-		goto error;
-	}
-	statistics->filtered_size = statistics->grouping->filtered.size;
-	statistics->filtered_count = statistics->grouping->filtered.count;
-	for (group = statistics->grouping->groups; group; group = group->hh.next)
-		statistic__from_group(&statistics->items[statistics->count++], group, old);
-	qsort(statistics->items, statistics->count, sizeof(*statistics->items),
-	      opts->order == ORDER_DIFFERENCE ? by_difference : by_size);
 	*result = statistics;
 	return 0;
 
@@ -159,5 +233,6 @@ void statistics__free(struct statistics *statistics)
 		return;
 	grouping__free(statistics->grouping);
 	free(statistics->items);
+	free(statistics->processes);
 	free(statistics);
 }

@@ -39,6 +39,8 @@ struct stat_frame {
 	uint32_t line;			/* 0: not known */
 	bool inlined;
 	const char *module;		/* NULL: not known */
+	const char *build_id;		/* of the module; NULL: none, or not known */
+	uint64_t copy;			/* see names__module_copy() */
 	uint64_t offset;		/* in the module's file; 0: not known */
 };
 
@@ -48,6 +50,11 @@ struct frame_place {
 	uint64_t offset;
 };
 
+struct stat_process {
+	const struct snapshot_process *process;
+	int64_t size_diff, count_diff;	/* as a statistic's */
+};
+
 /*
  * A group and what it holds. What makes a group:
  * line: file and line; where the file is not known, the place in the module.
@@ -55,6 +62,9 @@ struct frame_place {
  * function: function and file (or module); where it has no name, the module.
  * library: the module.
  * traceback: all frames, and why the traceback ends.
+ * process, cgroup: that.
+ * With several processes, places in different modules are different, also where the source file
+ * and line are the same; a module is known by its build id, without one by its path.
  * What is not part of the key is shown where all members of the group agree on it.
  */
 struct statistic {
@@ -65,12 +75,20 @@ struct statistic {
 	uint64_t temporary;		/* blocks freed before their thread allocated again */
 	uint64_t usable_size;		/* what the allocator gave; 0: not known */
 	uint64_t oldest_ns;		/* age of the oldest outstanding block; 0: not known */
+	/* Standard errors of size and count; 0 where these are exact. */
+	double size_error, count_error;
 	const uint64_t *histogram;	/* outstanding blocks by size class; NULL: not asked for */
 	const struct stat_frame *const *frames;	/* one; traceback: all, most recent call first */
 	const struct frame_place *places; /* traceback: instead of the frames' own; see
 					   * statistic__frame() */
-	uint32_t nframes;
+	uint32_t nframes;		/* by process or cgroup: none */
 	uint8_t stop;			/* enum stop_reason; traceback only */
+	const struct snapshot_process *process; /* by process; NULL: not known */
+	const char *cgroup;		/* by cgroup; NULL: not known */
+	/* The processes that hold memory there; where none does, those that did in the snapshot
+	 * compared with; else those that have allocated there. By pid. */
+	const struct stat_process *const *processes;
+	size_t nprocesses;
 };
 
 /* A frame of the statistic: where its members return to different places of a line, offset is 0,
@@ -89,6 +107,8 @@ static inline struct stat_frame statistic__frame(const struct statistic *item, u
 struct statistics {
 	struct statistic *items;	/* biggest first */
 	size_t count;
+	struct stat_process *processes;	/* of `snapshot`, in the same order; not filtered */
+	size_t nprocesses;
 	uint64_t filtered_size, filtered_count;	/* of `snapshot`: what filters left out */
 	struct grouping *grouping;	/* owns the frames */
 };
@@ -131,7 +151,8 @@ struct statistics_opts {
  * Statistics of `snapshot`, with differences against `old` where that is not NULL; groups that are
  * gone stay with size 0 and their negative difference, groups of which all was freed with size 0
  * and what they allocated. If `old` has other names, its strings are
- * added to those of `snapshot`. The frames' strings live as long as these names.
+ * added to those of `snapshot`. The frames' strings live as long as these names, the
+ * processes as long as the snapshots.
  */
 int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
 		    const struct statistics_opts *opts, struct statistics **statistics);

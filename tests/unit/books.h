@@ -42,6 +42,41 @@ static inline uint32_t stack(struct names *names, int stop, ...)
 	return index;
 }
 
+/* The same place in a file with this build id. */
+static inline uint32_t place_in_build(struct names *names, const char *function, const char *file,
+				      uint32_t line, const char *module, const char *build_id,
+				      uint64_t offset)
+{
+	const struct names_frame frame = { .function = function, .file = file, .line = line };
+	uint32_t m, l;
+
+	assert_int_equal(names__module(names, module, build_id, &m), 0);
+	assert_int_equal(names__location(names, m, offset, false, &l), 0);
+	assert_int_equal(names__set_frames(names, l, &frame, 1), 0);
+	return l;
+}
+
+static inline void hold_in(struct snapshot *snapshot, uint32_t process, uint32_t stack,
+			   uint64_t size, uint64_t count)
+{
+	const struct trace trace = {
+		.process = process,
+		.stack = stack,
+		.size = size,
+		.count = count,
+		.alloc_size = 2 * size,
+		.alloc_count = 2 * count,
+	};
+
+	assert_int_equal(snapshot__add_trace(snapshot, &trace), 0);
+	snapshot->size += size;
+	snapshot->count += count;
+	snapshot->processes[process].size += size;
+	snapshot->processes[process].count += count;
+	if (snapshot->peak_size < snapshot->size)
+		snapshot->peak_size = snapshot->size;
+}
+
 static inline void hold(struct snapshot *snapshot, uint32_t stack, uint64_t size, uint64_t count)
 {
 	const struct trace trace = {

@@ -196,6 +196,9 @@ static void test_text_other_groupings(void **state)
 				      "2 other functions: size=217 B, count=2\n",
 		[GROUP_BY_LIBRARY] = "/lib/n.so: size=3200 B, count=4, average=800 B\n"
 				     "1 other library: size=17 B, count=1\n",
+		[GROUP_BY_PROCESS] = "redis-server (4711): size=9713 KiB, count=39334, "
+				     "average=253 B\nTotal: ",
+		[GROUP_BY_CGROUP] = "<unknown>: size=9713 KiB, count=39334, average=253 B\nTotal: ",
 	};
 	struct books *b = *state;
 
@@ -409,11 +412,12 @@ static void test_details(void **state)
 	text = print(report__json, s, s, opts);
 	check_json(text,
 		"a, b = o[\"statistics\"]\n"
-		"assert list(a.values())[7:] == [501, 11, 8, 160, 2500,\n"
+		"assert list(a.values())[7:13] == [501, 11, 8, 160, 2500,\n"
 		"    [dict(min=1, max=1, count=1), dict(min=8, max=15, count=1),\n"
 		"     dict(min=32, max=63, count=2)]], a\n"
 		"assert list(a)[7:] == [\"peak_size\", \"peak_count\", \"temporary\",\n"
-		"    \"usable_size\", \"oldest_ms\", \"histogram\"]\n"
+		"    \"usable_size\", \"oldest_ms\", \"histogram\", \"pids\", \"size_error\",\n"
+		"    \"count_error\"]\n"
 		"assert list(b.values())[7:12] == [0, 0, 0, None, None]\n");
 	free(text);
 	s->without_details = true;
@@ -621,8 +625,10 @@ static void test_json(void **state)
 	b->now->own_kernel = 7000;
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
-		"assert \" \".join(o) == \"version time elapsed_ms pids group_by traced statistics\"\\\n"
-		"    \" other lost filtered own_memory note\"\n"
+		"assert \" \".join(o) == \"version time elapsed_ms pids group_by traced processes\"\\\n"
+		"    \" ended exited sample_bytes statistics other lost filtered own_memory note\"\n"
+		"assert o[\"exited\"] is False and o[\"sample_bytes\"] is None\n"
+		"assert set(o[\"ended\"].values()) == {0}\n"
 		"assert o[\"own_memory\"] == dict(rss=5000000, kernel=7000)\n"
 		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
 		"assert o[\"elapsed_ms\"] == 10000 and o[\"pids\"] == [4711]\n"

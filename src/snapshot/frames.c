@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "snapshot/frames.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshot/hash.h"
+
+/* Strings are interned: equal ones have equal pointers. */
+struct frame_key {
+	const char *function, *file, *module, *build_id;
+	uint64_t copy, offset;
+	uint32_t line;
+	uint32_t inlined;
+};
+
+struct frame_entry {
+	UT_hash_handle hh;
+	struct frame_key key;
+	struct stat_frame shown;
+};
+
+/* Takes away what the grouping does not look at. */
+static void stat_frame__reduce(struct stat_frame *frame, enum group_by group_by)
+{
+	if (group_by == GROUP_BY_LINE || group_by == GROUP_BY_TRACEBACK ||
+	    group_by == GROUP_BY_ADDRESS)
+		return;
+	frame->line = 0;
+	frame->offset = 0;
+	frame->inlined = false;
+	if (group_by != GROUP_BY_FUNCTION)
+		frame->function = NULL;
+	if (group_by == GROUP_BY_LIBRARY)
+		frame->file = NULL;
+}
+
+/*
+ * A file is the same under any name if its build id is; without one its path tells. Where files
+ * need not be told apart, the path is enough, so that another build of a program can be compared
+ * with it, but for offsets.
+ */
+static void frame_key__set_module(struct frame_key *key, const struct stat_frame *frame,
+				  bool by_module)
+{
+	if (by_module || frame->offset) {
+		key->build_id = frame->build_id;
+		key->copy = frame->copy;
+	}
+	if (!by_module || !frame->build_id)
+		key->module = frame->module;
+}
+
+static struct frame_key frame_key__of(const struct stat_frame *frame, const struct frames *frames)
+{
+	enum group_by group_by = frames->group_by;
+	struct frame_key key = {};
+
+	if (group_by == GROUP_BY_TRACEBACK)
+		key.inlined = frame->inlined;
+	if (frame->file) {
+		key.file = frame->file;
+		key.line = frame->line;
+	}
+	if (!frame->file || group_by != GROUP_BY_LINE)
+		key.function = frame->function;
+	if (!frame->file || group_by == GROUP_BY_ADDRESS)
+		key.offset = frame->offset;
+	if (!frame->file || group_by == GROUP_BY_ADDRESS || frames->by_module)
+		frame_key__set_module(&key, frame, frames->by_module);
+	return key;
+}
+
+/* What the members of a group do not agree on is not shown, but for the names of one file. */
+static void stat_frame__agree(struct stat_frame *shown, const struct stat_frame *frame,
+			      bool by_module)
+{
+	if (shown->function != frame->function)
+		shown->function = NULL;
+	if (by_module && shown->module != frame->module && frame->module && shown->module &&
+	    strcmp(frame->module, shown->module) < 0)
+		shown->module = frame->module;
+	if (!by_module && shown->module != frame->module) {
+		shown->module = NULL;
+		shown->offset = 0;
+	}
+	if (shown->build_id != frame->build_id)
+		shown->build_id = NULL;
+	if (shown->offset != frame->offset)
+		shown->offset = 0;
+	shown->inlined &= frame->inlined;
+}
+
+const struct stat_frame *frames__get(struct frames *frames, struct stat_frame frame)
+{
+	struct frame_entry *entry;
+	struct frame_key key;
+
+	stat_frame__reduce(&frame, frames->group_by);
+	key = frame_key__of(&frame, frames);
+	HASH_FIND(hh, frames->entries, &key, sizeof(key), entry);
+	if (entry) {
+		stat_frame__agree(&entry->shown, &frame, frames->by_module);
+		return &entry->shown;
+	}
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	entry->key = key;
+	entry->shown = frame;
+	HASH_ADD(hh, frames->entries, key, sizeof(key), entry);
+	if (!HASH_ADDED(entry)) {
+		free(entry);
+		return NULL;
+	}
+	return &entry->shown;
+}
+
+void frames__release(struct frames *frames)
+{
+	struct frame_entry *entry, *next;
+
+	HASH_ITER(hh, frames->entries, entry, next) {
+		HASH_DEL(frames->entries, entry);
+		free(entry);
+	}
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Frames that a grouping calls equal, once: a group is known by pointers to them. */
+#ifndef MT_FRAMES_H
+#define MT_FRAMES_H
+
+#include "snapshot/statistics.h"
+
+struct frame_entry;
+
+struct frames {
+	enum group_by group_by;
+	bool by_module;		/* frames of different files are never equal */
+	struct frame_entry *entries;
+};
+
+/* The frame that stands for this one and all its equals; its strings are interned. NULL: no
+ * memory. */
+const struct stat_frame *frames__get(struct frames *frames, struct stat_frame frame);
+void frames__release(struct frames *frames);
+
+#endif
