@@ -4,10 +4,13 @@
  *
  * What pprof has no field for is in comments of the form key=value behind a first comment
  * "memtracebpf VERSION": nframe, size, count, peak_size, lost.REASON, frames_cut.REASON,
- * programs_skipped, taken, how, note, process, exact. Samples carry the labels pid, process (its
- * name), domain (the allocator's), bytes (the lower end of the size class), oldest (age in
- * nanoseconds) and stopped (why the traceback ends early). Besides inuse and alloc there are the
- * sample types peak_objects, peak_space, temporary_objects and usable_space.
+ * programs_skipped, taken, how, note, many, exited, ended.*, sample_bytes, exact, and process, which
+ * since_ns and cgroup of the same process follow. Samples carry the labels pid, process (its name),
+ * cgroup, domain (the allocator's), bytes (the lower end of the size class), oldest (age in
+ * nanoseconds), size_error and count_error (standard errors of estimates) and stopped (why the
+ * traceback ends early). Besides inuse and alloc there are the sample types peak_objects,
+ * peak_space, temporary_objects and usable_space. The period is the sampling interval, and values
+ * are scaled already, as in Go's heap profiles; 1: every byte counts.
  *
  * Locations: pprof wants an address within the call instruction, so it is one less than the return
  * address, but for those listed in "exact". Mappings are laid one behind the other; what counts

@@ -43,6 +43,41 @@ static int read_process(const char *value, struct snapshot *snapshot)
 	return snapshot__add_process(snapshot, &process);
 }
 
+/* More about the process that the comment before was about. */
+static int read_of_process(const char *comment, struct snapshot *snapshot)
+{
+	struct snapshot_process *process;
+	const char *cgroup = after(comment, "cgroup=");
+
+	if (!snapshot->nprocesses)
+		return 0;
+	process = &snapshot->processes[snapshot->nprocesses - 1];
+	read_number(comment, "since_ns", &process->since_ns);
+	if (!cgroup)
+		return 0;
+	process->cgroup = names__string(snapshot->names, cgroup);
+	return process->cgroup ? 0 : -ENOMEM;
+}
+
+static void read_about_processes(const char *comment, struct snapshot *snapshot)
+{
+	struct snapshot_ended *ended = &snapshot->ended;
+	const char *key = after(comment, "ended.");
+	uint64_t number = 0;
+
+	if (read_number(comment, "many", &number))
+		snapshot->many = number;
+	if (read_number(comment, "exited", &number))
+		snapshot->exited = number;
+	if (!key)
+		return;
+	read_number(key, "processes", &ended->processes);
+	read_number(key, "alloc_size", &ended->alloc_size);
+	read_number(key, "alloc_count", &ended->alloc_count);
+	read_number(key, "size", &ended->size);
+	read_number(key, "count", &ended->count);
+}
+
 static int read_exact(struct pprof_comments *said, uint64_t id)
 {
 	if (said->nexact && id <= said->exact[said->nexact - 1])
@@ -96,8 +131,10 @@ int pprof_comments__read(struct pprof_comments *said, const char *comment,
 		said->totals = true;
 	read_number(comment, "count", &snapshot->count);
 	read_number(comment, "peak_size", &snapshot->peak_size);
+	read_number(comment, "sample_bytes", &snapshot->sample_bytes);
 	read_losses(comment, snapshot);
-	return 0;
+	read_about_processes(comment, snapshot);
+	return read_of_process(comment, snapshot);
 }
 
 static int compare(const void *x, const void *y)

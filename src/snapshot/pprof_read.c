@@ -4,11 +4,13 @@
  * each other in any order. Whatever a file says, memory stays in proportion to its size.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "snapshot/array.h"
+#include "snapshot/copies.h"
 #include "snapshot/gzip.h"
 #include "snapshot/ids.h"
 #include "snapshot/pprof.h"
@@ -40,12 +42,15 @@ struct reader {
 	size_t nstrings;
 	int64_t *comments; /* numbers of strings */
 	size_t ncomments;
+	uint64_t period;
 	struct pprof_comments said;
 	int values[PPROF_VALUES]; /* where in a sample; -1: not there */
 	size_t nvalues;
 	struct ids mapping_ids, function_ids, location_ids;
 	struct file_mapping *mappings;
 	struct function *functions;
+	struct copies *copies; /* of files without a build id */
+	uint32_t processes[MAX_PROCESSES]; /* by pid, where that was seen last */
 	uint32_t stack[MAX_DEPTH];
 };
 
@@ -145,6 +150,8 @@ static int read_scalars(struct reader *r)
 			r->snapshot->time_ns = field.value;
 		else if (field.number == 10)
 			r->snapshot->elapsed_ns = field.value;
+		else if (field.number == 12)
+			r->period = field.value;
 		else if (field.number == 13)
 			err = read_comment_numbers(r, &field);
 	}
@@ -213,6 +220,37 @@ static int check_sample_types(struct reader *r)
 	return 0;
 }
 
+/* Our writer gives a file one mapping: a second one of the same path is another file. */
+static int reader__module(struct reader *r, const char *path, const char *build_id,
+			  uint32_t *module)
+{
+	uint64_t copy;
+	int err;
+
+	if (build_id || !r->said.ours)
+		return names__module(r->names, path, build_id, module);
+	err = copies__add(&r->copies, path, &copy);
+	return err ? err : names__module_copy(r->names, path, copy, module);
+}
+
+/* Of other writers: what is sampled, by bytes. They do not say how well they estimate. */
+static int read_period_type(struct reader *r, const struct wire_field *field)
+{
+	Pprof__ValueType *message = pprof__value_type__unpack(NULL, field->size, field->data);
+	const char *type;
+	int err;
+
+	if (!message)
+		return reader__refuse(r, "the period's type is damaged");
+	err = reader__string(r, message->type, &type);
+	pprof__value_type__free_unpacked(message, NULL);
+	if (err || r->said.ours || !type || strcmp(type, "space") || r->period < 2)
+		return err;
+	r->snapshot->sample_bytes = r->period;
+	r->snapshot->without_variances = true;
+	return 0;
+}
+
 static int add_mapping(struct reader *r, const Pprof__Mapping *message)
 {
 	struct ids *ids = &r->mapping_ids;
@@ -227,7 +265,7 @@ static int add_mapping(struct reader *r, const Pprof__Mapping *message)
 	if (!err)
 		err = reader__string(r, message->build_id, &build_id);
 	if (!err)
-		err = names__module(r->names, path, build_id, &mapping.module);
+		err = reader__module(r, path, build_id, &mapping.module);
 	if (!err)
 		err = array__make_room(&r->mappings, ids->count, sizeof(*r->mappings));
 	if (err)
@@ -334,18 +372,31 @@ static int read_location(struct reader *r, const struct wire_field *field)
 	return err;
 }
 
-/* The process with this pid and name, added if it is new. */
-static int reader__process(struct reader *r, uint32_t pid, const char *comm, uint32_t *index)
+static bool is_process(const struct snapshot *s, uint32_t index,
+		       const struct snapshot_process *process)
 {
-	const struct snapshot_process process = { .pid = pid, .comm = comm };
+	return index < s->nprocesses && s->processes[index].pid == process->pid &&
+	       s->processes[index].comm == process->comm;
+}
+
+/* The process with this pid and name, added if it is new. */
+static int reader__process(struct reader *r, const struct snapshot_process *process,
+			   uint32_t *index)
+{
+	uint32_t *last = &r->processes[process->pid % MAX_PROCESSES];
 	struct snapshot *s = r->snapshot;
 
-	for (*index = 0; *index < s->nprocesses; (*index)++)
-		if (s->processes[*index].pid == pid && s->processes[*index].comm == comm)
-			return 0;
+	*index = *last;
+	if (is_process(s, *index, process))
+		return 0;
+	for (*index = 0; *index < s->nprocesses && !is_process(s, *index, process);)
+		++*index;
+	*last = *index;
+	if (*index < s->nprocesses)
+		return 0;
 	if (s->nprocesses == MAX_PROCESSES)
 		return reader__refuse(r, "it has too many processes");
-	return snapshot__add_process(s, &process);
+	return snapshot__add_process(s, process);
 }
 
 static enum stop_reason stop_from_key(const char *key)
@@ -365,9 +416,9 @@ static uint8_t size_class(uint64_t bytes)
 static int read_labels(struct reader *r, const Pprof__Sample *message, struct trace *trace,
 		       uint8_t *stop)
 {
-	const char *key, *text, *comm = NULL;
+	struct snapshot_process process = {};
+	const char *key, *text;
 	bool has_pid = false;
-	uint32_t pid = 0;
 	int err;
 
 	for (size_t i = 0; i < message->n_label; i++) {
@@ -379,10 +430,16 @@ static int read_labels(struct reader *r, const Pprof__Sample *message, struct tr
 		if (!key)
 			continue;
 		if (!strcmp(key, "pid")) {
-			pid = message->label[i]->num;
+			process.pid = message->label[i]->num;
 			has_pid = true;
 		} else if (!strcmp(key, "process")) {
-			comm = text;
+			process.comm = text;
+		} else if (!strcmp(key, "cgroup")) {
+			process.cgroup = text;
+		} else if (!strcmp(key, "size_error")) {
+			trace->size_variance = pow(message->label[i]->num, 2);
+		} else if (!strcmp(key, "count_error")) {
+			trace->count_variance = pow(message->label[i]->num, 2);
 		} else if (!strcmp(key, "stopped")) {
 			*stop = stop_from_key(text);
 		} else if (!strcmp(key, "oldest")) {
@@ -393,7 +450,7 @@ static int read_labels(struct reader *r, const Pprof__Sample *message, struct tr
 			trace->domain = text;
 		}
 	}
-	return has_pid ? reader__process(r, pid, comm, &trace->process) : 0;
+	return has_pid ? reader__process(r, &process, &trace->process) : 0;
 }
 
 static int read_values(struct reader *r, const Pprof__Sample *message, struct trace *trace)
@@ -475,6 +532,8 @@ static int read_profile(struct reader *r)
 	if (!err)
 		err = reader__each(r, 1, read_sample_type);
 	if (!err)
+		err = reader__each(r, 11, read_period_type);
+	if (!err)
 		err = check_sample_types(r);
 	if (!err)
 		err = read_places(r);
@@ -508,6 +567,7 @@ int pprof__parse(const void *data, size_t size, struct names *names, struct snap
 	ids__release(&r->location_ids);
 	free(r->mappings);
 	free(r->functions);
+	copies__free(r->copies);
 out:
 	free(r);
 	if (err) {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,9 +175,8 @@ static void writer__head(struct writer *w)
 		writer__value_type(w, 1, pprof_values[i].type, pprof_values[i].unit);
 	writer__number(w, 9, w->snapshot->time_ns);
 	writer__number(w, 10, w->snapshot->elapsed_ns);
-	/* Nothing is sampled: every byte counts. */
 	writer__value_type(w, 11, "space", "bytes");
-	writer__number(w, 12, 1);
+	writer__number(w, 12, w->snapshot->sample_bytes ? w->snapshot->sample_bytes : 1);
 	writer__number(w, 14, writer__string(w, "inuse_space"));
 }
 
@@ -203,6 +203,37 @@ static void writer__taken(struct writer *w, const struct snapshot *s)
 		writer__comment(w, "how=%s", s->how);
 }
 
+static void writer__processes(struct writer *w, const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nprocesses; i++) {
+		const struct snapshot_process *process = &s->processes[i];
+
+		writer__comment(w,
+				"process=%" PRIu32 " size=%" PRIu64 " count=%" PRIu64
+				" peak_size=%" PRIu64 " comm=%s",
+				process->pid, process->size, process->count, process->peak_size,
+				process->comm ? process->comm : "");
+		if (process->since_ns)
+			writer__comment(w, "since_ns=%" PRIu64, process->since_ns);
+		if (process->cgroup)
+			writer__comment(w, "cgroup=%s", process->cgroup);
+	}
+	if (s->many)
+		writer__comment(w, "many=1");
+	if (s->exited)
+		writer__comment(w, "exited=1");
+	if (s->ended.processes)
+		writer__comment(w, "ended.processes=%" PRIu64, s->ended.processes);
+	if (s->ended.alloc_count) {
+		writer__comment(w, "ended.alloc_size=%" PRIu64, s->ended.alloc_size);
+		writer__comment(w, "ended.alloc_count=%" PRIu64, s->ended.alloc_count);
+	}
+	if (s->ended.count) {
+		writer__comment(w, "ended.size=%" PRIu64, s->ended.size);
+		writer__comment(w, "ended.count=%" PRIu64, s->ended.count);
+	}
+}
+
 static void writer__comments(struct writer *w)
 {
 	const struct snapshot *s = w->snapshot;
@@ -213,13 +244,7 @@ static void writer__comments(struct writer *w)
 	writer__comment(w, "size=%" PRIu64, s->size);
 	writer__comment(w, "count=%" PRIu64, s->count);
 	writer__comment(w, "peak_size=%" PRIu64, s->peak_size);
-	for (size_t i = 0; i < s->nprocesses; i++)
-		writer__comment(w,
-				"process=%" PRIu32 " size=%" PRIu64 " count=%" PRIu64
-				" peak_size=%" PRIu64 " comm=%s",
-				s->processes[i].pid, s->processes[i].size, s->processes[i].count,
-				s->processes[i].peak_size,
-				s->processes[i].comm ? s->processes[i].comm : "");
+	writer__processes(w, s);
 	for (int i = 0; i < LOST_MAX; i++)
 		if (s->lost[i])
 			writer__comment(w, "lost.%s=%" PRIu64, lost_reason__key(i), s->lost[i]);
@@ -233,13 +258,15 @@ static void writer__comments(struct writer *w)
 		writer__comment(w, "own_kernel=%" PRIu64, s->own_kernel);
 	if (s->programs_skipped)
 		writer__comment(w, "programs_skipped=%" PRIu64, s->programs_skipped);
+	if (snapshot__has_errors(s))
+		writer__comment(w, "sample_bytes=%" PRIu64, s->sample_bytes);
 	if (s->note)
 		writer__comment(w, "note=%s", s->note);
 	writer__exact(w);
 }
 
 struct labels {
-	Pprof__Label items[8], *list[8];
+	Pprof__Label items[9], *list[9];
 	size_t count;
 };
 
@@ -253,6 +280,19 @@ static Pprof__Label *labels__add(struct labels *labels, struct writer *w, const 
 	return label;
 }
 
+/* Numbers that are 0 mean nothing. */
+static void labels__add_number(struct labels *labels, struct writer *w, const char *key,
+			       uint64_t number, const char *unit)
+{
+	Pprof__Label *label;
+
+	if (!number)
+		return;
+	label = labels__add(labels, w, key);
+	label->num = number;
+	label->num_unit = writer__string(w, unit);
+}
+
 static void writer__labels(struct writer *w, const struct trace *trace, uint8_t stop,
 			   struct labels *labels)
 {
@@ -263,6 +303,8 @@ static void writer__labels(struct writer *w, const struct trace *trace, uint8_t 
 
 		labels__add(labels, w, "pid")->num = p->pid;
 		labels__add(labels, w, "process")->str = writer__string(w, p->comm);
+		if (p->cgroup)
+			labels__add(labels, w, "cgroup")->str = writer__string(w, p->cgroup);
 	}
 	labels__add(labels, w, "domain")->str =
 		writer__string(w, trace->domain ? trace->domain : "malloc");
@@ -271,11 +313,9 @@ static void writer__labels(struct writer *w, const struct trace *trace, uint8_t 
 		label->num = trace->size_class ? 1ULL << (trace->size_class - 1) : 0;
 		label->num_unit = writer__string(w, "bytes");
 	}
-	if (trace->oldest_ns) {
-		label = labels__add(labels, w, "oldest");
-		label->num = trace->oldest_ns;
-		label->num_unit = writer__string(w, "nanoseconds");
-	}
+	labels__add_number(labels, w, "oldest", trace->oldest_ns, "nanoseconds");
+	labels__add_number(labels, w, "size_error", llround(sqrt(trace->size_variance)), "bytes");
+	labels__add_number(labels, w, "count_error", llround(sqrt(trace->count_variance)), "count");
 	if (stop != STOP_BOTTOM)
 		labels__add(labels, w, "stopped")->str = writer__string(w, stop_reason__key(stop));
 }

@@ -41,7 +41,8 @@ static struct snapshot *full_snapshot(struct names *names)
 	struct snapshot *s = snapshot__new(names);
 	const struct snapshot_process processes[] = {
 		{ .pid = 4711, .comm = names__string(names, "redis server=1"), .size = 1000,
-		  .count = 10, .peak_size = 1500 },
+		  .count = 10, .peak_size = 1500, .since_ns = 1500000000,
+		  .cgroup = names__string(names, "/a b/size=3/comm=x") },
 		{ .pid = 12, .comm = names__string(names, "comm= x"), .size = 23, .count = 4,
 		  .peak_size = 99 },
 		{ .pid = 13 },
@@ -52,7 +53,7 @@ static struct snapshot *full_snapshot(struct names *names)
 		{ NULL, "/s/ü.cc", 4000000000, true },
 		{ "outer", "/s/x.cc", 12, false },
 	};
-	uint32_t module, locations[6];
+	uint32_t module, locations[7];
 
 	names__module(names, "/usr/bin/x", "00ffaa", &module);
 	names__location(names, module, 0x1234, false, &locations[0]);
@@ -66,6 +67,9 @@ static struct snapshot *full_snapshot(struct names *names)
 	names__set_frames(names, locations[4], &inlined[1], 1);
 	names__module(names, NULL, "beef", &module);
 	names__location(names, module, 77, true, &locations[5]);
+	/* Another file with this path. */
+	names__module_copy(names, "/lib/y.so", 1, &module);
+	names__location(names, module, 0xffffffffff, false, &locations[6]);
 
 	for (size_t i = 0; i < 3; i++)
 		snapshot__add_process(s, &processes[i]);
@@ -82,10 +86,12 @@ static struct snapshot *full_snapshot(struct names *names)
 			.temporary = stop,
 			.usable_size = 2000 + stop,
 			.oldest_ns = stop * 1000000000ULL,
+			.size_variance = 0x1p80 * stop * stop,
+			.count_variance = 9 * stop * stop,
 			.size_class = stop * 8 % SIZE_CLASSES,
 		};
 
-		names__stack(names, locations + stop % 3, 4, stop, &trace.stack);
+		names__stack(names, locations + stop % 4, 4, stop, &trace.stack);
 		snapshot__add_trace(s, &trace);
 	}
 	snapshot__add_trace(s, &(struct trace){ .size = INT64_MAX, .count = INT64_MAX,
@@ -103,6 +109,10 @@ static struct snapshot *full_snapshot(struct names *names)
 	s->programs_skipped = 6;
 	s->own_rss = 7;
 	s->own_kernel = 8;
+	s->ended = (struct snapshot_ended){ 9, 10, 11, 12, 13 };
+	s->sample_bytes = 1ULL << 40;
+	s->many = true;
+	s->exited = true;
 	s->how = names__string(names, "every call, by hand");
 	s->note = names__string(names, "lost.thread=3\nanother allocator");
 	return s;
@@ -125,6 +135,7 @@ static void assert_same_location(const struct names *x, uint32_t i, const struct
 
 	assert_same_string(m->path, n->path);
 	assert_same_string(m->build_id, n->build_id);
+	assert_int_equal(m->copy, n->copy);
 	assert_int_equal(a->offset, b->offset);
 	assert_int_equal(a->exact, b->exact);
 	if (!a->nframes) { /* comes back as one unknown frame */
@@ -159,6 +170,8 @@ static void assert_same_trace(const struct snapshot *x, const struct snapshot *y
 	assert_int_equal(a->usable_size, b->usable_size);
 	assert_int_equal(a->oldest_ns, b->oldest_ns);
 	assert_int_equal(a->size_class, b->size_class);
+	assert_true(a->size_variance == b->size_variance);
+	assert_true(a->count_variance == b->count_variance);
 	assert_int_equal(s.stop, t.stop);
 	assert_int_equal(s.nlocations, t.nlocations);
 	for (uint32_t l = 0; l < s.nlocations; l++)
@@ -177,6 +190,11 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_memory_equal(x->frames_cut, y->frames_cut, sizeof(x->frames_cut));
 	assert_int_equal(x->own_rss, y->own_rss);
 	assert_int_equal(x->own_kernel, y->own_kernel);
+	assert_memory_equal(&x->ended, &y->ended, sizeof(x->ended));
+	assert_int_equal(x->sample_bytes, y->sample_bytes);
+	assert_int_equal(x->without_variances, y->without_variances);
+	assert_int_equal(x->many, y->many);
+	assert_int_equal(x->exited, y->exited);
 	assert_int_equal(x->without_details, y->without_details);
 	assert_int_equal(x->programs_skipped, y->programs_skipped);
 	assert_same_string(x->how, y->how);
@@ -185,6 +203,8 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	for (size_t i = 0; i < x->nprocesses; i++) {
 		assert_int_equal(x->processes[i].pid, y->processes[i].pid);
 		assert_same_string(x->processes[i].comm, y->processes[i].comm);
+		assert_same_string(x->processes[i].cgroup, y->processes[i].cgroup);
+		assert_int_equal(x->processes[i].since_ns, y->processes[i].since_ns);
 		assert_int_equal(x->processes[i].size, y->processes[i].size);
 		assert_int_equal(x->processes[i].count, y->processes[i].count);
 		assert_int_equal(x->processes[i].peak_size, y->processes[i].peak_size);

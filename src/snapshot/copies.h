@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How many files of one path there have been: see names__module_copy(). */
+#ifndef MT_COPIES_H
+#define MT_COPIES_H
+
+#include <stdint.h>
+
+struct copies;	/* NULL: none so far */
+
+/* One more file of this path, which is interned: which one of them it is, from 0. 0 or -ENOMEM. */
+int copies__add(struct copies **copies, const char *path, uint64_t *copy);
+void copies__free(struct copies *copies);
+
+#endif
