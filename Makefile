@@ -90,6 +90,7 @@ unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
 unit_walk := $(unit_unwind)
 unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
+unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
@@ -169,7 +170,7 @@ $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/
 $(BENCH)/pair: tools/bench/pair.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -fomit-frame-pointer -o $@ $< -lpthread -lm
+	$(Q)$(CC) -O2 -g -fomit-frame-pointer -o $@ $< -lpthread
 
 .PHONY: bench
 bench: $(BIN) $(BENCH)/floor $(BENCH)/pair ## what tracing costs, in ratios (as root)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a hit costs on this machine: a child of ours calls small functions of our own program, before
- * and while empty programs are attached to them in the way that tracing attaches.
+ * What a hit costs on this machine: a child of ours calls small functions of our own program,
+ * before and while empty programs are attached to them in the way that tracing attaches.
  */
 #include "doctor/findings.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -214,9 +213,4 @@ int cost__measure(struct cost *cost)
 	}
 	empty_programs__close(&programs);
 	return err;
-}
-
-double cost__pair_ns(const struct cost *cost)
-{
-	return cost->entry_return_ns + cost->entry_ns;
 }

@@ -23,7 +23,6 @@ static int print(const struct findings *findings, bool json)
 {
 	int err;
 
-	signal(SIGPIPE, SIG_IGN);	/* a reader that has gone is an error of the stream */
 	if (json)
 		findings__json(stdout, findings);
 	else
@@ -41,6 +40,7 @@ int doctor__run(const pid_t *pids, size_t npids, bool json)
 
 	if (err)
 		return err;
+	signal(SIGPIPE, SIG_IGN);	/* whoever has gone is an error of the write */
 	/* First, while no child of ours runs. */
 	err = survey__take(&findings.survey, pids, npids);
 	if (err)

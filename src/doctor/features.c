@@ -143,7 +143,8 @@ static enum answer has_tracepoint(const struct trial *trial)
 {
 	int prog_fd, fd;
 
-	prog_fd = load_at_type(trial, tracepoints[trial->argument], BTF_KIND_TYPEDEF, BPF_TRACE_RAW_TP);
+	prog_fd = load_at_type(trial, tracepoints[trial->argument], BTF_KIND_TYPEDEF,
+			       BPF_TRACE_RAW_TP);
 	if (prog_fd < 0)
 		return ANSWER_NO;
 	fd = bpf_raw_tracepoint_open(NULL, prog_fd);

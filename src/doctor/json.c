@@ -36,7 +36,7 @@ static void write_machine(FILE *out, const struct machine *machine)
 		answer(machine->virtual));
 	for (size_t i = 0; i < machine->nsettings; i++)
 		write_pair(out, ",", machine->settings[i].key, known(machine->settings[i].value));
-	write_pair(out, "},", "missing_privileges", known(machine->missing));
+	write_pair(out, "},", "missing_capabilities", known(machine->missing));
 	fputs(",\"features\":[", out);
 	for (size_t i = 0; i < machine->nfeatures; i++) {
 		const struct feature *feature = &machine->features[i];

@@ -72,28 +72,3 @@ void machine__look(struct machine *machine)
 	read_settings(machine);
 	features__find(!*machine->missing, machine->features, &machine->nfeatures);
 }
-
-static bool has_sessions(const struct machine *machine)
-{
-	for (size_t i = 0; i < machine->nfeatures; i++)
-		if (!strcmp(machine->features[i].key, "uprobe_session"))
-			return machine->features[i].answer == ANSWER_YES;
-	return false;
-}
-
-bool machine__lacks(const struct machine *machine, const struct feature *feature)
-{
-	return feature->answer == ANSWER_NO &&
-	       (feature->need == NEEDED ||
-		(feature->need == NEEDED_WITHOUT_SESSIONS && !has_sessions(machine)));
-}
-
-bool machine__can_trace(const struct machine *machine)
-{
-	if (*machine->missing)
-		return false;
-	for (size_t i = 0; i < machine->nfeatures; i++)
-		if (machine__lacks(machine, &machine->features[i]))
-			return false;
-	return true;
-}

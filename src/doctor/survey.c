@@ -42,13 +42,13 @@ static void read_build_id(int fd, char hex[BUILD_ID_SIZE])
 	elf_end(elf);
 }
 
-/* In the order of their kinds: malloc first, wherever the file has it. */
+/* As the code lies in the file. */
 static int compare_probes(const void *a, const void *b)
 {
 	const struct probe *x = a, *y = b;
 
-	if (x->entry != y->entry)
-		return x->entry < y->entry ? -1 : 1;
+	if (x->function != y->function)
+		return x->function < y->function ? -1 : 1;
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
@@ -179,10 +179,10 @@ static int look_at_process(struct surveyor *surveyor, pid_t pid)
 	struct target_maps maps;
 	int err;
 
-	if (pid == getpid() || !target__has_memory(pid))
+	if (pid == getpid())
 		return 0;
 	err = target_maps__read(pid, &maps);
-	if (err == -ESRCH)	/* it has ended meanwhile */
+	if (err == -ESRCH)	/* a kernel thread, a zombie, or it has ended meanwhile */
 		return 0;
 	if (err == -ENOMEM)
 		return err;
@@ -242,13 +242,4 @@ void survey__free(struct survey *survey)
 	free(survey->carriers);
 	free(survey->processes);
 	*survey = (struct survey){};
-}
-
-const char *carrier__reason(const struct carrier *carrier)
-{
-	if (carrier->probes.followed)
-		return NULL;
-	if (!strcmp(carrier->probes.allocator, "unknown"))
-		return "its malloc is of no allocator that memtracebpf knows";
-	return "recognised, but memtracebpf cannot keep its books yet";
 }

@@ -20,7 +20,8 @@ static void write_verdict(FILE *out, const struct machine *machine)
 	}
 	fputs("Tracing does not work here:\n", out);
 	if (*machine->missing)
-		fprintf(out, "  privileges are missing (%s): run memtracebpf as root\n", machine->missing);
+		fprintf(out, "  capabilities are missing (%s): run memtracebpf as root\n",
+			machine->missing);
 	for (size_t i = 0; i < machine->nfeatures; i++)
 		if (machine__lacks(machine, &machine->features[i]))
 			fprintf(out, "  no %s: %s\n", machine->features[i].title,
@@ -35,9 +36,9 @@ static void write_machine(FILE *out, const struct machine *machine)
 		machine->name.release, machine->name.machine, machine->ncpus,
 		machine->virtual == ANSWER_YES ? ", a virtual machine: traps cost more" : "");
 	if (!*machine->missing)
-		fputs("  privileges: all that tracing needs\n", out);
+		fputs("  capabilities: all that tracing needs\n", out);
 	else
-		fprintf(out, "  privileges: without %s\n", machine->missing);
+		fprintf(out, "  capabilities: without %s\n", machine->missing);
 	for (size_t i = 0; i < machine->nsettings; i++)
 		if (*machine->settings[i].value)
 			fprintf(out, "  %s: %s\n", machine->settings[i].key,
@@ -56,13 +57,15 @@ static void write_machine(FILE *out, const struct machine *machine)
 		fputs("  ?: could not be found out without more privileges\n", out);
 }
 
-static void write_cost(FILE *out, const struct cost *cost)
+static void write_cost(FILE *out, const struct cost *cost, bool works)
 {
 	double pair_ns = cost__pair_ns(cost);
 
 	fputs("\nCost\n", out);
 	if (!cost->kind) {
-		fputs("  could not be measured: no probe could be attached\n", out);
+		fprintf(out, "  not measured: %s\n",
+			works ? "no probe could be attached to a child of memtracebpf"
+			      : "tracing does not work here");
 		return;
 	}
 	fprintf(out,
@@ -70,9 +73,9 @@ static void write_cost(FILE *out, const struct cost *cost)
 		"  %8.0f  at the entry, on an instruction that the kernel emulates (push)\n"
 		"  %8.0f  at the entry and the return\n"
 		"  %8.0f  at the entry, on one that it has to single-step (test)\n"
-		"  A malloc/free pair costs at least %.0f ns more while traced; a program that makes"
-		" 100,000\n  a second loses at least %.0f %% of a CPU. Keeping the books comes on"
-		" top.\n",
+		"  A malloc/free pair costs at least %.0f ns more while traced; a program that"
+		" makes 100,000\n  a second loses at least %.0f %% of a CPU. Keeping the books"
+		" comes on top.\n",
 		cost->kind, cost->call_ns, cost->entry_ns, cost->entry_return_ns, cost->stepped_ns,
 		pair_ns, pair_ns * 100000 / 1e9 * 100);
 }
@@ -127,7 +130,9 @@ static void write_processes(FILE *out, const struct survey *survey)
 	for (size_t i = 0; i < survey->nprocesses; i++) {
 		const struct surveyed *process = &survey->processes[i];
 
-		fprintf(out, "  %7d  %-15s  ", (int)process->pid, process->comm);
+		fprintf(out, "  %7d  ", (int)process->pid);
+		write_text(out, process->comm);
+		fprintf(out, "%*s", (int)(sizeof(process->comm) + 1 - strlen(process->comm)), "");
 		for (size_t j = 0; j < process->count; j++)
 			write_carried(out, survey, process, j);
 		fputs(process->count ? "\n" : "no allocator found\n", out);
@@ -144,7 +149,7 @@ void findings__text(FILE *out, const struct findings *findings)
 {
 	write_verdict(out, &findings->machine);
 	write_machine(out, &findings->machine);
-	write_cost(out, &findings->cost);
+	write_cost(out, &findings->cost, machine__can_trace(&findings->machine));
 	write_carriers(out, &findings->survey);
 	write_processes(out, &findings->survey);
 }

@@ -123,14 +123,6 @@ int target__check(pid_t pid)
 	return -ECHILD;
 }
 
-bool target__has_memory(pid_t pid)
-{
-	struct process_stat stat;
-
-	return !read_stat(pid, &stat) && !(stat.flags & PF_KTHREAD) && stat.state != 'Z' &&
-	       stat.state != 'X';
-}
-
 void target__comm(pid_t pid, char comm[16])
 {
 	char text[32];

@@ -27,12 +27,11 @@ struct target_maps {
  * ended), -errno, after one sentence on stderr that says so and what to do.
  */
 int target__check(pid_t pid);
-/* Is it a process with memory of its own: neither gone, nor a kernel thread, nor a zombie? */
-bool target__has_memory(pid_t pid);
 /* comm of the process, control characters replaced by "?"; "?" when it is gone. */
 void target__comm(pid_t pid, char comm[16]);
 
-/* Reads /proc/PID/maps. target_maps__free() releases. -ESRCH when the process is gone. */
+/* Reads /proc/PID/maps. target_maps__free() releases. -ESRCH when the process is gone or has no
+ * memory of its own (zombies, kernel threads). */
 int target_maps__read(pid_t pid, struct target_maps *maps);
 void target_maps__free(struct target_maps *maps);
 
