@@ -85,13 +85,31 @@ static enum answer has_links(const struct trial *trial)
 	return answer(probe__has_links(trial->argument));
 }
 
-/* In programs on uprobes, which are of this type. */
+/*
+ * In programs on uprobes. A call of it without its arguments is refused anyway; the verifier's words
+ * say why. libbpf_probe_bpf_helper() of libbpf 1.1 does not know the last, of newer kernels.
+ */
 static enum answer has_helper(const struct trial *trial)
 {
-	int has;
+	static const char *const refusals[] = { "invalid func ", "unknown func ",
+						"cannot use helper " };
+	const struct bpf_insn program[] = {
+		{ .code = BPF_JMP | BPF_CALL, .imm = trial->argument },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	char log[4096] = "";
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_buf = log, .log_size = sizeof(log),
+		    .log_level = 1);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "helper", "GPL", program, 2, &opts);
 
-	has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, trial->argument, NULL);
-	return has < 0 ? ANSWER_UNKNOWN : answer(has);
+	if (fd >= 0)
+		return answer_and_close(fd);
+	if (!*log)
+		return ANSWER_UNKNOWN;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (strstr(log, refusals[i]))
+			return ANSWER_NO;
+	return ANSWER_YES;
 }
 
 static enum answer has_program_type(const struct trial *trial)
@@ -137,6 +155,7 @@ static const char *const tracepoints[] = {
 	"btf_trace_sched_process_exec",
 	"btf_trace_sched_process_fork",
 	"btf_trace_sched_process_exit",
+	"btf_trace_task_rename",
 };
 
 static enum answer has_tracepoint(const struct trial *trial)
@@ -258,6 +277,7 @@ static enum answer has_batches(__unused const struct trial *trial)
 /* ---- all of them ---- */
 
 #define TOO_OLD "take a newer kernel: Linux 5.17 has all that is needed"
+#define NO_EVENTS "take a kernel with CONFIG_BPF_EVENTS=y"
 
 enum {
 	LOADING = 1 << 0,
@@ -275,7 +295,7 @@ static const struct {
 	  "take a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions' kernels have",
 	  NEEDED, 0, has_types, 0 },
 	{ "programs", "programs for probes", "trial load",
-	  "take a kernel with CONFIG_BPF_EVENTS=y; a container may forbid bpf(2)",
+	  NO_EVENTS "; a container may forbid bpf(2)",
 	  NEEDED, 0, loads_programs, 0 },
 	{ "jit", "compiler for programs (JIT)", "file read",
 	  "switch it on: sysctl net.core.bpf_jit_enable=1", NEEDED, 0, has_jit, 0 },
@@ -291,33 +311,35 @@ static const struct {
 	{ "uprobe_lockless", "hits without shared locks", "BTF",
 	  "threads that allocate on many CPUs wait for each other",
 	  USEFUL, TYPES, has_lockless_hits, 0 },
-	{ "attach_cookie", "attach cookies", "helper probe",
+	{ "attach_cookie", "attach cookies", "trial load",
 	  TOO_OLD, NEEDED, LOADING, has_helper, BPF_FUNC_get_attach_cookie },
-	{ "bpf_loop", "loops (bpf_loop)", "helper probe",
+	{ "bpf_loop", "loops (bpf_loop)", "trial load",
 	  TOO_OLD, NEEDED, LOADING, has_helper, BPF_FUNC_loop },
-	{ "task_storage", "task storage for tracing", "helper probe",
+	{ "task_storage", "task storage for tracing", "trial load",
 	  TOO_OLD, NEEDED, LOADING, has_helper, BPF_FUNC_task_storage_get },
-	{ "send_signal", "signals from programs", "helper probe",
+	{ "send_signal", "signals from programs", "trial load",
 	  TOO_OLD, NEEDED, LOADING, has_helper, BPF_FUNC_send_signal },
-	{ "find_vma", "look-up of mappings (bpf_find_vma)", "helper probe",
-	  "/proc is read instead", USEFUL, LOADING, has_helper, BPF_FUNC_find_vma },
+	{ "find_vma", "look-up of mappings (bpf_find_vma)", "trial load",
+	  TOO_OLD, NEEDED, LOADING, has_helper, BPF_FUNC_find_vma },
+	{ "probe_read_kernel", "reading the kernel's memory", "trial load",
+	  "lift the kernel's lockdown: \"confidentiality\" forbids it",
+	  NEEDED, LOADING, has_helper, BPF_FUNC_probe_read_kernel },
 	{ "atomics", "atomic operations that fetch", "trial load",
 	  TOO_OLD, NEEDED, LOADING, has_atomics, 0 },
 	{ "syscall_programs", "programs run by user space", "trial load",
 	  TOO_OLD, NEEDED, LOADING, has_program_type, BPF_PROG_TYPE_SYSCALL },
 	{ "tp_exec", "tracepoint of exec (tp_btf)", "trial link",
-	  "take a kernel with CONFIG_BPF_EVENTS=y",
-	  NEEDED, LOADING | TYPES, has_tracepoint, 0 },
+	  NO_EVENTS, NEEDED, LOADING | TYPES, has_tracepoint, 0 },
 	{ "tp_fork", "tracepoint of fork (tp_btf)", "trial link",
-	  "take a kernel with CONFIG_BPF_EVENTS=y",
-	  USEFUL, LOADING | TYPES, has_tracepoint, 1 },
+	  NO_EVENTS, NEEDED, LOADING | TYPES, has_tracepoint, 1 },
 	{ "tp_exit", "tracepoint of exit (tp_btf)", "trial link",
-	  "take a kernel with CONFIG_BPF_EVENTS=y",
-	  USEFUL, LOADING | TYPES, has_tracepoint, 2 },
+	  NO_EVENTS, NEEDED, LOADING | TYPES, has_tracepoint, 2 },
+	{ "tp_rename", "tracepoint of rename (tp_btf)", "trial link",
+	  NO_EVENTS, NEEDED, LOADING | TYPES, has_tracepoint, 3 },
 	{ "iter_task", "iterator of tasks", "trial load",
 	  "/proc is read instead", USEFUL, LOADING | TYPES, has_iterator, 0 },
 	{ "iter_vma", "iterator of mappings", "trial load",
-	  "/proc is read instead", USEFUL, LOADING | TYPES, has_iterator, 1 },
+	  TOO_OLD, NEEDED, LOADING | TYPES, has_iterator, 1 },
 	{ "ring_buffer", "ring buffers", "trial map",
 	  TOO_OLD, NEEDED, LOADING, has_ring_buffer, 0 },
 	{ "mapped_arrays", "arrays that can be mapped", "trial map",

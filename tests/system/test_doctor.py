@@ -162,8 +162,9 @@ def test_what_tracing_uses_is_there(spawn):
     assert None not in found.values()
     assert all(found[name] for name in (
         "btf", "programs", "jit", "attach_cookie", "bpf_loop", "task_storage", "send_signal",
-        "atomics", "syscall_programs", "tp_exec", "ring_buffer", "mapped_arrays",
-        "arrays_of_arrays", "batches"))
+        "find_vma", "probe_read_kernel", "atomics", "syscall_programs", "tp_exec", "tp_fork",
+        "tp_exit", "tp_rename", "iter_vma", "ring_buffer", "mapped_arrays", "arrays_of_arrays",
+        "batches"))
     assert found["uprobe_session"] or found["uprobe_event"]
     with open("/sys/kernel/btf/vmlinux", "rb") as types:
         names = set(types.read().split(b"\0"))
