@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes pprof profiles without any of memtracebpf's code, from traces as tracemalloc has them."""
 import collections
+import dataclasses
 import gzip
 
 
@@ -35,6 +36,47 @@ class Numbering(dict):
 
 def domain_name(domain):
     return f"domain{domain}" if domain else "malloc"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """One allocation of a process, with a traceback of one frame."""
+    pid: int
+    comm: str
+    cgroup: str         # "": not known
+    size: int
+    module: tuple       # path, build id or ""
+    offset: int
+    function: str
+    file: str           # "": not known
+    line: int
+
+
+def write_processes(path, traces):
+    """One sample for each Trace."""
+    strings, functions, mappings, locations = (Numbering(first) for first in (0, 1, 1, 1))
+    assert strings[""] == 0
+    out = b""
+    for name, unit in (("inuse_objects", "count"), ("inuse_space", "bytes")):
+        out += message(1, number(1, strings[name]) + number(2, strings[unit]))
+    for t in traces:
+        place = t.module, t.offset, t.function, t.file, t.line
+        sample = number(1, locations[place]) + message(2, varint(1) + varint(t.size))
+        sample += message(3, number(1, strings["pid"]) + number(3, t.pid))
+        for key, value in (("process", t.comm), ("cgroup", t.cgroup)):
+            sample += message(3, number(1, strings[key]) + number(2, strings[value]))
+        out += message(2, sample)
+    for (module, offset, function, file, line), id_ in locations.items():
+        out += message(4, number(1, id_) + number(2, mappings[module]) + number(3, offset) +
+                       message(4, number(1, functions[function, file]) + number(2, line)))
+    for (name, build_id), id_ in mappings.items():
+        out += message(3, number(1, id_) + number(5, strings[name]) + number(6, strings[build_id]))
+    for (name, file), id_ in functions.items():
+        out += message(5, number(1, id_) + number(2, strings[name]) + number(4, strings[file]))
+    for string in strings:
+        out += message(6, string.encode())
+    with gzip.open(path, "wb", 1) as f:
+        f.write(out)
 
 
 def write(path, traces):
