@@ -6,21 +6,32 @@
 #ifndef MT_ALLOCATION_H
 #define MT_ALLOCATION_H
 
-/* Index of the books of the task's process; a task that shares its parent's memory (vfork,
- * CLONE_VM) shares its books. 0: not traced. */
-static __noinline __u32 find_process(struct task_struct *task)
+static __always_inline void remember_books(struct thread *thread)
 {
-	__u32 tgid, *index;
+	const struct process *process = process_at(thread->process);
 
-	if (!task)
-		return 0;
-	tgid = task->tgid;
-	index = bpf_map_lookup_elem(&process_of, &tgid);
-	if (!index && task->real_parent->mm == task->mm) {
-		tgid = task->real_parent->tgid;
-		index = bpf_map_lookup_elem(&process_of, &tgid);
-	}
-	return index ? *index : 0;
+	thread->books = process ? process->id : 0;
+}
+
+/* The thread's books; NULL: they were closed under it, by a task that shared its memory. */
+static __always_inline struct process *books_of(struct thread *thread)
+{
+	struct process *process = process_at(thread->process);
+
+	if (process && process->id == thread->books && process->state == PROCESS_LIVE)
+		return process;
+	thread->mm = NULL;
+	count_lost(LOST_PROCESSES);
+	return NULL;
+}
+
+/* A block ended that is not in the books. */
+static __always_inline void count_unmatched(struct process *process)
+{
+	if (process->flags & PROCESS_FORKED)
+		__sync_fetch_and_add(&process->frees_inherited, 1);
+	else
+		count_lost(LOST_FREES_UNMATCHED);
 }
 
 /* The state of the current thread when its process is traced, else NULL. */
@@ -39,13 +50,16 @@ static __always_inline struct thread *current_thread(void)
 		return NULL;
 	}
 	/* Its first call, or the first since exec or since the books were cleared. */
-	if (thread->mm != mm || thread->generation != generation) {
+	if (thread->mm != mm || thread->generation != generation ||
+	    (!thread->process && thread->selection != selection)) {
 		thread->mm = mm;
 		thread->generation = generation;
+		thread->selection = selection;
 		thread->number = next_thread_number();
 		thread->call = ENTRY_NONE;
 		thread->memos[0].site = thread->memos[1].site = 0;
 		thread->process = find_process(task);
+		remember_books(thread);
 	}
 	thread->alone = mm->mm_users.counter == 1;
 	return thread->process ? thread : NULL;
@@ -90,8 +104,9 @@ static __always_inline void take_old_block(struct thread *thread, __u64 address)
 }
 
 /* Entry of a call that may return a block. True: its return has to be seen. */
-static __always_inline bool call_begins(struct pt_regs *ctx, enum entry_point entry)
+static __always_inline bool call_begins(struct pt_regs *ctx, __u64 cookie)
 {
+	enum entry_point entry = cookie & COOKIE_ENTRY;
 	__u64 a = PT_REGS_PARM1(ctx), b = PT_REGS_PARM2(ctx), c = PT_REGS_PARM3(ctx);
 	struct thread *thread = current_thread();
 
@@ -156,7 +171,7 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 	if (thread->old_known)
 		book_out(process, &thread->old, false, thread->alone);
 	else
-		count_lost(LOST_FREES_UNMATCHED);
+		count_unmatched(process);
 }
 
 static __always_inline bool is_realloc(__u32 call)
@@ -207,20 +222,23 @@ static __always_inline __u32 slack_of(__u64 address, __u64 size)
 }
 
 static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thread,
-					 struct process *process, __u64 address)
+					 struct process *process, __u64 address, __u64 cookie)
 {
+	bool slack_known = keep_slack && cookie & COOKIE_CHUNK_HEADS;
 	struct block_key key = {};
 	struct block block = {};
 
 	/* At a return probe the kernel has put back the return address and popped it
 	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
-	begin_walk(&thread->walk, process, ctx, PT_REGS_IP(ctx), PT_REGS_SP(ctx));
+	begin_walk(&thread->walk, process, thread->process, ctx, PT_REGS_IP(ctx),
+		   PT_REGS_SP(ctx));
 	thread->walk.size_class = size_class(thread->size);
+	thread->walk.slack_known = slack_known;
 	block.size = thread->size;
 	block.site = place(thread);
 	block.time = bpf_jiffies64();
 	block.thread = thread->number;
-	if (keep_slack && process->chunk_heads)
+	if (slack_known)
 		block.slack = slack_of(address, block.size);
 	key.address = address;
 	key.process = thread->process;
@@ -230,22 +248,23 @@ static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thr
 }
 
 /* Return of a call: of the outermost one if stack pointer and entry say so. */
-static __always_inline void call_returns(struct pt_regs *ctx, enum entry_point entry)
+static __always_inline void call_returns(struct pt_regs *ctx, __u64 cookie)
 {
+	enum entry_point entry = cookie & COOKIE_ENTRY;
 	struct thread *thread = current_thread();
 	struct process *process;
 	__u64 address;
 
 	if (!thread || thread->call != entry || PT_REGS_SP(ctx) != thread->call_sp + 8)
 		return;
-	process = process_at(thread->process);
+	process = books_of(thread);
 	if (!process)
 		return;
 	address = returned_block(ctx, thread);
 	if (is_realloc(entry))
 		end_old_block(thread, process, address);
 	if (address)
-		block_begins(ctx, thread, process, address);
+		block_begins(ctx, thread, process, address, cookie);
 	thread->call = ENTRY_NONE;
 }
 
@@ -261,7 +280,7 @@ static __always_inline void block_ends(struct pt_regs *ctx)
 		return;
 	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
 		return;
-	process = process_at(thread->process);
+	process = books_of(thread);
 	if (!process)
 		return;
 	key.address = PT_REGS_PARM1(ctx);
@@ -271,7 +290,7 @@ static __always_inline void block_ends(struct pt_regs *ctx)
 			 last_blocks[block.thread & (LAST_BLOCKS - 1)] == key.address,
 			 thread->alone);
 	else if (!is_cleanup(ctx, thread, process))
-		count_lost(LOST_FREES_UNMATCHED);
+		count_unmatched(process);
 }
 
 #endif

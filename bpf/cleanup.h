@@ -17,11 +17,9 @@ struct cleanup_check {
 	__u32 foreign;		/* a frame lies elsewhere */
 };
 
-static __u32 file_of(struct walk *w, __u64 address)
+static __always_inline __u32 file_of(struct walk *w, __u64 address)
 {
-	const struct mapping *m = find_mapping(w, address);
-
-	return m ? m->file : 0;
+	return find_mapping(w, address) ? 0 : w->mapping.file;
 }
 
 static long cleanup_check_step(__u32 i, struct cleanup_check *check)
@@ -41,19 +39,22 @@ static __noinline int is_cleanup(struct pt_regs *ctx, struct thread *thread,
 {
 	struct cleanup_check check = {};
 	struct walk *w = &thread->walk;
+	const struct code_file *file;
 	__u64 caller;
 
 	if (!ctx || !thread || !process)
 		return 0;
 	if (bpf_probe_read_user(&caller, sizeof(caller), (void *)PT_REGS_SP(ctx)))
 		return 0;
-	if (caller >= process->cleanup_start && caller < process->cleanup_end)
-		return 1;
-	begin_walk(w, process, ctx, caller, PT_REGS_SP(ctx) + 8);
+	begin_walk(w, process, thread->process, ctx, caller, PT_REGS_SP(ctx) + 8);
 	w->limit = MAX_CLEANUP_FRAMES;
-	check.file = file_of(w, PT_REGS_IP(ctx));
-	if (!check.file || process->program_file == check.file ||
-	    file_of(w, caller - 1) != check.file)
+	check.file = file_of(w, caller - 1);
+	file = file_at(check.file);
+	if (!check.file || !file)
+		return 0;
+	if (caller - w->mapping.bias - file->cleanup < file->cleanup_size)
+		return 1;
+	if (!(file->flags & FILE_LIBRARY) || file_of(w, PT_REGS_IP(ctx)) != check.file)
 		return 0;
 	thread->memos[0].site = 0;	/* this walk's trail takes the place of its own */
 	walk_stack(w, &thread->room);

@@ -1,23 +1,287 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What happens to a traced process besides allocating: it runs a new program, it loads and
- * unloads libraries. */
+/*
+ * Which processes are followed, and what happens to them besides allocating: they begin, run a new
+ * program, load and unload libraries, end. Books are opened by the first call of the allocator.
+ */
 #ifndef MT_LIFECYCLE_H
 #define MT_LIFECYCLE_H
 
 #define SIGSTOP 19
+#define PF_FORKNOEXEC 0x00000040	/* include/linux/sched.h */
+#define ENDS_AT_A_TIME 64		/* that user space is told of */
 
-/* struct r_debug's r_state, the interface between dynamic linker and debugger (elf/link.h). */
-enum link_state {
-	RT_CONSISTENT,
-	RT_ADD,
-	RT_DELETE,
+/* ---- who is it ---- */
+
+/* Thread group id as our pid namespace has it; 0: not to be seen from there. */
+static __noinline __u32 pid_of(struct task_struct *task)
+{
+	struct upid id = {};
+	struct pid *pid;
+
+	if (!task)
+		return 0;
+	if (!our_pid_level)
+		return task->tgid;
+	pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
+	if (!pid || BPF_CORE_READ(pid, level) < our_pid_level)
+		return 0;
+	bpf_probe_read_kernel(&id, sizeof(id), &pid->numbers[our_pid_level]);
+	return (__u64)id.ns == our_pid_namespace ? id.nr : 0;
+}
+
+/* Run by user space: who are we, in the kernel's terms? */
+static __always_inline void look_at_current_task(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
+	struct upid id = {};
+
+	our_tgid = task->tgid;
+	our_pid_level = BPF_CORE_READ(pid, level);
+	bpf_probe_read_kernel(&id, sizeof(id), &pid->numbers[our_pid_level & 31]);
+	our_pid_namespace = (__u64)id.ns;
+}
+
+/* One entry of the list that user space reads. */
+static __always_inline void list_mapping(struct seq_file *seq, struct task_struct *task,
+					 struct vm_area_struct *area)
+{
+	struct listed_mapping listed = {};
+	struct vma vma = {};
+
+	/* Threads have the mappings of the first of them. */
+	if (!task || !area || task->pid != task->tgid || task->tgid == our_tgid)
+		return;
+	read_vma(area, &vma);
+	if (!vma.executable || (!vma.id.inode && !vma.vdso))
+		return;
+	listed.pid = pid_of(task);
+	listed.vdso = vma.vdso;
+	listed.start = vma.start;
+	listed.end = vma.end;
+	listed.offset = vma.start - vma.bias;
+	listed.id = vma.id;
+	if (listed.pid)
+		bpf_seq_write(seq, &listed, sizeof(listed));
+}
+
+/* ---- selection ---- */
+
+struct cgroup_search {
+	struct css_set *set;
+	struct cgroup *at;
+	__u32 found;
 };
 
-static __always_inline __u32 process_index(__u32 tgid)
+static long cgroup_search_up(__u32 i, struct cgroup_search *search)
 {
-	__u32 *index = bpf_map_lookup_elem(&process_of, &tgid);
+	struct cgroup_subsys_state *parent;
+	__u64 id;
 
-	return index ? *index : 0;
+	if (!search->at)
+		return 1;
+	id = BPF_CORE_READ(search->at, kn, id);
+	if (bpf_map_lookup_elem(&selected_cgroups, &id)) {
+		search->found = 1;
+		return 1;
+	}
+	parent = BPF_CORE_READ(search->at, self.parent);
+	search->at = parent ? BPF_CORE_READ(parent, cgroup) : NULL;
+	return 0;
+}
+
+/* A task is in one cgroup of the unified hierarchy and in one for each controller of version 1. */
+static long cgroup_search_hierarchy(__u32 i, struct cgroup_search *search)
+{
+	__u32 controllers = bpf_core_enum_value(enum cgroup_subsys_id, CGROUP_SUBSYS_COUNT);
+	struct cgroup_subsys_state *state = NULL;
+
+	if (i > controllers)
+		return 1;
+	if (i == controllers) {
+		search->at = BPF_CORE_READ(search->set, dfl_cgrp);
+	} else {
+		bpf_probe_read_kernel(&state, sizeof(state), &search->set->subsys[i & 31]);
+		search->at = state ? BPF_CORE_READ(state, cgroup) : NULL;
+	}
+	bpf_loop(64, cgroup_search_up, search, 0);
+	return search->found;
+}
+
+static __noinline int in_selected_cgroup(struct task_struct *task)
+{
+	struct cgroup_search search = {};
+
+	if (!task)
+		return 0;
+	search.set = BPF_CORE_READ(task, cgroups);
+	bpf_loop(32, cgroup_search_hierarchy, &search, 0);
+	return search.found;
+}
+
+static __noinline int is_selected(struct task_struct *task)
+{
+	__u32 tgid, pid, user;
+	struct comm comm = {};
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	pid = pid_of(task);
+	if (!pid || tgid == our_tgid)
+		return 0;
+	if (follow_fork && bpf_map_lookup_elem(&children, &tgid))
+		return 1;
+	if ((select_by & SELECT_PID) && !bpf_map_lookup_elem(&selected_pids, &pid))
+		return 0;
+	if (select_by & SELECT_COMM) {
+		BPF_CORE_READ_STR_INTO(&comm.name, task, group_leader, comm);
+		if (!bpf_map_lookup_elem(&selected_comms, &comm))
+			return 0;
+	}
+	if (select_by & SELECT_USER) {
+		user = BPF_CORE_READ(task, cred, euid.val);
+		if (!bpf_map_lookup_elem(&selected_users, &user))
+			return 0;
+	}
+	return !(select_by & SELECT_CGROUP) || in_selected_cgroup(task);
+}
+
+/* ---- books ---- */
+
+/* Fresh books, of nobody yet; 0: there are none. */
+static __noinline __u32 take_process(void)
+{
+	__u32 index = take_free(&free_processes, process_at, ->next);
+
+	if (!index && *(volatile __u32 *)&next_process < MAX_PROCESSES)
+		index = __sync_fetch_and_add(&next_process, 1);
+	if (index && index < MAX_PROCESSES)
+		return index;
+	count_lost(LOST_PROCESSES);
+	return 0;
+}
+
+static __always_inline void give_back_process(__u32 index, struct process *process)
+{
+	__u64 head;
+	__u32 i;
+
+	process->state = PROCESS_NONE;
+	for (i = 0; i < 8; i++) {
+		head = *(volatile __u64 *)&free_processes;
+		process->next = head;
+		if (__sync_val_compare_and_swap(&free_processes, head,
+						(head & ~FREE_LIST_INDEX) + FREE_LIST_STEP +
+							index) == head)
+			break;
+	}
+}
+
+/* Opens books for the task's process; those that another thread opened meanwhile will do. */
+static __noinline __u32 open_books(struct task_struct *task, __u32 flags)
+{
+	__u32 tgid, index, *known;
+	struct process *process;
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	index = take_process();
+	process = index ? process_at(index) : NULL;
+	if (!process)
+		return 0;
+	process->pid = pid_of(task);
+	process->flags = flags;
+	process->since = bpf_ktime_get_ns();
+	process->id = __sync_fetch_and_add(&books_opened, 1) + 1;
+	if ((task->flags & PF_FORKNOEXEC) && BPF_CORE_READ(task, group_leader, start_time) > started)
+		process->flags |= PROCESS_FORKED;
+	BPF_CORE_READ_STR_INTO(&process->comm, task, group_leader, comm);
+	*(volatile __u32 *)&process->state = PROCESS_LIVE;
+	if (!bpf_map_update_elem(&process_of, &tgid, &index, BPF_NOEXIST))
+		return index;
+	give_back_process(index, process);
+	known = bpf_map_lookup_elem(&process_of, &tgid);
+	return known ? *known : 0;
+}
+
+/* Books that user space opened for a pid that the user named: now we know whose they are. */
+static __noinline __u32 named_books(struct task_struct *task)
+{
+	__u32 tgid, pid, *index;
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	pid = pid_of(task);
+	index = bpf_map_lookup_elem(&selected_pids, &pid);
+	if (!index || !*index)
+		return 0;
+	bpf_map_update_elem(&process_of, &tgid, index, BPF_NOEXIST);
+	return *index;
+}
+
+/*
+ * Index of the books of the task's process, opened if need be; a task that shares its parent's
+ * memory (vfork, CLONE_VM) shares its books. 0: not followed.
+ */
+static __noinline __u32 find_process(struct task_struct *task)
+{
+	struct task_struct *parent;
+	__u32 tgid, *index, named;
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	index = bpf_map_lookup_elem(&process_of, &tgid);
+	if (index)
+		return *index;
+	parent = task->real_parent;
+	if (parent->mm == task->mm) {
+		tgid = parent->tgid;
+		index = bpf_map_lookup_elem(&process_of, &tgid);
+		if (index)
+			return *index;
+		task = parent;
+	}
+	named = named_books(task);
+	if (named)
+		return named;
+	return is_selected(task) ? open_books(task, 0) : 0;
+}
+
+/* Nobody adds to the books any more: user space will read them a last time and clear them. */
+static __always_inline void close_books(struct process *process, enum process_state state)
+{
+	struct event event = { .type = EVENT_ENDED, .pid = process->pid };
+	__u32 ended = __sync_fetch_and_add(&processes_ended, 1);
+
+	*(volatile __u32 *)&process->state = state;
+	if (each_end || (process->flags & PROCESS_PINNED) || !(ended % ENDS_AT_A_TIME))
+		send_event(&event);
+}
+
+/* ---- what happens ---- */
+
+/* A file that comes to be mapped is looked at before its code has run far. */
+static __noinline int meet_file(__u64 address, __u32 pid)
+{
+	struct vma vma = {};
+
+	if (find_vma(address, &vma))
+		file_of_vma(&vma, pid);
+	return 0;
+}
+
+static __always_inline void process_begins(struct task_struct *parent, struct task_struct *child)
+{
+	__u32 from = parent->tgid, tgid = child->tgid;
+	__u8 yes = 1;
+
+	if (from != tgid && (bpf_map_lookup_elem(&process_of, &from) || is_selected(parent) ||
+			     named_books(parent)))
+		bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY);
 }
 
 /*
@@ -26,55 +290,151 @@ static __always_inline __u32 process_index(__u32 tgid)
  */
 static __always_inline void program_begins(struct task_struct *task)
 {
-	__u32 tgid = task->tgid, old = process_index(tgid), fresh;
-	struct process *from, *to;
+	__u32 tgid = task->tgid, pid = pid_of(task), *index, fresh, flags = 0;
+	struct event event = { .type = EVENT_EXEC, .pid = pid };
+	struct process *old = NULL;
+	struct pt_regs *regs;
 
-	if (!old)
+	if (!*(volatile __u32 *)&our_tgid)
 		return;
-	fresh = __sync_fetch_and_add(&next_process, 1);
-	from = process_at(old);
-	to = process_at(fresh);
-	if (!from || !to) {
-		count_lost(LOST_PROGRAMS);
+	if (!bpf_map_lookup_elem(&process_of, &tgid))
+		named_books(task);
+	index = bpf_map_lookup_elem(&process_of, &tgid);
+	if (index)
+		old = process_at(*index);
+	if (old) {
+		flags = old->flags & (PROCESS_PINNED | PROCESS_HOLD);
 		bpf_map_delete_elem(&process_of, &tgid);
-		return;
+		close_books(old, PROCESS_REPLACED);
 	}
-	/* Books that nobody had before are all zero. */
-	to->pid = tgid;
-	to->hold = from->hold;
-	to->changes = 1;
-	to->changing = CHANGING_MORE;	/* nothing is known yet, so that nothing known is wrong */
-	bpf_map_update_elem(&process_of, &tgid, &fresh, BPF_ANY);
-	send_event(EVENT_EXEC, tgid, fresh);
-	if (to->hold)
+	if (whole_machine && is_selected(task)) {
+		regs = (struct pt_regs *)bpf_task_pt_regs(task);
+		meet_file(task->mm->start_code, pid);
+		meet_file(PT_REGS_IP(regs), pid);	/* the dynamic linker */
+	}
+	if (!flags)
+		return;
+	fresh = open_books(task, flags);
+	bpf_map_update_elem(&selected_pids, &pid, &fresh, BPF_ANY);
+	event.process = fresh;
+	send_event(&event);
+	if (fresh && (flags & PROCESS_HOLD))
 		bpf_send_signal(SIGSTOP);
+}
+
+/* A thread ended; was it its process' last? */
+static __always_inline void thread_ends(struct task_struct *task)
+{
+	__u32 tgid = task->tgid, pid, *index;
+	struct process *process;
+
+	if (task->signal->live.counter)
+		return;
+	if (!bpf_map_lookup_elem(&process_of, &tgid))
+		named_books(task);
+	/* The next one with this number is somebody else. */
+	pid = pid_of(task);
+	bpf_map_delete_elem(&selected_pids, &pid);
+	if (follow_fork)
+		bpf_map_delete_elem(&children, &tgid);
+	index = bpf_map_lookup_elem(&process_of, &tgid);
+	process = index ? process_at(*index) : NULL;
+	/* Of the last threads that end together, one takes it out. */
+	if (process && !bpf_map_delete_elem(&process_of, &tgid))
+		close_books(process, PROCESS_ENDED);
+}
+
+/* The process has another name from now on. */
+static __always_inline void process_renamed(struct task_struct *task, const char *name)
+{
+	__u32 tgid = task->tgid, *index;
+	struct process *process;
+
+	if (task->pid != tgid)
+		return;
+	index = bpf_map_lookup_elem(&process_of, &tgid);
+	process = index ? process_at(*index) : NULL;
+	if (process)
+		bpf_probe_read_kernel_str(process->comm, sizeof(process->comm), name);
+	if (select_by & SELECT_COMM)
+		__sync_fetch_and_add(&selection, 1);
+}
+
+/* ---- libraries ---- */
+
+/* struct r_debug's r_state, the interface between dynamic linker and debugger (elf/link.h). */
+enum link_state {
+	RT_CONSISTENT,
+	RT_ADD,
+	RT_DELETE,
+};
+
+struct r_debug {
+	__s32 r_version;
+	__u64 r_map;
+	__u64 r_brk;
+	__u32 r_state;
+};
+
+struct link_map {
+	__u64 l_addr;
+	__u64 l_name;
+	__u64 l_ld;		/* the dynamic section: in a mapping of the file */
+	__u64 l_next;
+};
+
+#define MAX_LIBRARIES 1024
+
+struct library_search {
+	__u64 at;
+	__u32 pid;
+};
+
+static long meet_library(__u32 i, struct library_search *search)
+{
+	struct link_map map;
+
+	if (!search->at || bpf_probe_read_user(&map, sizeof(map), (void *)search->at))
+		return 1;
+	meet_file(map.l_ld, search->pid);
+	search->at = map.l_next;
+	return 0;
 }
 
 /*
  * The dynamic linker calls its empty function _dl_debug_state before and after it changes the
- * list of libraries, for debuggers to put a breakpoint there.
+ * list of libraries, for debuggers to put a breakpoint there. Its r_debug is `offset` bytes away.
  */
-static __always_inline void libraries_change(void)
+static __always_inline void libraries_change(struct pt_regs *ctx, __s64 offset)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32, index = process_index(tgid);
+	__u32 index = find_process(bpf_get_current_task_btf());
 	struct process *process = index ? process_at(index) : NULL;
-	__s32 state = RT_CONSISTENT;
+	struct r_debug debug = { .r_state = RT_CONSISTENT };
+	struct event event = { .type = EVENT_MAPPED, .process = index };
+	struct library_search search = {};
 
 	if (!process)
 		return;
-	if (process->link_state)
-		bpf_probe_read_user(&state, sizeof(state), (void *)process->link_state);
-	if (state == RT_ADD)
+	if (offset)
+		bpf_probe_read_user(&debug, sizeof(debug), (void *)(PT_REGS_IP(ctx) + offset));
+	if (debug.r_state == RT_ADD)
 		return;
-	/* The second call for an unmapping comes after it: what was read in between may be old. */
-	if (state == RT_DELETE || process->unloading)
-		process->changing = CHANGING_LESS;
-	else if (process->changes == process->changes_read)
-		process->changing = CHANGING_MORE;
-	process->unloading = state == RT_DELETE;
-	__sync_fetch_and_add(&process->changes, 1);
-	send_event(EVENT_MAPPED, tgid, index);
-	if (process->hold && state == RT_CONSISTENT)
+	/* The second call for an unmapping comes after it. */
+	if (debug.r_state == RT_DELETE || process->unloading)
+		begin_epoch(process);
+	process->unloading = debug.r_state == RT_DELETE;
+	if (debug.r_state == RT_DELETE)
+		return;
+	if (whole_machine) {
+		search.at = debug.r_map;
+		search.pid = process->pid;
+		bpf_loop(MAX_LIBRARIES, meet_library, &search, 0);
+	}
+	if (!(process->flags & PROCESS_PINNED))
+		return;
+	event.pid = process->pid;
+	send_event(&event);
+	if (process->flags & PROCESS_HOLD)
 		bpf_send_signal(SIGSTOP);
 }
 

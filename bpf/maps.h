@@ -25,18 +25,35 @@ struct {
 	__type(value, struct process);
 } processes SEC(".maps");
 
-/* Thread group id -> index of its current books. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_PROCESSES);
-	__type(key, __u32);
-	__type(value, __u32);
-} process_of SEC(".maps");
+#define TABLE(name, key_type, value_type, entries)                                                 \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, entries);                                                      \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, key_type);                                                             \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
+
+/* Thread group id, as the initial pid namespace has it -> index of its current books. */
+TABLE(process_of, __u32, __u32, MAX_PROCESSES);
+
+struct comm {
+	char name[16];
+};
+
+/* What the user asked for; see enum select_by. Pids are as our namespace has them; the value is
+ * the index of books that are there already, or 0. */
+TABLE(selected_pids, __u32, __u32, MAX_PROCESSES);
+TABLE(selected_comms, struct comm, __u8, 1024);
+TABLE(selected_users, __u32, __u8, 1024);
+TABLE(selected_cgroups, __u64, __u8, 1024);
+/* Children of what is followed, by thread group id. */
+TABLE(children, __u32, __u8, 65536);
 
 /* Where a thread's stack led that began with these registers and left this trail. */
 struct stack_memo {
 	__u64 pc, sp, bp, bx;
-	__u32 version;		/* struct space's */
+	__u32 epoch;		/* struct process's */
 	__u32 site;		/* 0: nothing is remembered */
 	__u32 size_class;
 	__u32 ntrail;
@@ -52,6 +69,8 @@ struct thread {
 	struct mm_struct *mm;	/* that `process` was looked up for; only compared */
 	__u32 generation;	/* value of `counting` that `process` was looked up for */
 	__u32 process;		/* index; 0: not traced */
+	__u64 books;		/* its id */
+	__u32 selection;	/* the same, while it is not followed */
 	__u32 alone;		/* in its address space, at its last event */
 	__u32 call;		/* enum entry_point in progress; 0: none */
 	__u64 call_sp;		/* stack pointer at its entry */
@@ -90,50 +109,47 @@ struct {
 	__array(values, struct block_level);
 } block_levels SEC(".maps");
 
-/* ---- places: sites, found through the chains of site_heads, and their frames ---- */
+/* ---- tables that grow by pieces ---- */
+
+#define PIECES(name, piece, most)                                                                  \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                          \
+		__uint(max_entries, most);                                                         \
+		__type(key, __u32);                                                                \
+		__array(values, struct piece);                                                     \
+	} name SEC(".maps")
 
 PIECE(site_piece, SITE_PIECE_BYTES);
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, MAX_SITE_PIECES);
-	__type(key, __u32);
-	__array(values, struct site_piece);
-} site_pieces SEC(".maps");
-
+PIECES(site_pieces, site_piece, MAX_SITE_PIECES);
 PIECE(frame_piece, FRAME_PIECE_BYTES);
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, MAX_FRAME_PIECES);
-	__type(key, __u32);
-	__array(values, struct frame_piece);
-} frame_pieces SEC(".maps");
+PIECES(frame_pieces, frame_piece, MAX_FRAME_PIECES);
+PIECE(mapping_piece, MAPPING_PIECE_BYTES);
+PIECES(mapping_pieces, mapping_piece, MAX_MAPPING_PIECES);
 
-/* Hash of a stack -> first site of its chain. A power of two entries. */
+/*
+ * Where a site is found: buckets of SITE_BUCKET words, each the low half of the stack's hash and
+ * below it the site's id; 0: free.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
-} site_heads SEC(".maps");
+} site_slots SEC(".maps");
 
 /* ---- the way up the stack ---- */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_SPACES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct space);
-} spaces SEC(".maps");
+/* File -> its index. User space takes out what it could not read, so that it is asked again. */
+TABLE(file_ids, struct file_id, __u32, MAX_FILES);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_MAPPINGS);
+	__uint(max_entries, MAX_FILES);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct mapping);
-} mappings SEC(".maps");
+	__type(value, struct code_file);
+} files SEC(".maps");
 
 /* Rows of one file, in an array of just their number. */
 struct file_rows {
@@ -143,12 +159,16 @@ struct file_rows {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct unwind_row));
 };
+PIECES(rows_of, file_rows, MAX_FILES);
+
+/* (process, page of code) -> the mapping that held it last time: only a guess. */
+#define MAPPING_CACHE_BITS 12
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, MAX_FILES);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1U << MAPPING_CACHE_BITS);
 	__type(key, __u32);
-	__array(values, struct file_rows);
-} files SEC(".maps");
+	__type(value, __u32);
+} mapping_cache SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -182,18 +202,39 @@ struct {
 /* Set before load. */
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
-const volatile __u32 site_heads_mask = 65535;
+const volatile __u32 site_buckets = 1024;
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
+
+const volatile __u32 select_by;		/* enum select_by */
+const volatile bool whole_machine;	/* files are attached to in all processes */
+const volatile bool follow_fork;
+const volatile bool each_end;		/* user space wants to know at once of every process that ends */
 
 /* Read and written while running. */
 __u32 counting;			/* the one switch, off at 0; another number: all begins anew */
 __u64 jiffies_now;		/* what read_clock read */
 __u32 top_block_level;		/* newest level that has a map */
 __u64 blocks_grow_at;		/* live blocks at which user space is asked for the next level */
-__u32 next_process = 1;		/* index of the next books; none is used twice, 0 is the sum */
-__u32 next_site = 1;		/* 0 is "no place" */
-__u32 next_frame;		/* index into the frame pool */
+/* The first entries that nobody had yet: 0 is the sum of all, no place, no file ... */
+__u32 next_process = 1;
+__u32 next_site = 1;
+__u32 next_frame = FRAME_GROUP;	/* index into the frame pool */
+__u32 next_mapping = 1;
+__u32 next_file = FILE_VDSO + 1;
+/* Heads of the lists of entries that were given back. */
+__u64 free_processes;
+__u64 free_sites;
+__u64 free_mappings;
+__u64 free_frames[FRAME_LENGTHS];	/* by length */
+__u64 books_opened;		/* processes' ids */
+__u32 processes_ended;
+__u32 selection;		/* grows when what was not selected may be now */
+/* Ourselves: see look_at_ourselves. */
+__u32 our_tgid;
+__u64 started;		/* CLOCK_MONOTONIC, in ns: when counting began */
+__u32 our_pid_level;
+__u64 our_pid_namespace;	/* only compared */
 __u64 lost[LOST_MAX];
 
 /*
@@ -241,6 +282,41 @@ static __always_inline __u64 *frames_at(__u32 frames)
 	return first ? first + (frames & (FRAME_PIECE - 1)) : NULL;
 }
 
+static __always_inline struct mapping *mapping_at(__u32 mapping)
+{
+	__u32 piece = mapping >> MAPPING_PIECE_SHIFT, zero = 0;
+	void *map = bpf_map_lookup_elem(&mapping_pieces, &piece);
+	struct mapping *first = map ? bpf_map_lookup_elem(map, &zero) : NULL;
+
+	return first ? first + (mapping & (MAPPING_PIECE - 1)) : NULL;
+}
+
+/*
+ * Takes the first entry of a free list; 0: it is empty, or others were quicker too often. `next`
+ * names the link in what `at` returns.
+ */
+#define take_free(list, at, next)                                                                  \
+	({                                                                                         \
+		__u32 taken_ = 0, try_;                                                            \
+                                                                                                   \
+		for (try_ = 0; try_ < 8; try_++) {                                                 \
+			__u64 head_ = *(volatile __u64 *)(list), rest_;                            \
+			typeof(at(0)) first_;                                                      \
+                                                                                                   \
+			if (!(head_ & FREE_LIST_INDEX))                                            \
+				break;                                                             \
+			first_ = at((__u32)head_);                                                 \
+			if (!first_)                                                               \
+				break;                                                             \
+			rest_ = (head_ & ~FREE_LIST_INDEX) + FREE_LIST_STEP + (__u32)first_ next;  \
+			if (__sync_val_compare_and_swap(list, head_, rest_) == head_) {            \
+				taken_ = head_;                                                    \
+				break;                                                             \
+			}                                                                          \
+		}                                                                                  \
+		taken_;                                                                            \
+	})
+
 static __always_inline void ask_to_grow(void)
 {
 	__u64 request = 0;
@@ -249,11 +325,9 @@ static __always_inline void ask_to_grow(void)
 	bpf_ringbuf_output(&growth, &request, sizeof(request), 0);
 }
 
-static __always_inline void send_event(enum event_type type, __u32 pid, __u32 process)
+static __always_inline void send_event(const struct event *event)
 {
-	struct event event = { .type = type, .pid = pid, .process = process };
-
-	if (bpf_ringbuf_output(&events, &event, sizeof(event), 0))
+	if (bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0))
 		count_lost(LOST_EVENTS);
 }
 

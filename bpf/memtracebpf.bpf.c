@@ -17,11 +17,12 @@
 #define user_read(dst, size, address) bpf_probe_read_user(dst, size, (const void *)(address))
 #define repeat(n, step, context) bpf_loop(n, step, context, 0)
 
-static const struct space *space_at(__u32 index);
-static const struct mapping *mapping_at(__u32 index);
+struct walk;
+static const struct code_file *file_at(__u32 index);
 static const struct unwind_row *row_at(__u32 file, __u32 index);
 static const struct unwind_rule *rule_at(__u32 index);
 static __u64 *rule_cache_at(__u32 index);
+int load_mapping(struct walk *w, __u64 address);
 __u64 trampoline_return(__u64 slot, __u64 pc);
 
 #include "unwind.h"
@@ -29,9 +30,9 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "tables.h"
 #include "stack.h"
 #include "blocks.h"
+#include "lifecycle.h"
 #include "cleanup.h"
 #include "allocation.h"
-#include "lifecycle.h"
 
 const volatile bool never = false;
 
@@ -56,12 +57,12 @@ static __always_inline void keep_to_threads_stack(struct pt_regs *ctx)
 SEC("?uprobe/session")
 int allocation_session(struct pt_regs *ctx)
 {
-	enum entry_point entry = bpf_get_attach_cookie(ctx);
+	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	keep_to_threads_stack(ctx);
 	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
-		return !call_begins(ctx, entry);
-	call_returns(ctx, entry);
+		return !call_begins(ctx, cookie);
+	call_returns(ctx, cookie);
 	return 0;
 }
 
@@ -69,13 +70,13 @@ int allocation_session(struct pt_regs *ctx)
 SEC("?uprobe/entry")
 int allocation_entry(struct pt_regs *ctx)
 {
-	enum entry_point entry = bpf_get_attach_cookie(ctx);
+	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	keep_to_threads_stack(ctx);
-	if (entry == ENTRY_FREE)
+	if ((cookie & COOKIE_ENTRY) == ENTRY_FREE)
 		block_ends(ctx);
 	else
-		call_begins(ctx, entry);
+		call_begins(ctx, cookie);
 	return 0;
 }
 
@@ -96,6 +97,13 @@ int free_entry(struct pt_regs *ctx)
 	return 0;
 }
 
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_forked, struct task_struct *parent, struct task_struct *child)
+{
+	process_begins(parent, child);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task)
 {
@@ -103,11 +111,42 @@ int BPF_PROG(process_exec, struct task_struct *task)
 	return 0;
 }
 
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	thread_ends(task);
+	return 0;
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(task_renamed, struct task_struct *task, const char *name)
+{
+	process_renamed(task, name);
+	return 0;
+}
+
+/* Its cookie: how far the linker's r_debug lies from the probed function. */
 SEC("uprobe/libraries")
 int libraries_changed(struct pt_regs *ctx)
 {
 	keep_to_threads_stack(ctx);
-	libraries_change();
+	libraries_change(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+/* Run by user space: who are we? */
+SEC("syscall")
+int look_at_ourselves(void *ctx)
+{
+	look_at_current_task();
+	return 0;
+}
+
+/* Read by user space: the mappings of files of one process or of all. */
+SEC("iter/task_vma")
+int list_mappings(struct bpf_iter__task_vma *ctx)
+{
+	list_mapping(ctx->meta->seq, ctx->task, ctx->vma);
 	return 0;
 }
 

@@ -6,25 +6,32 @@
 #ifndef MT_STACK_H
 #define MT_STACK_H
 
-#define MAX_CHAIN 64	/* sites looked at under one head; at most one head a site, so far from it */
+/* Addresses of code may mean another place from now on. */
+static __always_inline void begin_epoch(struct process *process)
+{
+	__sync_fetch_and_add(&process->epoch, 1);
+}
 
 /* The walk from `pc`, a return address, with the stack pointer and registers of after the return. */
-static __always_inline void begin_walk(struct walk *w, const struct process *process,
+static __always_inline void begin_walk(struct walk *w, struct process *process, __u32 index,
 				       const struct pt_regs *ctx, __u64 pc, __u64 sp)
 {
-	const struct space *space = space_at(process->space);
+	__u64 pages = bpf_get_current_task_btf()->mm->exec_vm;
 
+	/* Code may go without the dynamic linker's knowledge. */
+	if (pages != process->exec_pages) {
+		if (pages < process->exec_pages)
+			begin_epoch(process);
+		process->exec_pages = pages;
+	}
 	__builtin_memset(w, 0, sizeof(*w));
 	w->pc = pc;
 	w->sp = sp;
 	w->bp = ctx->bp;
 	w->bx = ctx->bx;
-	w->space = process->space;
-	w->epoch = space ? space->epoch : 0;
-	w->version = space ? space->version : 0;
+	w->process = index;
+	w->epoch = *(volatile __u32 *)&process->epoch;
 	w->limit = nframe_limit;
-	if (process->changes != process->changes_read)
-		w->changing = process->changing;
 }
 
 /* Do the frames of the pool from `known` equal those in the room? Both are padded with zeros. */
@@ -42,36 +49,52 @@ static __always_inline bool frames_equal(const __u64 *known, const __u64 *room, 
 	return true;
 }
 
-/* What is looked for in a chain of sites. */
+/* What is looked for in the two buckets of a hash. */
 struct site_search {
 	struct walk_room *room;
 	__u64 hash;
 	__u32 process, epoch;
 	__u32 nframes, stop, size_class;
-	__u32 site;		/* where the search stands; the result when found */
-	__u32 found;
+	__u32 site;		/* found; 0: not yet */
+	__u32 nfree1, nfree2;	/* free slots of each bucket, and the last of them */
+	__u32 last_free1, last_free2;
 };
+
+static __always_inline bool is_site(const struct site *site, const struct site_search *search)
+{
+	const __u64 *known;
+
+	if (site->hash != search->hash || site->process != search->process ||
+	    site->epoch != search->epoch || site->nframes != search->nframes ||
+	    site->stop != search->stop || site->size_class != search->size_class)
+		return false;
+	known = frames_at(site->frames);
+	return known && frames_equal(known, search->room->frames, search->nframes);
+}
 
 static long site_search_step(__u32 i, struct site_search *search)
 {
-	struct site *site;
-	__u64 *known;
+	__u32 which = i >= SITE_BUCKET;
+	__u32 index = site_bucket(search->hash, which, site_buckets) + (i & (SITE_BUCKET - 1));
+	__u64 *slot = bpf_map_lookup_elem(&site_slots, &index), word;
+	const struct site *site;
 
-	if (!search->site)
+	if (!slot)
 		return 1;
-	site = site_at(search->site);
-	if (!site)
-		return 1;
-	if (site->hash == search->hash && site->process == search->process &&
-	    site->epoch == search->epoch && site->nframes == search->nframes &&
-	    site->stop == search->stop && site->size_class == search->size_class) {
-		known = frames_at(site->frames);
-		if (known && frames_equal(known, search->room->frames, search->nframes)) {
-			search->found = 1;
+	word = *(volatile __u64 *)slot;
+	if (!word && which) {
+		search->nfree2++;
+		search->last_free2 = index;
+	} else if (!word) {
+		search->nfree1++;
+		search->last_free1 = index;
+	} else if (word >> 32 == (__u32)search->hash) {
+		site = site_at((__u32)word);
+		if (site && is_site(site, search)) {
+			search->site = word;
 			return 1;
 		}
 	}
-	search->site = site->next;
 	return 0;
 }
 
@@ -83,92 +106,162 @@ static __always_inline void ask_for_pieces(__u32 site, __u32 frames, __u32 nword
 		ask_to_grow();
 }
 
-/* A new site with the stack in the room, not yet in a chain; 0: none could be had. */
-__noinline __u32 new_site(struct walk *w, struct walk_room *room, __u32 process, __u64 hash)
+/* Room for the words of a stack; 0 where there is none. */
+static __always_inline __u32 take_frames(__u32 ngroups)
 {
-	__u32 i, id, frames, nwords;
+	__u32 frames, nwords = ngroups * FRAME_GROUP;
+
+	if (ngroups >= FRAME_LENGTHS)
+		return 0;
+	frames = take_free(&free_frames[ngroups], frames_at, [0]);
+	if (frames)
+		return frames;
+	/* What is asked for while there is no room must not move on: user space could never catch up. */
+	if (!frames_at(*(volatile __u32 *)&next_frame))
+		return 0;
+	frames = __sync_fetch_and_add(&next_frame, nwords);
+	if ((frames ^ (frames + nwords)) >> (FRAME_PIECE_SHIFT - 2))
+		ask_to_grow();
+	return frames;
+}
+
+/* A site that nobody has; 0: there is none. */
+static __noinline __u32 take_site(void)
+{
+	__u32 id = take_free(&free_sites, site_at, ->next);
+
+	if (id)
+		return id;
+	id = *(volatile __u32 *)&next_site;
+	if (id > max_sites) {	/* the first is 1 */
+		count_lost(LOST_STACKS_FULL);
+		return 0;
+	}
+	if (!site_at(id)) {
+		count_lost(LOST_STACKS_MEMORY);
+		return 0;
+	}
+	id = __sync_fetch_and_add(&next_site, 1);
+	if ((id & (SITE_PIECE / 4 - 1)) == 0)	/* in good time */
+		ask_to_grow();
+	return id;
+}
+
+/* Gives the list's first entry back its place in it: nobody else knows of `site`. */
+static __always_inline void give_back_site(__u32 id, struct site *site)
+{
+	__u64 head;
+	__u32 i;
+
+	for (i = 0; i < 8; i++) {
+		head = *(volatile __u64 *)&free_sites;
+		site->next = head;
+		if (__sync_val_compare_and_swap(&free_sites, head,
+						(head & ~FREE_LIST_INDEX) + FREE_LIST_STEP + id) ==
+		    head)
+			break;
+	}
+}
+
+/* A new site with the stack in the room, which is nowhere to be found yet; 0: none can be had. */
+__noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
+{
+	__u32 i, id, frames;
 	struct site *site;
 	__u64 *words;
 
 	if (!w || !room)
 		return 0;
-	if (next_site > max_sites) {	/* the first is 1 */
-		count_lost(LOST_STACKS_FULL);
+	id = take_site();
+	site = id ? site_at(id) : NULL;
+	if (!site)
 		return 0;
-	}
-	/* What is asked for while there is no room must not move on: user space could never catch up. */
-	if (!frames_at(next_frame) || !site_at(next_site)) {
+	frames = take_frames((w->nframes + FRAME_GROUP - 1) / FRAME_GROUP);
+	words = frames ? frames_at(frames) : NULL;
+	if (!words) {
+		give_back_site(id, site);
 		count_lost(LOST_STACKS_MEMORY);
 		return 0;
 	}
-	nwords = (w->nframes + FRAME_GROUP - 1) & ~(FRAME_GROUP - 1);
-	frames = __sync_fetch_and_add(&next_frame, nwords);
-	words = frames_at(frames);
-	id = __sync_fetch_and_add(&next_site, 1);
-	site = site_at(id);
-	if (!words || !site) {
-		count_lost(LOST_STACKS_MEMORY);
-		return 0;
-	}
-	ask_for_pieces(id, frames, nwords);
 	for (i = 0; i < MAX_PADDED_FRAMES; i++) {
-		if (i >= w->nframes)
+		if (i >= ((w->nframes + FRAME_GROUP - 1) & ~(FRAME_GROUP - 1)))
 			break;
 		words[i] = room->frames[i];
 	}
-	site->process = process;
+	site->process = w->process;
 	site->epoch = w->epoch;
 	site->hash = hash;
 	site->frames = frames;
 	site->nframes = w->nframes;
 	site->stop = w->stop;
 	site->size_class = w->size_class;
+	site->slack_known = w->slack_known;
 	return id;
 }
 
+/* Puts a site at the head of its process' list. */
+static __always_inline void list_site(struct process *process, struct site *site, __u32 id)
+{
+	__u32 i, head;
+
+	for (i = 0; i < 64; i++) {
+		head = *(volatile __u32 *)&process->sites;
+		site->next = head;
+		if (__sync_val_compare_and_swap(&process->sites, head, id) == head)
+			break;
+	}
+}
+
 /*
- * The site of the walked stack, made if new. Chains only ever grow at their head, by compare and
- * swap: whoever loses the race searches again from the new head, so that no stack gets two sites.
+ * The site of the walked stack, made if new. Whoever finds the slot taken that it wanted searches
+ * again. A stack can still get two sites, where slots were freed in between; user space adds them.
  */
-__noinline __u32 site_of(struct walk *w, struct walk_room *room, __u32 process)
+__noinline __u32 site_of(struct walk *w, struct walk_room *room)
 {
 	struct site_search search = {};
-	__u32 i, head, fresh = 0;
+	struct process *process;
+	__u32 i, free, fresh = 0;
 	struct site *site;
-	__u64 *slot, first;
+	__u64 *slot;
 
 	if (!w || !room)
+		return 0;
+	process = process_at(w->process);
+	if (!process)
 		return 0;
 	search.room = room;
 	search.nframes = w->nframes;
 	search.stop = w->stop;
 	search.size_class = w->size_class;
-	search.process = process;
+	search.process = w->process;
 	search.epoch = w->epoch;
-	search.hash = (w->hash ^ process ^ (__u64)w->size_class << 32) * 0xc4ceb9fe1a85ec53ULL;
-	head = (search.hash >> 32) & site_heads_mask;
-	slot = bpf_map_lookup_elem(&site_heads, &head);
-	if (!slot)
-		return 0;
+	search.hash = (w->hash ^ w->process ^ (__u64)w->size_class << 32) * 0xc4ceb9fe1a85ec53ULL;
+	search.hash ^= search.hash >> 29;
 	for (i = 0; i < 4; i++) {
-		first = *(volatile __u64 *)slot;
-		search.site = first;
-		bpf_loop(MAX_CHAIN, site_search_step, &search, 0);
-		if (search.found)
-			return search.site;
+		search.nfree1 = search.nfree2 = 0;
+		bpf_loop(2 * SITE_BUCKET, site_search_step, &search, 0);
 		if (search.site)
-			break;	/* longer than MAX_CHAIN */
+			break;
+		free = search.nfree2 > search.nfree1 ? search.last_free2 : search.last_free1;
+		if (!search.nfree1 && !search.nfree2)
+			break;
 		if (!fresh)
-			fresh = new_site(w, room, process, search.hash);
-		site = fresh ? site_at(fresh) : NULL;
+			fresh = new_site(w, room, search.hash);
+		slot = fresh ? bpf_map_lookup_elem(&site_slots, &free) : NULL;
+		site = slot ? site_at(fresh) : NULL;
 		if (!site)
 			return 0;
-		site->next = first;
-		if (__sync_val_compare_and_swap(slot, first, (__u64)fresh) == first)
+		if (!__sync_val_compare_and_swap(slot, 0, search.hash << 32 | fresh)) {
+			list_site(process, site, fresh);
 			return fresh;
+		}
 	}
-	count_lost(LOST_STACKS_MEMORY);
-	return 0;
+	site = fresh ? site_at(fresh) : NULL;
+	if (site)
+		give_back_site(fresh, site);
+	if (!search.site)
+		count_lost(LOST_STACKS_MEMORY);
+	return search.site;
 }
 
 /* The site of a stack that this thread was at not long ago, without walking it; 0: not known. */
@@ -179,10 +272,9 @@ static __always_inline __u32 recall_site(struct thread *thread)
 
 	w->trail = ((w->pc >> 2) ^ (w->sp >> 4) ^ w->size_class) & (MAX_TRAILS - 1);
 	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
-	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->version != w->version ||
+	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->epoch != w->epoch ||
 	    memo->size_class != w->size_class ||
-	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx) ||
-	    w->changing)
+	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx))
 		return 0;
 	w->origin = w->sp;
 	return trail_holds(w, &thread->room, memo->ntrail) ? memo->site : 0;
@@ -203,11 +295,12 @@ static __always_inline __u32 place(struct thread *thread)
 	memo->sp = w->sp;
 	memo->bp = w->bp;
 	memo->bx = w->bx;
-	memo->version = w->version;
+	memo->epoch = w->epoch;
 	memo->size_class = w->size_class;
 	walk_stack(w, &thread->room);
-	site = site_of(w, &thread->room, thread->process);
-	if (w->ntrail <= MAX_TRAIL && !w->changing) {
+	site = site_of(w, &thread->room);
+	/* What user space is about to read leads further the next time. */
+	if (w->ntrail <= MAX_TRAIL && w->stop != STOP_MAPS_CHANGED) {
 		memo->ntrail = w->ntrail;
 		memo->bp_needed = w->bp_needed;
 		memo->bx_needed = w->bx_needed;

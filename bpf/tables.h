@@ -3,19 +3,20 @@
 #ifndef MT_TABLES_H
 #define MT_TABLES_H
 
-static __always_inline const struct space *space_at(__u32 index)
-{
-	return bpf_map_lookup_elem(&spaces, &index);
-}
+#define VM_EXEC 4
+#define EBUSY 16
+#define PAGE_SHIFT 12
+#define MAX_LISTED_MAPPINGS 1024	/* of one process, looked through for one */
+#define VMA_TRIES 64
 
-static __always_inline const struct mapping *mapping_at(__u32 index)
+static __always_inline const struct code_file *file_at(__u32 index)
 {
-	return bpf_map_lookup_elem(&mappings, &index);
+	return bpf_map_lookup_elem(&files, &index);
 }
 
 static __always_inline const struct unwind_row *row_at(__u32 file, __u32 index)
 {
-	void *rows = bpf_map_lookup_elem(&files, &file);
+	void *rows = bpf_map_lookup_elem(&rows_of, &file);
 
 	return rows ? bpf_map_lookup_elem(rows, &index) : NULL;
 }
@@ -29,6 +30,8 @@ static __always_inline __u64 *rule_cache_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&rule_cache, &index);
 }
+
+/* ---- the kernel's return trampoline ---- */
 
 struct trampoline_search {
 	struct return_instance *at;
@@ -73,6 +76,235 @@ __noinline __u64 trampoline_return(__u64 slot, __u64 pc)
 	search.at = task->utask->return_instances;
 	bpf_loop(64, trampoline_search_step, &search, 0);	/* MAX_URETPROBE_DEPTH */
 	return search.pc;
+}
+
+/* ---- files ---- */
+
+/* What is mapped somewhere, as the kernel's own list of mappings says. */
+struct vma {
+	__u64 start, end, bias;
+	struct file_id id;	/* inode 0: no file */
+	__u32 executable;
+	__u32 vdso;
+};
+
+static __always_inline void read_vma(struct vm_area_struct *area, struct vma *vma)
+{
+	struct file *file = area->vm_file;
+
+	vma->start = area->vm_start;
+	vma->end = area->vm_end;
+	vma->bias = vma->start - (area->vm_pgoff << PAGE_SHIFT);
+	vma->executable = !!(area->vm_flags & VM_EXEC);
+	/* Not what stat(2) says: on overlayfs this is the file that uprobes know, too. */
+	if (file) {
+		vma->id.inode = file->f_inode->i_ino;
+		vma->id.device = file->f_inode->i_sb->s_dev;
+	} else if ((__u64)area->vm_mm->context.vdso == vma->start) {
+		vma->vdso = 1;
+		vma->bias = vma->start;
+	}
+}
+
+static long look_at_vma(struct task_struct *task, struct vm_area_struct *area, struct vma *vma)
+{
+	read_vma(area, vma);
+	return 0;
+}
+
+struct vma_search {
+	struct vma *vma;
+	__u64 address;
+	__u32 found;
+};
+
+/* Somebody may just be changing the mappings: then the kernel does not wait, but we can. */
+static long find_vma_step(__u32 i, struct vma_search *search)
+{
+	long err = bpf_find_vma(bpf_get_current_task_btf(), search->address, look_at_vma,
+				search->vma, 0);
+
+	search->found = !err;
+	return err != -EBUSY;
+}
+
+static __always_inline bool find_vma(__u64 address, struct vma *vma)
+{
+	struct vma_search search = { .vma = vma, .address = address };
+
+	bpf_loop(VMA_TRIES, find_vma_step, &search, 0);
+	return search.found;
+}
+
+/* A file that nobody has seen yet: gives it an index, and user space a way to open it. */
+static __noinline __u32 new_file(struct vma *vma, __u32 pid)
+{
+	struct event event = { .type = EVENT_FILE, .pid = pid };
+	__u32 index, *known;
+
+	if (!vma)
+		return 0;
+	index = __sync_fetch_and_add(&next_file, 1);
+	if (index >= MAX_FILES) {
+		count_lost(LOST_FILES);
+		return 0;
+	}
+	if (bpf_map_update_elem(&file_ids, &vma->id, &index, BPF_NOEXIST)) {
+		known = bpf_map_lookup_elem(&file_ids, &vma->id);
+		return known ? *known : 0;
+	}
+	event.file = index;
+	event.start = vma->start;
+	event.end = vma->end;
+	event.id = vma->id;
+	send_event(&event);
+	return index;
+}
+
+static __always_inline __u32 file_of_vma(struct vma *vma, __u32 pid)
+{
+	__u32 *known;
+
+	if (vma->vdso)
+		return FILE_VDSO;
+	if (!vma->id.inode)
+		return 0;
+	known = bpf_map_lookup_elem(&file_ids, &vma->id);
+	return known ? *known : new_file(vma, pid);
+}
+
+/* ---- mappings: noted when a walk meets them ---- */
+
+static __always_inline bool is_mapping_of(const struct mapping *m, const struct walk *w,
+					  __u64 address)
+{
+	return m->process == w->process && m->epoch == w->epoch && address >= m->start &&
+	       address < m->end;
+}
+
+static __always_inline void use_mapping(struct walk *w, const struct mapping *m)
+{
+	w->mapping.start = m->start;
+	w->mapping.end = m->end;
+	w->mapping.bias = m->bias;
+	w->mapping.file = m->file;
+}
+
+struct mapping_search {
+	struct walk *walk;
+	__u64 address;
+	__u32 at;		/* where the search stands */
+	__u32 found;
+};
+
+static long mapping_search_step(__u32 i, struct mapping_search *search)
+{
+	const struct mapping *m = search->at ? mapping_at(search->at) : NULL;
+
+	if (!m)
+		return 1;
+	if (is_mapping_of(m, search->walk, search->address)) {
+		use_mapping(search->walk, m);
+		search->found = search->at;
+		return 1;
+	}
+	search->at = m->next;
+	return 0;
+}
+
+/* Index of the mapping in the list of the walk's process; 0: it is not in it. */
+static __noinline __u32 search_mapping(struct walk *w, __u64 address, struct process *process)
+{
+	struct mapping_search search = { .walk = w, .address = address };
+
+	if (!w || !process)
+		return 0;
+	search.at = process->mappings;
+	bpf_loop(MAX_LISTED_MAPPINGS, mapping_search_step, &search, 0);
+	return search.found;
+}
+
+/* Notes w->mapping in the list of its process. Its index, or 0. */
+static __noinline __u32 note_mapping(struct walk *w, struct process *process)
+{
+	__u32 index, i, head;
+	struct mapping *m;
+
+	if (!w || !process)
+		return 0;
+	index = take_free(&free_mappings, mapping_at, ->next);
+	if (!index && mapping_at(*(volatile __u32 *)&next_mapping))
+		index = __sync_fetch_and_add(&next_mapping, 1);
+	m = index ? mapping_at(index) : NULL;
+	if (!m) {
+		count_lost(LOST_FILES);
+		return 0;
+	}
+	if ((index & (MAPPING_PIECE / 4 - 1)) == 0)
+		ask_to_grow();
+	m->start = w->mapping.start;
+	m->end = w->mapping.end;
+	m->bias = w->mapping.bias;
+	m->file = w->mapping.file;
+	m->process = w->process;
+	m->epoch = w->epoch;
+	for (i = 0; i < 16; i++) {
+		head = *(volatile __u32 *)&process->mappings;
+		m->next = head;
+		if (__sync_val_compare_and_swap(&process->mappings, head, index) == head)
+			return index;
+	}
+	count_lost(LOST_FILES);
+	return 0;
+}
+
+/* The mapping as the kernel has it; -1: there is no code. */
+static __noinline int ask_kernel(struct walk *w, __u64 address, struct process *process)
+{
+	struct vma vma = {};
+
+	if (!w || !process)
+		return -1;
+	if (!find_vma(address, &vma) || !vma.executable)
+		return -1;
+	w->mapping.start = vma.start;
+	w->mapping.end = vma.end;
+	w->mapping.bias = vma.bias;
+	w->mapping.file = file_of_vma(&vma, process->pid);
+	return 0;
+}
+
+__noinline int load_mapping(struct walk *w, __u64 address)
+{
+	__u32 slot, *guess, index;
+	struct process *process;
+	const struct mapping *m;
+
+	if (!w)
+		return -1;
+	w->stop = STOP_UNMAPPED;
+	slot = (((address >> PAGE_SHIFT) ^ (__u64)w->process << 40) * 0x9e3779b97f4a7c15ULL) >>
+	       (64 - MAPPING_CACHE_BITS);
+	guess = bpf_map_lookup_elem(&mapping_cache, &slot);
+	m = guess && *guess ? mapping_at(*guess) : NULL;
+	if (m && is_mapping_of(m, w, address)) {
+		use_mapping(w, m);
+		return 0;
+	}
+	process = process_at(w->process);
+	if (!process || !guess || address >= USER_TOP || is_trampoline(address))
+		return -1;
+	index = search_mapping(w, address, process);
+	if (!index) {
+		if (ask_kernel(w, address, process))
+			return -1;
+		/* Code made at run time has no names, and comes and goes. */
+		if (w->mapping.file)
+			index = note_mapping(w, process);
+	}
+	if (index)
+		*guess = index;
+	return 0;
 }
 
 #endif

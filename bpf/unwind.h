@@ -4,7 +4,9 @@
  * includer supplies what reaches outside,
  *
  *	user_read(dst, size, address)	copies target memory; 0 or an error
- *	space_at, mapping_at, row_at, rule_at, rule_cache_at	the tables; NULL past their end
+ *	load_mapping(walk, address)	sets walk->mapping to what holds the address; or an error and
+ *					walk->stop
+ *	file_at, row_at, rule_at, rule_cache_at	the tables; NULL past their end
  *	repeat(n, step, context)	calls step(i, context) up to n times, until it returns 1
  *	trampoline_return(slot, pc)	the return address that a uretprobe hid from a stack slot
  *
@@ -18,7 +20,6 @@
 #define MT_UNWIND_STEP_H
 
 #define WALK_WINDOW 1024	/* bytes of stack read at a time */
-#define FRAME_GROUP 4		/* words compared at a time */
 #define MAX_PADDED_FRAMES (MAX_FRAMES + 1)
 #define USER_PAGE 4096
 #define USER_TOP (1ULL << 47)	/* 5-level address spaces are only for those who ask for them */
@@ -41,23 +42,30 @@ struct walk_room {
 	struct walk_trail trails[MAX_TRAILS];
 };
 
+/* Where code lies: that of file `file` at `bias` plus its offset. */
+struct walk_mapping {
+	__u64 start, end, bias;
+	__u32 file;		/* index into files; 0: code without a file */
+	__u32 pad;
+};
+
 struct walk {
 	__u64 pc, sp, bp, bx;
+	struct walk_mapping mapping; /* of the last address looked up */
 	__u64 window_start;	/* address of room->window[0] */
 	__u32 window_size;	/* bytes that are valid; 0: none */
-	__u32 space;
+	__u32 process;
 	__u32 nframes, limit;
 	__u32 exact;		/* pc is an instruction, not a return address */
 	__u32 bp_lost, bx_lost;	/* the register's value is not known */
 	__u32 stop;		/* enum stop_reason, once the walk has ended */
-	__u32 changing;		/* enum changing; 0: the mappings are known */
 	__u32 epoch;
 	__u64 hash;
 	__u64 origin;		/* the stack pointer at the beginning */
 	__u64 bp_from, bx_from;	/* where the value is from: offset above origin, or FROM_... */
 	__u32 bp_needed, bx_needed; /* the value at the beginning was used */
 	__u32 size_class;	/* the caller's: part of the place */
-	__u32 version;		/* the space's; the caller's too */
+	__u32 slack_known;	/* the caller's: what it knows of blocks of this place */
 	__u32 trail;		/* which of the room's to leave; the caller's choice */
 	__u32 ntrail;		/* words in it; more than MAX_TRAIL: it is not whole */
 };
@@ -182,21 +190,6 @@ struct bisection {
 	__u32 file;
 };
 
-static long bisect_mappings(__u32 i, struct bisection *b)
-{
-	__u32 middle = b->low + (b->high - b->low) / 2;
-	const struct mapping *m;
-
-	if (b->low >= b->high)
-		return 1;
-	m = mapping_at(middle);
-	if (m && m->start <= b->key)
-		b->low = middle + 1;
-	else
-		b->high = middle;
-	return 0;
-}
-
 static long bisect_rows(__u32 i, struct bisection *b)
 {
 	__u32 middle = b->low + (b->high - b->low) / 2;
@@ -212,44 +205,36 @@ static long bisect_rows(__u32 i, struct bisection *b)
 	return 0;
 }
 
-/* The mapping that holds an address, or NULL with w->stop saying why there is none. */
-static __always_inline const struct mapping *find_mapping(struct walk *w, __u64 address)
+/* Sets w->mapping to the one that holds the address; -1: there is none, w->stop says why. */
+static __always_inline int find_mapping(struct walk *w, __u64 address)
 {
-	const struct space *space = space_at(w->space);
-	struct bisection b = { .key = address };
-	const struct mapping *m;
-
-	w->stop = w->changing ? STOP_MAPS_CHANGED : STOP_UNMAPPED;
-	if (!space)
-		return NULL;
-	b.low = space->first;
-	b.high = b.low + space->count;
-	repeat(17, bisect_mappings, &b);	/* 2^16 mappings */
-	if (b.low == space->first)
-		return NULL;
-	m = mapping_at(b.low - 1);
-	if (!m || address >= m->end)
-		return NULL;
-	return m;
+	if (address - w->mapping.start < w->mapping.end - w->mapping.start)
+		return 0;
+	return load_mapping(w, address);
 }
 
-/* The rule for an address, by search: 0 (CFA_NONE) where there is none; -1: not mapped, see stop. */
-__noinline int search_rule(struct walk *w, __u64 address)
+/*
+ * The rule for a place in the file of w->mapping, by search: 0 (CFA_NONE) where there is none; -1:
+ * not known yet.
+ */
+__noinline int search_rule(struct walk *w, __u64 offset)
 {
 	const struct unwind_row *row;
-	const struct mapping *m;
+	const struct code_file *file;
 	struct bisection b = {};
 
-	if (!w)
-		return -1;
-	m = find_mapping(w, address);
-	if (!m)
-		return -1;
-	if (!m->file || !m->nrows)
+	if (!w || !w->mapping.file)
 		return 0;
-	b.key = address - m->bias;
-	b.file = m->file;
-	b.high = m->nrows;
+	file = file_at(w->mapping.file);
+	if (!file)
+		return 0;
+	if (!(*(volatile __u32 *)&file->flags & FILE_READ)) {
+		w->stop = STOP_MAPS_CHANGED;
+		return -1;
+	}
+	b.key = offset;
+	b.file = w->mapping.file;
+	b.high = file->nrows;
 	repeat(25, bisect_rows, &b);		/* 2^24 rows */
 	if (!b.low)
 		return 0;
@@ -258,24 +243,29 @@ __noinline int search_rule(struct walk *w, __u64 address)
 }
 
 /*
- * The rule for an address, from the cache where it is there. An entry is one word, read and
- * written whole: the product of (space, address) with an odd constant is a bijection, its high
+ * The rule for an address, from the cache where it is there; -1: none, w->stop says why. The same
+ * place in a file has one rule in all processes. An entry of the cache is one word, read and
+ * written whole: the product of (file, offset) with an odd constant is a bijection, its high
  * bits are the index, the others the entry's tag, so that an entry names its key exactly. The
  * constant is 2^64 / the golden ratio (Knuth, TAOCP 3, 6.4).
  */
 static __always_inline int rule_of(struct walk *w, __u64 address)
 {
-	__u64 key = (address | (__u64)w->space << RULE_CACHE_SPACE_SHIFT) * 0x9e3779b97f4a7c15ULL;
-	__u64 tag = key << RULE_CACHE_BITS, entry;
-	__u64 *slot = rule_cache_at(key >> (64 - RULE_CACHE_BITS));
+	__u64 offset, key, tag, entry, *slot;
 	int rule;
 
-	if (!slot || address >= USER_TOP)
-		return search_rule(w, address);
+	if (find_mapping(w, address))
+		return -1;
+	offset = address - w->mapping.bias;
+	key = (offset | (__u64)w->mapping.file << 32) * 0x9e3779b97f4a7c15ULL;
+	tag = key << RULE_CACHE_BITS;
+	slot = rule_cache_at(key >> (64 - RULE_CACHE_BITS));
+	if (!slot || offset >> 32)
+		return search_rule(w, offset);
 	entry = *(volatile __u64 *)slot;
 	if ((entry & ~((1ULL << RULE_CACHE_BITS) - 1)) == tag && (__u16)entry)
 		return (__u16)entry;
-	rule = search_rule(w, address);
+	rule = search_rule(w, offset);
 	if (rule > 0)
 		*(volatile __u64 *)slot = tag | (__u16)rule;
 	return rule;
@@ -302,7 +292,7 @@ static __always_inline bool after_call(__u64 pc)
 static __always_inline bool returns_to_bottom(struct walk *w)
 {
 	const struct unwind_rule *rule;
-	int index = w->exact ? 0 : search_rule(w, w->pc);
+	int index = w->exact ? 0 : rule_of(w, w->pc);
 
 	rule = index > 0 ? rule_at(index) : NULL;
 	return rule && rule->cfa == CFA_BOTTOM;
@@ -324,7 +314,7 @@ __noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
 		return 1;
 	}
 	if (w->bp_lost || w->bp < w->sp || w->bp & 7 || leading_word(w, room, w->bp, &bp) ||
-	    leading_word(w, room, w->bp + 8, &pc) || pc >= USER_TOP || !find_mapping(w, pc) ||
+	    leading_word(w, room, w->bp + 8, &pc) || pc >= USER_TOP || find_mapping(w, pc) ||
 	    !after_call(pc)) {
 		w->stop = STOP_NO_ROWS;
 		return 1;
@@ -496,8 +486,7 @@ static long walk_step(__u32 i, struct walker *walker)
 }
 
 /*
- * Walks up from w->pc, sp, bp, bx (with space, limit, exact, changing and trail set, the rest
- * zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
+ * Walks up from w->pc, sp, bp, bx (with process, epoch, limit, exact and trail set, the rest zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
  * their number, why the walk ended, and a hash.
  */
 static __always_inline void walk_stack(struct walk *w, struct walk_room *room)
@@ -508,10 +497,7 @@ static __always_inline void walk_stack(struct walk *w, struct walk_room *room)
 	w->origin = w->sp;
 	w->bp_from = w->bx_from = FROM_BEGINNING;
 	w->ntrail = 0;
-	if (w->changing == CHANGING_LESS)
-		w->stop = STOP_MAPS_CHANGED;
-	else
-		repeat(MAX_FRAMES + 1, walk_step, &walker);
+	repeat(MAX_FRAMES + 1, walk_step, &walker);
 	n = w->nframes;
 	for (i = n; i < n + FRAME_GROUP - 1 && i < MAX_PADDED_FRAMES; i++)	/* no memset in BPF */
 		*(volatile __u64 *)&room->frames[i & (MAX_PADDED_FRAMES - 1)] = 0;

@@ -7,13 +7,11 @@
 #define MEMTRACEBPF_H
 
 #define MAX_FRAMES 127		/* --nframe's upper limit */
-#define MAX_PROCESSES 4096	/* processes with books at one time; index 0 is their sum */
-#define MAX_FILES 4096		/* files with unwind rows at one time; index 0 is "no rows" */
-#define MAX_MAPPINGS 65536	/* executable mappings of all traced processes together */
-#define MAX_SPACES 16384	/* versions of address spaces; 47 + 14 bits are a key of the cache */
+#define MAX_PROCESSES 8192	/* processes with books at one time; index 0 is their sum */
+#define MAX_FILES 16384		/* files whose code was met; index 0 is "none" */
+#define FILE_VDSO 1		/* the kernel's code in every process, which is no file */
 #define RULE_CACHE_BITS 16
 #define RULE_CACHE_SIZE (1U << RULE_CACHE_BITS)
-#define RULE_CACHE_SPACE_SHIFT 47
 #define MAX_RULES 32768		/* distinct unwind rules; an index must fit in 16 bits */
 
 /*
@@ -56,27 +54,45 @@ struct unwind_rule {
 };
 
 /*
- * From `start` (address in the file's own numbering, p_vaddr space, minus the file's base) up to
- * the next row's start, `rule` holds. Rows are sorted by start; gaps are rows with a CFA_NONE rule.
+ * From `start` (offset in the file) up to the next row's start, `rule` holds. Rows are sorted by
+ * start; gaps are rows with a CFA_NONE rule.
  */
 struct unwind_row {
 	__u32 start;
 	__u32 rule;		/* index into the rules; 0 is CFA_NONE */
 };
 
-/* An executable mapping of one address space. Sorted by start within its space. */
-struct mapping {
-	__u64 start, end;	/* addresses in the process */
-	__u64 bias;		/* row start = address - bias */
-	__u32 file;		/* index into files; 0: mapped, but without rows */
-	__u32 nrows;
+/* A file as the kernel half knows it: what identifies it while user space holds it open. */
+struct file_id {
+	__u64 inode;
+	__u32 device;		/* the kernel's own dev_t: 12 bits major, 20 bits minor */
+	__u32 pad;
 };
 
-/* One version of the executable mappings of a process. Never changed once published. */
-struct space {
-	__u32 first, count;	/* into mappings */
-	__u32 epoch;		/* grows when code is unmapped: from then on an address may mean another place */
-	__u32 version;		/* no two spaces ever have the same */
+enum file_flags {
+	FILE_READ = 1,		/* user space has looked at it: rows that are not there do not exist */
+	FILE_LIBRARY = 2,	/* it has a name for the dynamic linker (DT_SONAME) */
+};
+
+/* What user space found out about a file. */
+struct code_file {
+	__u32 flags;		/* enum file_flags */
+	__u32 nrows;
+	/* The allocator's code that frees what it cached for a thread which ends; size 0: not known. */
+	__u32 cleanup, cleanup_size;	/* offset in the file, bytes */
+};
+
+/*
+ * An executable mapping of a process, noted when a walk first met it, so that addresses have names
+ * after the process has gone. An address of the file is at `bias` plus its offset.
+ */
+struct mapping {
+	__u64 start, end;	/* addresses in the process */
+	__u64 bias;
+	__u32 file;		/* index into files */
+	__u32 process;
+	__u32 epoch;		/* struct process's, when it was met */
+	__u32 next;		/* the process' one before; 0: none */
 };
 
 /* Why a walk ended. Every value but STOP_BOTTOM and STOP_LIMIT_ASKED is a loss and is counted. */
@@ -86,7 +102,7 @@ enum stop_reason {
 	STOP_DEPTH,		/* deeper than MAX_FRAMES */
 	STOP_NO_ROWS,		/* no unwind information for this address and no frame pointer */
 	STOP_UNMAPPED,		/* the return address lies in no known executable mapping */
-	STOP_MAPS_CHANGED,	/* libraries came or went, and user space has not read which */
+	STOP_MAPS_CHANGED,	/* code that came so lately that user space has not read its file */
 	STOP_STACK_READ,	/* the stack could not be read */
 	STOP_NO_PROGRESS,	/* the next frame would not lie above this one */
 	STOP_REGISTER,		/* the rule needs a register whose value is lost */
@@ -116,8 +132,26 @@ enum lost_reason {
 	LOST_FREES_UNMATCHED,	/* frees of blocks that are not in the books (older than tracing) */
 	LOST_FREES_MISSED,	/* blocks that appeared where one was still alive */
 	LOST_EVENTS,		/* events for user space dropped: the ring buffer was full */
-	LOST_PROGRAMS,		/* programs not followed after exec: too many before them */
+	LOST_PROCESSES,		/* processes not followed: too many at one time */
+	LOST_FILES,		/* files not known: too many, or no memory to note where they lie */
 	LOST_MAX,
+};
+
+enum process_state {
+	PROCESS_NONE = 0,	/* the entry is free, or not yet complete */
+	PROCESS_LIVE,
+	PROCESS_ENDED,		/* nobody adds to these books any more: user space has to clear them */
+	PROCESS_REPLACED,	/* the same, because it runs another program since */
+	PROCESS_CLEARED,	/* all but its blocks is gone */
+};
+
+enum process_flags {
+	PROCESS_REPORTED = 8,	/* its end has been noticed by user space */
+	PROCESS_PINNED = 1,	/* named by the user: tells user space of its libraries and programs */
+	PROCESS_HOLD = 2,	/* stop it at exec and when libraries came, until user space has seen
+				 * the new code: only for what we started */
+	PROCESS_FORKED = 4,	/* began as a copy of a process, while we were tracing: what it frees
+				 * and did not allocate is its parent's */
 };
 
 /*
@@ -125,39 +159,35 @@ enum lost_reason {
  * event reads and what every event writes are on two lines of the cache.
  */
 struct process {
-	__u32 pid;		/* thread group id as the initial pid namespace has it */
-	__u32 space;		/* index of the current struct space; 0: none yet */
-	/* The dynamic linker changed the mappings `changes` times so far, of which user space has
-	 * read `changes_read`; `changing` says what is pending while these differ. */
-	__u32 changes, changes_read;
-	__u32 changing;		/* enum changing */
-	__u32 hold;		/* stop it at exec and when libraries came, until user space has seen
-				 * the new code: only for what we started */
-	__u64 link_state;	/* address of r_debug.r_state in the process; 0: not known */
-	/* The allocator's code that frees what it cached for a thread which ends; 0: not known. */
-	__u64 cleanup_start, cleanup_end;
-	__u32 program_file;	/* the executable's index into files */
+	__u32 pid;		/* thread group id, as our pid namespace has it */
+	__u32 state;		/* enum process_state */
+	__u32 flags;		/* enum process_flags */
+	__u32 epoch;		/* grows when code is unmapped: an address may then mean another place */
 	__u32 unloading;	/* the dynamic linker has begun to unmap libraries */
-	__u32 chunk_heads;	/* glibc's: the word before a block tells what it takes */
-	__u32 pad;
+	__u32 mappings;		/* the newest of its list */
+	__u32 sites;		/* the same */
+	__u32 next;		/* in the list of free entries */
+	__u64 exec_pages;	/* of code, when last looked at: fewer mean that some was unmapped */
+	__u64 since;		/* CLOCK_MONOTONIC, in ns, when the books were opened */
+	__u64 id;		/* the how manieth books these are: never given twice */
+	__u64 pad;
 	__u64 size, count;	/* outstanding: bytes asked for, blocks */
 	__u64 peak_size;	/* highest value that size ever had */
 	__u64 peak_epoch;	/* how often size reached a new peak */
 	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
+	__u64 frees_inherited;	/* of blocks of the parent's, after fork */
+	__u64 pad2;
+	char comm[16];
+	__u64 pad3[6];
 } __attribute__((aligned(64)));
-
-enum changing {
-	CHANGING_MORE = 1,	/* libraries came; what was known still holds */
-	CHANGING_LESS = 2,	/* libraries go: an address need not mean what it meant */
-};
 
 /*
  * A place: one stack of one process, one power of two of sizes, and what was allocated there. Its
- * index is the site id. A site is found through chains that start in site_heads.
+ * index is the site id. A site is found through site_slots.
  */
 struct site {
-	__u32 process;		/* index into processes */
-	__u32 next;		/* next site of the chain; 0: last */
+	__u32 process;		/* index into processes; 0: this site is free */
+	__u32 next;		/* the process' one before, or of the list of free ones; 0: none */
 	__u64 hash;
 	__u32 frames;		/* first word in the frame pool */
 	__u16 nframes;
@@ -170,8 +200,8 @@ struct site {
 	 * next changes: while the process' peak_epoch is another, it is what is outstanding now. */
 	__u64 peak_epoch, peak_size, peak_count;
 	__u64 alloc_slack, freed_slack;	/* bytes beyond what was asked for; if --tree asks for them */
-	__u32 epoch;		/* struct space's */
-	__u32 pad;
+	__u32 epoch;		/* struct process's */
+	__u32 slack_known;	/* the slacks were read */
 } __attribute__((aligned(64)));
 
 /* A live block. Keyed by process too: two processes have the same addresses. */
@@ -193,28 +223,76 @@ struct block {
  * Tables that grow are arrays of equal pieces which user space adds when asked: an index is
  * (piece << SHIFT) | offset.
  */
-#define SITE_PIECE_SHIFT 12	/* 4,096 sites a piece */
-#define FRAME_PIECE_SHIFT 16	/* 65,536 words a piece */
+#define SITE_PIECE_SHIFT 10	/* 1,024 sites a piece */
+#define FRAME_PIECE_SHIFT 14	/* 16,384 words a piece */
+#define MAPPING_PIECE_SHIFT 11	/* 2,048 mappings a piece */
 #define SITE_PIECE (1U << SITE_PIECE_SHIFT)
 #define SITE_PIECE_BYTES (SITE_PIECE * sizeof(struct site))
 #define FRAME_PIECE (1U << FRAME_PIECE_SHIFT)
 /* A stack that begins at a piece's last words ends in the room behind them. */
 #define FRAME_PIECE_BYTES ((FRAME_PIECE + MAX_FRAMES + 1) * sizeof(__u64))
-#define MAX_SITE_PIECES 1024
-#define MAX_FRAME_PIECES 1024
+#define MAPPING_PIECE (1U << MAPPING_PIECE_SHIFT)
+#define MAPPING_PIECE_BYTES (MAPPING_PIECE * sizeof(struct mapping))
+#define MAX_SITE_PIECES 4096
+#define MAX_FRAME_PIECES 4096
+#define MAX_MAPPING_PIECES 512
+
+/*
+ * Entries that user space gives back are in lists, linked by their indices; the kernel half takes
+ * from the head. The head's high half counts, so that a compare and swap notices that the entry
+ * was taken and given back meanwhile.
+ */
+#define FREE_LIST_INDEX 0xffffffffULL
+#define FREE_LIST_STEP (1ULL << 32)
+
+/* A stack's words are given back to the list of its length, in groups of FRAME_GROUP words. */
+#define FRAME_GROUP 4		/* words compared at a time */
+#define FRAME_LENGTHS ((MAX_FRAMES + FRAME_GROUP) / FRAME_GROUP + 1)
+
+/* A site has two buckets where it may be found, each a line of the cache. */
+#define SITE_BUCKET 8
+
+/* The first slot of the first (0) or second (1) bucket for a hash, of `buckets` in all. */
+static inline __u32 site_bucket(__u64 hash, __u32 which, __u32 buckets)
+{
+	__u32 high = which ? (hash * 0x9e3779b97f4a7c15ULL) >> 32 : hash >> 32;
+
+	return (__u32)((__u64)high * buckets >> 32) * SITE_BUCKET;
+}
 #define MAX_BLOCK_LEVELS 5	/* hash tables of blocks: 1/16, 1/16, 1/8, 1/4, 1/2 of --max-blocks */
 
 /* What the kernel half tells user space. */
 enum event_type {
-	EVENT_MAPPED = 1,	/* a traced process has loaded or unloaded libraries */
-	EVENT_EXEC,		/* a traced process runs a new program: new books, at `process` */
+	EVENT_MAPPED = 1,	/* a pinned process has loaded or unloaded libraries */
+	EVENT_EXEC,		/* a pinned process runs a new program: new books, at `process` */
+	EVENT_FILE,		/* code of a file that nobody has read: `file`, mapped at `start` */
+	EVENT_ENDED,		/* processes have ended */
 };
 
 struct event {
 	__u32 type;		/* enum event_type */
-	__u32 pid;
+	__u32 pid;		/* as our pid namespace has it */
 	__u32 process;
-	__u32 pad;
+	__u32 file;
+	__u64 start, end;	/* EVENT_FILE: a mapping of the file in that process */
+	struct file_id id;
+};
+
+/* One executable mapping of a file, as user space reads them from list_mappings. */
+struct listed_mapping {
+	__u32 pid;		/* as our pid namespace has it */
+	__u32 vdso;		/* it is the kernel's, which is no file */
+	__u64 start, end;	/* addresses in the process */
+	__u64 offset;		/* in the file */
+	struct file_id id;
+};
+
+/* Which processes are followed: all for which every one of these that is asked for holds. */
+enum select_by {
+	SELECT_PID = 1,
+	SELECT_COMM = 2,
+	SELECT_USER = 4,
+	SELECT_CGROUP = 8,
 };
 
 /* The allocator's entry points, as the attach cookie names them. */
@@ -230,16 +308,22 @@ enum entry_point {
 	ENTRY_MAX,
 };
 
+/* Attach cookies: the entry point, and whether glibc's word before a block tells what it takes. */
+#define COOKIE_ENTRY 0xff
+#define COOKIE_CHUNK_HEADS 0x100
+
 #define MT_ASSERT_SIZE(type, n) _Static_assert(sizeof(type) == (n), "size of " #type)
 MT_ASSERT_SIZE(struct unwind_rule, 16);
 MT_ASSERT_SIZE(struct unwind_row, 8);
-MT_ASSERT_SIZE(struct mapping, 32);
-MT_ASSERT_SIZE(struct space, 16);
+MT_ASSERT_SIZE(struct file_id, 16);
+MT_ASSERT_SIZE(struct code_file, 16);
+MT_ASSERT_SIZE(struct mapping, 40);
 MT_ASSERT_SIZE(struct site, 128);
 MT_ASSERT_SIZE(struct block_key, 16);
 MT_ASSERT_SIZE(struct block, 24);
-MT_ASSERT_SIZE(struct process, 128);
+MT_ASSERT_SIZE(struct process, 192);
 _Static_assert(__builtin_offsetof(struct process, size) == 64, "counters on a line of their own");
-MT_ASSERT_SIZE(struct event, 16);
+MT_ASSERT_SIZE(struct event, 48);
+MT_ASSERT_SIZE(struct listed_mapping, 48);
 
 #endif

@@ -59,6 +59,15 @@ static int open_tracing(struct tracing *tracing)
 		.min_age_ns = options->min_age_ns,
 		.usable = options->format == FORMAT_TREE || options->output,
 		.nprocesses = options->npids,
+		.everything = options->everything,
+		.comms = options->comms,
+		.ncomms = options->ncomms,
+		.cgroups = options->cgroups,
+		.ncgroups = options->ncgroups,
+		.users = options->users,
+		.nusers = options->nusers,
+		.follow_fork = options->follow_fork,
+		.leaks_at_exit = options->leaks_at_exit,
 	};
 	sigset_t set;
 
@@ -99,8 +108,11 @@ static int add_targets(struct tracing *tracing)
 		if (err)
 			return err;
 	}
-	if (!options->command)
-		return 0;
+	if (!err && (options->everything || options->follow_fork || options->ncomms ||
+		     options->ncgroups || options->nusers))
+		err = collector__add_machine(tracing->collector);
+	if (err || !options->command)
+		return err;
 	if (!err)
 		err = collector__add_child(tracing->collector, tracing->launch.pid);
 	if (err)
@@ -261,6 +273,23 @@ static bool handle_signal(struct tracing *tracing)
 	return true;
 }
 
+/* What processes that have ended still held. */
+static int report_exited(struct tracing *tracing)
+{
+	const struct options *options = &tracing->options;
+	struct snapshot *snapshot;
+	int err = 0;
+
+	while (!err && collector__take_exited(tracing->collector, &snapshot) > 0) {
+		err = symbolizer__name_all(tracing->symbolizer, tracing->names);
+		if (!err)
+			err = report__print(stdout, options->format, snapshot, NULL,
+					    &options->report);
+		snapshot__free(snapshot);
+	}
+	return err;
+}
+
 /* Waits until `deadline_ns`; true: it is time to end, for a signal, the targets' end or because
  * nobody reads our output any more. */
 static bool wait_until(struct tracing *tracing, uint64_t deadline_ns)
@@ -283,6 +312,8 @@ static bool wait_until(struct tracing *tracing, uint64_t deadline_ns)
 			return true;
 		if (fds[0].revents)
 			collector__handle_events(tracing->collector);
+		if (report_exited(tracing))
+			return true;
 		if (fds[1].revents && !handle_signal(tracing))
 			return true;
 		if (fds[2].revents & (POLLERR | POLLHUP) || collector__ended(tracing->collector))

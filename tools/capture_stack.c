@@ -9,7 +9,7 @@
 
 static void write_rule(struct walk *walk, uint64_t address)
 {
-	int index = search_rule(walk, address);
+	int index = rule_of(walk, address);
 	const struct unwind_rule *rule = index < 0 ? NULL : rule_at(index);
 
 	if (rule)
@@ -41,7 +41,7 @@ static void write_truth(struct truth *truth)
 
 	printf("registers %llx %llx %llx %llx\n", truth->registers.rip, truth->registers.rsp,
 	       truth->registers.rbp, truth->registers.rbx);
-	for (uint32_t i = 0; i < host->space.count; i++)
+	for (uint32_t i = 0; i < host->nmappings; i++)
 		printf("mapping %llx %llx\n", host->mappings[i].start, host->mappings[i].end);
 	for (uint32_t i = 0; i < walk->nframes; i++) {
 		uint64_t frame = truth->room.frames[i];

@@ -175,32 +175,29 @@ int tables__find_block(struct tables *tables, uint32_t process, uint64_t address
 	return err == 1 ? 0 : err ? err : -ENOENT;
 }
 
-struct forget {
+struct sweep {
 	int fd;
-	uint32_t process;
+	const uint8_t *dead;
 };
 
-static int forget_block(const struct block_key *key, const struct block *block __unused,
-			void *context)
+static int sweep_block(const struct block_key *key, const struct block *block __unused,
+		       void *context)
 {
-	const struct forget *forget = context;
+	const struct sweep *sweep = context;
 
-	if (key->process == forget->process && bpf_map_delete_elem(forget->fd, key) &&
-	    errno != ENOENT)
+	if (sweep->dead[key->process] && bpf_map_delete_elem(sweep->fd, key) && errno != ENOENT)
 		return -errno;
 	return 0;
 }
 
-int tables__forget_blocks(struct tables *tables, uint32_t process)
+int tables__sweep_blocks(struct tables *tables, const uint8_t *dead)
 {
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < tables->nblock_levels; i++) {
-		struct forget forget = { tables->block_levels[i], process };
+		struct sweep sweep = { tables->block_levels[i], dead };
 
-		err = for_each_block(forget.fd, forget_block, &forget);
+		err = for_each_block(sweep.fd, sweep_block, &sweep);
 	}
-	if (!err)
-		tables__drop_process(tables, process);
 	return err;
 }

@@ -5,27 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "memtracebpf.skel.h"
+#include "target/target.h"
+
+/* What was looked up for a site, while it was this process'. */
+struct known_stack {
+	uint32_t stack;		/* index of names' stacks; 0: not yet looked up */
+	uint32_t owner;		/* low half of the process' id */
+};
+
+/* What was looked up for a process. */
+struct known_process {
+	uint64_t id;
+	const char *cgroup;
+};
 
 struct books {
 	struct tables *tables;
+	struct modules *modules;
 	struct names *names;
-	uint32_t *stacks;	/* index of names' stacks by site; 0: not yet looked up */
+	struct known_stack *stacks;	/* by site */
 	uint32_t nstacks;
-	uint32_t *process_of;	/* index into the snapshot's processes by index of books, + 1 */
+	struct known_process *processes; /* by index of books */
+	uint32_t *place_of;	/* in the snapshot's processes by index of books, + 1; 0: not there */
 };
 
-struct books *books__new(struct tables *tables, struct names *names)
+struct books *books__new(struct tables *tables, struct modules *modules, struct names *names)
 {
 	struct books *books = calloc(1, sizeof(*books));
 
 	if (!books)
 		return NULL;
 	books->tables = tables;
+	books->modules = modules;
 	books->names = names;
-	books->process_of = calloc(MAX_PROCESSES, sizeof(*books->process_of));
-	if (!books->process_of) {
-		free(books);
+	books->processes = calloc(MAX_PROCESSES, sizeof(*books->processes));
+	books->place_of = calloc(MAX_PROCESSES, sizeof(*books->place_of));
+	if (!books->processes || !books->place_of) {
+		books__free(books);
 		return NULL;
 	}
 	return books;
@@ -36,13 +54,14 @@ void books__free(struct books *books)
 	if (!books)
 		return;
 	free(books->stacks);
-	free(books->process_of);
+	free(books->processes);
+	free(books->place_of);
 	free(books);
 }
 
 static int reserve_stacks(struct books *books, uint32_t nsites)
 {
-	uint32_t *stacks;
+	struct known_stack *stacks;
 
 	if (nsites <= books->nstacks)
 		return 0;
@@ -55,62 +74,127 @@ static int reserve_stacks(struct books *books, uint32_t nsites)
 	return 0;
 }
 
-static int location_of(struct books *books, const struct traced *traced, uint32_t epoch,
-		       uint64_t word, uint32_t *location)
+/* The mapping that held the address during the epoch, or NULL. */
+static const struct mapping *find_mapping(const struct tables *tables, uint32_t process,
+					  uint32_t epoch, uint64_t address)
+{
+	uint32_t index = __atomic_load_n(&tables->processes[process].mappings, __ATOMIC_ACQUIRE);
+	const struct mapping *m;
+
+	for (; index && (m = tables__mapping(tables, index)); index = m->next)
+		if (m->epoch == epoch && address >= m->start && address < m->end)
+			return m;
+	return NULL;
+}
+
+/* -EAGAIN: in a file that has yet to be read. */
+static int location_of(struct books *books, const struct site *site, uint64_t word,
+		       uint32_t *location)
 {
 	bool exact = word >> FRAME_TAG_SHIFT == FRAME_EXACT;
 	uint64_t pc = word & FRAME_PC_MASK;
 	/* A call at the very end of a mapping returns past it. */
-	const struct code_mapping *mapping = traced__find(traced, epoch, exact ? pc : pc - 1);
+	const struct mapping *m = find_mapping(books->tables, site->process, site->epoch,
+					       exact ? pc : pc - 1);
+	const struct module *module = m ? modules__get(books->modules, m->file) : NULL;
+	int err;
 
-	if (!mapping || !mapping->module)
-		return names__location(books->names, 0, pc, exact, location);
-	return names__location(books->names, mapping->module->name,
-			       pc - mapping->start + mapping->offset, exact, location);
+	if (module)
+		return names__location(books->names, module->name, pc - m->bias, exact, location);
+	err = names__location(books->names, 0, pc, exact, location);
+	return err ? err : m ? -EAGAIN : 0;
 }
 
-static int stack_of(struct books *books, const struct traced *traced, const struct site *site,
-		    uint32_t *stack)
+/* The site's stack, from what was looked up before or anew. */
+static int stack_of(struct books *books, uint32_t id, const struct site *site, uint32_t *stack)
 {
+	uint32_t owner = books->tables->processes[site->process].id;
 	const uint64_t *words = tables__frames(books->tables, site->frames);
+	struct known_stack *known = &books->stacks[id];
 	uint32_t locations[MAX_FRAMES];
+	bool whole = true;
+	int err = 0;
 
-	*stack = 0;
-	if (!words || site->nframes > MAX_FRAMES)
+	*stack = known->owner == owner ? known->stack : 0;
+	if (*stack || !words || site->nframes > MAX_FRAMES)
 		return 0;
-	for (uint32_t i = 0; i < site->nframes; i++) {
-		int err = location_of(books, traced, site->epoch, words[i], &locations[i]);
-
-		if (err)
-			return err;
+	for (uint32_t i = 0; i < site->nframes && !err; i++) {
+		err = location_of(books, site, words[i], &locations[i]);
+		if (err == -EAGAIN) {
+			whole = false;
+			err = 0;
+		}
 	}
-	return names__stack(books->names, locations, site->nframes, site->stop, stack);
+	if (!err)
+		err = names__stack(books->names, locations, site->nframes, site->stop, stack);
+	if (!err && whole)
+		*known = (struct known_stack){ *stack, owner };
+	return err;
 }
 
-static int add_processes(struct books *books, struct traced *const *processes, size_t n,
-			 struct snapshot *snapshot)
+/* Named processes are still to be told of when they have ended. */
+static bool is_shown(const struct process *process)
 {
-	memset(books->process_of, 0, MAX_PROCESSES * sizeof(*books->process_of));
-	for (size_t i = 0; i < n; i++) {
-		const struct process *from = &books->tables->processes[processes[i]->index];
-		struct snapshot_process to = {
-			.pid = processes[i]->pid,
-			.comm = names__string(books->names, processes[i]->comm),
-			.size = from->size,
-			.count = from->count,
-			.peak_size = from->peak_size,
-		};
-		int err = snapshot__add_process(snapshot, &to);
+	return process->state == PROCESS_LIVE ||
+	       (process->state == PROCESS_ENDED && process->flags & PROCESS_PINNED);
+}
 
-		if (err)
-			return err;
-		books->process_of[processes[i]->index] = i + 1;
-		snapshot->size += to.size;
-		snapshot->count += to.count;
+static const char *cgroup_of(struct books *books, uint32_t index)
+{
+	const struct process *process = &books->tables->processes[index];
+	struct known_process *known = &books->processes[index];
+	char *path;
+
+	if (known->id != process->id) {
+		*known = (struct known_process){ .id = process->id };
+		path = target__cgroup(process->pid);
+		known->cgroup = names__string(books->names, path);
+		free(path);
 	}
-	snapshot->peak_size = n == 1 ? snapshot->processes[0].peak_size :
-				       books->tables->processes[0].peak_size;
-	return 0;
+	return known->cgroup;
+}
+
+static int add_process(struct books *books, uint32_t index, struct snapshot *snapshot)
+{
+	const struct process *from = &books->tables->processes[index];
+	struct snapshot_process to = {
+		.id = from->id,
+		.pid = from->pid,
+		.cgroup = cgroup_of(books, index),
+		.since_ns = clock_ns(CLOCK_MONOTONIC) - from->since,
+		.size = from->size,
+		.count = from->count,
+		.peak_size = from->peak_size,
+	};
+	char comm[16];
+
+	memcpy(comm, from->comm, sizeof(comm));
+	target__clean_comm(comm);
+	to.comm = names__string(books->names, comm);
+	if (to.since_ns > snapshot->elapsed_ns)
+		to.since_ns = snapshot->elapsed_ns;
+	snapshot->size += to.size;
+	snapshot->count += to.count;
+	snapshot->frees_inherited += from->frees_inherited;
+	books->place_of[index] = snapshot->nprocesses + 1;
+	return snapshot__add_process(snapshot, &to);
+}
+
+/* One process, or all that are shown. */
+static int add_processes(struct books *books, uint32_t only, struct snapshot *snapshot)
+{
+	uint32_t n = tables__nprocesses(books->tables);
+	int err = 0;
+
+	memset(books->place_of, 0, MAX_PROCESSES * sizeof(*books->place_of));
+	for (uint32_t i = 1; i < n && !err; i++)
+		if (only ? i == only : is_shown(&books->tables->processes[i]))
+			err = add_process(books, i, snapshot);
+	if (snapshot->nprocesses == 1)
+		snapshot->peak_size = snapshot->processes[0].peak_size;
+	else if (books->tables->skeleton->rodata->keep_sum)
+		snapshot->peak_size = books->tables->processes[0].peak_size;
+	return err;
 }
 
 /* What a process' sites have in all: the rest of its books are blocks without a stack. */
@@ -161,55 +245,54 @@ static void read_peak(const struct site *site, const struct process *process, st
 	trace->peak_count = changed ? site->peak_count : trace->count;
 }
 
-static int add_site(struct books *books, struct traced *const *processes, uint32_t id,
-		    struct placed *placed, struct snapshot *snapshot)
+static int add_site(struct books *books, uint32_t id, struct placed *placed,
+		    struct snapshot *snapshot)
 {
 	const struct site *site = tables__site(books->tables, id);
 	struct trace trace = {};
 	uint32_t process = 0;
+	int err;
 
 	if (site)
 		read_counters(site, &trace);
 	/* Counted last in the kernel half: what comes before is complete. */
 	if (trace.alloc_count && site->process < MAX_PROCESSES)
-		process = books->process_of[site->process];
+		process = books->place_of[site->process];
 	if (!process)
 		return 0;
 	process--;
-	if (!books->stacks[id]) {
-		int err = stack_of(books, processes[process], site, &books->stacks[id]);
-
-		if (err)
-			return err;
-	}
+	err = stack_of(books, id, site, &trace.stack);
+	if (err)
+		return err;
 	read_peak(site, &books->tables->processes[site->process], &trace);
-	if (!books->tables->skeleton->rodata->keep_slack ||
-	    !books->tables->processes[site->process].chunk_heads)
+	if (!site->slack_known)
 		trace.usable_size = 0;
 	trace.process = process;
-	trace.stack = books->stacks[id];
 	placed[process].size += trace.size;
 	placed[process].count += trace.count;
 	snapshot->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += trace.alloc_count;
 	return snapshot__add_trace(snapshot, &trace);
 }
 
-static int add_unplaced(struct books *books, struct traced *const *processes,
-			const struct placed *placed, struct snapshot *snapshot)
+static int add_unplaced(struct books *books, const struct placed *placed,
+			struct snapshot *snapshot)
 {
-	for (size_t i = 0; i < snapshot->nprocesses; i++) {
-		const struct process *all = &books->tables->processes[processes[i]->index];
+	for (uint32_t index = 1; index < MAX_PROCESSES; index++) {
+		const struct process *all = &books->tables->processes[index];
+		uint32_t place = books->place_of[index];
 		struct trace trace = {
-			.process = i,
-			.size = all->size - placed[i].size,
-			.count = all->count - placed[i].count,
+			.process = place - 1,
 			.alloc_size = all->unplaced_size,
 			.alloc_count = all->unplaced_count,
 		};
 		int err;
 
+		if (!place || !trace.alloc_count)
+			continue;
+		trace.size = all->size - placed[place - 1].size;
+		trace.count = all->count - placed[place - 1].count;
 		/* None lost: a difference is just what happened while we read. */
-		if (!trace.alloc_count || (int64_t)trace.size < 0 || (int64_t)trace.count < 0)
+		if ((int64_t)trace.size < 0 || (int64_t)trace.count < 0)
 			continue;
 		err = snapshot__add_trace(snapshot, &trace);
 		if (err)
@@ -259,26 +342,25 @@ static void read_losses(struct books *books, struct snapshot *snapshot)
 	snapshot->programs_skipped = tables__programs_skipped(books->tables);
 }
 
-int books__read(struct books *books, struct traced *const *processes, size_t nprocesses,
-		const struct books_opts *opts, struct snapshot *snapshot)
+int books__read(struct books *books, const struct books_opts *opts, struct snapshot *snapshot)
 {
 	uint32_t nsites = tables__nsites(books->tables);
-	struct placed *placed = calloc(nprocesses ? nprocesses : 1, sizeof(*placed));
-	uint32_t *sites = calloc(nsites + nprocesses, sizeof(*sites));	/* by trace; 0: no site */
+	struct placed *placed = calloc(MAX_PROCESSES, sizeof(*placed));
+	uint32_t *sites = calloc(nsites + MAX_PROCESSES, sizeof(*sites)); /* by trace; 0: no site */
 	int err = placed && sites ? reserve_stacks(books, nsites) : -ENOMEM;
 
 	read_losses(books, snapshot);
 	if (!err)
-		err = add_processes(books, processes, nprocesses, snapshot);
+		err = add_processes(books, opts->only, snapshot);
 	for (uint32_t id = 1; !err && id < nsites; id++) {
 		size_t before = snapshot->ntraces;
 
-		err = add_site(books, processes, id, placed, snapshot);
+		err = add_site(books, id, placed, snapshot);
 		if (snapshot->ntraces > before)
 			sites[before] = id;
 	}
 	if (!err)
-		err = add_unplaced(books, processes, placed, snapshot);
+		err = add_unplaced(books, placed, snapshot);
 	if (!err && (opts->min_age_ns || opts->ages))
 		err = add_ages(books, opts->min_age_ns, sites, nsites, snapshot);
 	free(placed);
@@ -286,13 +368,13 @@ int books__read(struct books *books, struct traced *const *processes, size_t npr
 	return err;
 }
 
-int books__stack_of_site(struct books *books, const struct traced *traced, uint32_t site,
-			 uint32_t *stack)
+int books__stack_of_site(struct books *books, uint32_t id, uint32_t *stack)
 {
-	const struct site *s = tables__site(books->tables, site);
+	const struct site *site = tables__site(books->tables, id);
+	int err = reserve_stacks(books, tables__nsites(books->tables));
 
 	*stack = 0;
-	return site && s ? stack_of(books, traced, s, stack) : 0;
+	return err || !id || !site || id >= books->nstacks ? err : stack_of(books, id, site, stack);
 }
 
 void books__clear(struct books *books)

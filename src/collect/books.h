@@ -3,13 +3,13 @@
 #ifndef MT_BOOKS_H
 #define MT_BOOKS_H
 
-#include "collect/processes.h"
+#include "collect/modules.h"
 #include "collect/tables.h"
 #include "snapshot/snapshot.h"
 
 struct books;
 
-struct books *books__new(struct tables *tables, struct names *names);
+struct books *books__new(struct tables *tables, struct modules *modules, struct names *names);
 void books__free(struct books *books);
 
 /* Forgets what was looked up: the tables were cleared. */
@@ -18,17 +18,16 @@ void books__clear(struct books *books);
 struct books_opts {
 	uint64_t min_age_ns;	/* blocks younger than that are left out of the traces' size, count */
 	bool ages;		/* tell the age of the oldest block: looks at every live block */
+	uint32_t only;		/* index of the only process to tell of; 0: all */
 };
 
 /*
  * Adds the processes and their traces to the snapshot, and fills its totals and losses. Costs what
  * changed: a site's stack is looked up when it is first seen.
  */
-int books__read(struct books *books, struct traced *const *processes, size_t nprocesses,
-		const struct books_opts *opts, struct snapshot *snapshot);
+int books__read(struct books *books, const struct books_opts *opts, struct snapshot *snapshot);
 
 /* The stack of a site, as an index of names' stacks; 0: none. */
-int books__stack_of_site(struct books *books, const struct traced *traced, uint32_t site,
-			 uint32_t *stack);
+int books__stack_of_site(struct books *books, uint32_t site, uint32_t *stack);
 
 #endif

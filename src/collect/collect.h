@@ -18,6 +18,13 @@ struct collect_opts {
 	uint64_t min_age_ns;	/* younger blocks are left out of snapshots; 0: none */
 	bool usable;		/* snapshots tell how much the allocator really gave */
 	size_t nprocesses;	/* how many will be added */
+	/* Not only processes that are added: all that are one of each list which is not empty. */
+	bool everything;
+	const char *const *comms, *const *cgroups;
+	const uid_t *users;
+	size_t ncomms, ncgroups, nusers;
+	bool follow_fork;	/* and the children of all these */
+	bool leaks_at_exit;	/* collector__take_exited() is asked for */
 };
 
 struct collector;
@@ -29,6 +36,8 @@ int collector__new(const struct collect_opts *opts, struct names *names,
 /* Stops counting, detaches from every target, forgets the books. Takes NULL. */
 void collector__free(struct collector *collector);
 
+/* Attaches to all processes that are there, and to those that come. On failure one sentence. */
+int collector__add_machine(struct collector *collector);
 /* Attaches to a live process that target__check() accepted. On failure one sentence, -errno. */
 int collector__add_process(struct collector *collector, pid_t pid);
 /* Follows a child of ours that has not called exec yet: it is stopped there, and whenever it loads
@@ -41,7 +50,7 @@ void collector__start(struct collector *collector);
 /* Readable when the collector has something to do; then call collector__handle_events(). */
 int collector__fd(const struct collector *collector);
 int collector__handle_events(struct collector *collector);
-/* All processes have ended. */
+/* All processes have ended, and none can come. */
 bool collector__ended(const struct collector *collector);
 
 /* Title for reports, "redis-server (4711)"; valid until the next call. */
@@ -62,6 +71,10 @@ struct collected_block {
 /* The live block at or containing `address` of any followed process; -ENOENT: none is known. */
 int collector__find_block(struct collector *collector, uint64_t address,
 			  struct collected_block *block);
+
+/* What a process that has ended still held, one at a time; 1: *snapshot is the caller's, 0: there is
+ * none, or -errno. With leaks_at_exit only. */
+int collector__take_exited(struct collector *collector, struct snapshot **snapshot);
 
 /* Bytes of kernel memory that the books take. */
 uint64_t collector__memory(const struct collector *collector);

@@ -15,26 +15,41 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "collect/books.h"
+#include "collect/attachments.h"
 #include "collect/modules.h"
 #include "collect/processes.h"
+#include "collect/selection.h"
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
+#include "target/target.h"
+
+/* Of processes that have ended and are not told of one by one. */
+struct ended_books {
+	struct snapshot_ended sum;
+	uint32_t nuncleared;	/* whose blocks are still in the tables */
+};
 
 struct collector {
 	struct collect_opts opts;
 	struct names *names;
 	struct tables tables;
 	struct modules *modules;
-	struct spaces *spaces;
 	struct books *books;
-	struct traced **processes;
+	bool whole_machine;	/* attached to in all processes */
+	struct attachments attachments;	/* then */
+	struct traced **processes;	/* that the user named */
 	size_t nprocesses;
+	struct ended_books ended;
+	struct snapshot **exited;	/* see collector__take_exited */
+	size_t nexited;
 	struct ring_buffer *events;
 	int epoll;
 	uint64_t started_ns;
 	char title[64];
 	char note[256];
 };
+
+#define SWEEP_AT 512	/* processes whose blocks are looked for together */
 
 static int handle_event(void *context, void *data, size_t size);
 
@@ -45,42 +60,65 @@ static int watch(struct collector *collector, int fd)
 	return epoll_ctl(collector->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* The skeleton keeps the link and destroys it. */
-static int watch_execs(struct memtracebpf_bpf *skel)
+static int attach_tracepoint(struct bpf_program *program, struct bpf_link **link)
 {
-	skel->links.process_exec = bpf_program__attach(skel->progs.process_exec);
-	if (skel->links.process_exec)
+	if (!bpf_program__autoload(program))
 		return 0;
-	log__error("cannot attach to the kernel's exec tracepoint: %s", strerror(errno));
+	*link = bpf_program__attach(program);	/* the skeleton keeps it and destroys it */
+	if (*link)
+		return 0;
+	log__error("cannot attach %s to the kernel's tracepoint: %s", bpf_program__name(program),
+		   strerror(errno));
 	return -errno;
+}
+
+static int watch_lives(struct memtracebpf_bpf *skel)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.look_at_ourselves), &opts);
+
+	if (err)
+		log__error("the kernel does not say who we are: %s", strerror(-err));
+	if (!err)
+		err = attach_tracepoint(skel->progs.process_forked, &skel->links.process_forked);
+	if (!err)
+		err = attach_tracepoint(skel->progs.process_exec, &skel->links.process_exec);
+	if (!err)
+		err = attach_tracepoint(skel->progs.process_exit, &skel->links.process_exit);
+	if (!err)
+		err = attach_tracepoint(skel->progs.task_renamed, &skel->links.task_renamed);
+	return err;
 }
 
 static int open_parts(struct collector *collector, struct symbolizer *symbolizer)
 {
+	const struct collect_opts *asked = &collector->opts;
 	struct tables_opts opts = {
-		.max_blocks = collector->opts.max_blocks,
-		.max_stacks = collector->opts.max_stacks,
-		.nframe = collector->opts.nframe,
-		.keep_slack = collector->opts.usable,
-		.keep_sum = collector->opts.nprocesses > 1,
+		.max_blocks = asked->max_blocks,
+		.max_stacks = asked->max_stacks,
+		.nframe = asked->nframe,
+		.keep_slack = asked->usable,
+		.keep_sum = asked->nprocesses > 1 && !collector->whole_machine,
+		.select_by = selection__kinds(asked),
+		.whole_machine = collector->whole_machine,
+		.follow_fork = asked->follow_fork,
+		.each_end = asked->leaks_at_exit,
 	};
 	int err = tables__open(&opts, &collector->tables);
 
 	if (err)
 		return err;
 	collector->modules = modules__new(&collector->tables, collector->names, symbolizer);
-	collector->spaces = spaces__new(&collector->tables);
-	collector->books = books__new(&collector->tables, collector->names);
+	collector->books = books__new(&collector->tables, collector->modules, collector->names);
 	collector->events = ring_buffer__new(bpf_map__fd(collector->tables.skeleton->maps.events),
 					     handle_event, collector, NULL);
 	collector->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!collector->modules || !collector->spaces || !collector->books ||
-	    !collector->events || collector->epoll < 0)
+	if (!collector->modules || !collector->books || !collector->events || collector->epoll < 0)
 		return -ENOMEM;
 	err = watch(collector, ring_buffer__epoll_fd(collector->events));
-	if (err)
-		return err;
-	return watch_execs(collector->tables.skeleton);
+	if (!err)
+		err = selection__apply(asked, &collector->tables);
+	return err ? err : watch_lives(collector->tables.skeleton);
 }
 
 int collector__new(const struct collect_opts *opts, struct names *names,
@@ -93,6 +131,8 @@ int collector__new(const struct collect_opts *opts, struct names *names,
 		return -ENOMEM;
 	collector->opts = *opts;
 	collector->names = names;
+	collector->whole_machine = opts->everything || opts->follow_fork || opts->ncomms ||
+				   opts->nusers || opts->ncgroups;
 	collector->epoll = -1;
 	err = open_parts(collector, symbolizer);
 	if (err) {
@@ -109,16 +149,19 @@ void collector__free(struct collector *collector)
 		return;
 	if (collector->tables.skeleton)
 		collector->tables.skeleton->bss->counting = 0;
+	attachments__clear(&collector->attachments);
 	for (size_t i = 0; i < collector->nprocesses; i++) {
-		traced__close(collector->processes[i], collector->modules);
+		traced__close(collector->processes[i]);
 		free(collector->processes[i]);
 	}
 	free(collector->processes);
+	for (size_t i = 0; i < collector->nexited; i++)
+		snapshot__free(collector->exited[i]);
+	free(collector->exited);
 	if (collector->epoll >= 0)
 		close(collector->epoll);
 	ring_buffer__free(collector->events);
 	books__free(collector->books);
-	spaces__free(collector->spaces);
 	modules__free(collector->modules);
 	if (collector->tables.skeleton)
 		tables__close(&collector->tables);
@@ -127,14 +170,38 @@ void collector__free(struct collector *collector)
 
 static int sync_process(struct collector *collector, struct traced *traced)
 {
-	return traced__sync(traced, collector->processes, collector->nprocesses, collector->spaces,
-			    collector->modules, &collector->tables);
+	return traced__sync(traced, collector->modules, &collector->tables);
 }
 
-static struct traced *new_process(struct collector *collector, pid_t pid)
+/* Its books; NULL: it has none yet, or never will. */
+static struct process *books_of(const struct collector *collector, const struct traced *traced)
+{
+	return traced->index ? &collector->tables.processes[traced->index] : NULL;
+}
+
+/* Selected by other things as well: the kernel half opens the books when all of them hold. */
+static bool opens_books(const struct collector *collector)
+{
+	return !(selection__kinds(&collector->opts) & ~SELECT_PID);
+}
+
+static int open_books(struct collector *collector, struct traced *traced, uint32_t flags)
+{
+	int index;
+
+	if (!opens_books(collector))
+		return selection__add_pid(&collector->tables, traced->pid);
+	index = tables__add_process(&collector->tables, traced->pid, flags);
+	if (index < 0)
+		return index;
+	traced->index = index;
+	return 0;
+}
+
+static struct traced *new_process(struct collector *collector, pid_t pid, uint32_t flags)
 {
 	struct traced **processes, *traced = NULL;
-	int index;
+	int err;
 
 	processes = reallocarray(collector->processes, collector->nprocesses + 1,
 				 sizeof(*processes));
@@ -144,17 +211,16 @@ static struct traced *new_process(struct collector *collector, pid_t pid)
 	}
 	if (!traced)
 		return NULL;
-	traced->pid = pid;
+	traced->pid = traced->own.pid = pid;
+	traced->attachments = collector->whole_machine ? &collector->attachments : &traced->own;
 	traced->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (traced->pidfd < 0 || watch(collector, traced->pidfd))
 		goto fail;
-	index = tables__add_process(&collector->tables, pid);
-	if (index < 0) {
-		errno = -index;
+	err = open_books(collector, traced, flags | PROCESS_PINNED);
+	if (err) {
+		errno = -err;
 		goto fail;
 	}
-	traced->index = index;
-	target__comm(pid, traced->comm);
 	processes[collector->nprocesses++] = traced;
 	return traced;
 
@@ -169,21 +235,22 @@ fail:
 static int no_allocator(const struct traced *traced)
 {
 	const struct module *other = traced__not_followed(traced);
+	char comm[16];
 
+	target__comm(traced->pid, comm);
 	if (other)
 		log__error("process %d (%s) allocates with %s in %s, which memtracebpf does not "
-			   "follow yet", traced->pid, traced->comm, other->probes.allocator,
-			   other->path);
+			   "follow yet", traced->pid, comm, other->probes.allocator, other->path);
 	else
 		log__error("process %d (%s) maps no allocator that memtracebpf knows: no file with "
 			   "glibc's or musl's malloc (a static program needs its symbol table)",
-			   traced->pid, traced->comm);
+			   traced->pid, comm);
 	return -ENOTSUP;
 }
 
 int collector__add_process(struct collector *collector, pid_t pid)
 {
-	struct traced *traced = new_process(collector, pid);
+	struct traced *traced = new_process(collector, pid, 0);
 	int err;
 
 	if (!traced) {
@@ -194,9 +261,9 @@ int collector__add_process(struct collector *collector, pid_t pid)
 	err = sync_process(collector, traced);
 	if (err == -ESRCH)
 		log__error("process %d ended before memtracebpf could attach", pid);
-	else if (err && !traced->space)
-		log__error("cannot follow what process %d (%s) maps: %s; does /proc/%d/maps show "
-			   "it?", pid, traced->comm, strerror(-err), pid);
+	else if (err && !traced->nmodules)
+		log__error("cannot follow what process %d maps: %s; does /proc/%d/maps show it?",
+			   pid, strerror(-err), pid);
 	if (!err && !traced__followed(traced))
 		err = no_allocator(traced);
 	return err;
@@ -204,17 +271,64 @@ int collector__add_process(struct collector *collector, pid_t pid)
 
 int collector__add_child(struct collector *collector, pid_t pid)
 {
-	struct traced *traced = new_process(collector, pid);
+	return new_process(collector, pid, PROCESS_HOLD) ? 0 : -errno;
+}
 
-	if (!traced)
-		return -errno;
-	collector->tables.processes[traced->index].hold = true;
-	return 0;
+/* The mappings of one process: its files are read once for all. */
+static void add_modules(struct collector *collector, const struct listed_mapping *items, size_t n)
+{
+	struct target_maps maps = {};
+	bool read = false;
+
+	for (size_t i = 0; i < n; i++) {
+		int file = items[i].vdso ? FILE_VDSO :
+					   tables__file_index(&collector->tables, &items[i].id);
+
+		if (file < 0 || modules__get(collector->modules, file))
+			continue;
+		if (!read)
+			target_maps__read(items[i].pid, &maps);
+		read = true;
+		modules__use(collector->modules, &items[i], &maps);
+	}
+	target_maps__free(&maps);
+}
+
+static int attach_all(struct collector *collector)
+{
+	const struct module *module = NULL;
+	int err = 0;
+
+	while (!err && (module = modules__next(collector->modules, module)))
+		err = attachments__add(&collector->attachments, module, &collector->tables);
+	return err;
+}
+
+int collector__add_machine(struct collector *collector)
+{
+	struct listed_mappings list;
+	size_t first = 0;
+	int err = tables__list_mappings(&collector->tables, 0, &list);
+
+	if (err) {
+		log__error("cannot read what processes map: %s", strerror(-err));
+		return err;
+	}
+	for (size_t i = 1; i <= list.count; i++) {
+		if (i < list.count && list.items[i].pid == list.items[first].pid)
+			continue;
+		add_modules(collector, &list.items[first], i - first);
+		first = i;
+	}
+	listed_mappings__free(&list);
+	err = tables__commit_rows(&collector->tables);
+	return err ? err : attach_all(collector);
 }
 
 void collector__start(struct collector *collector)
 {
 	collector->started_ns = clock_ns(CLOCK_MONOTONIC);
+	collector->tables.skeleton->bss->started = collector->started_ns;
 	__atomic_store_n(&collector->tables.skeleton->bss->counting, 1, __ATOMIC_RELEASE);
 }
 
@@ -234,40 +348,133 @@ static struct traced *find_process(struct collector *collector, pid_t pid)
 /* A child that the kernel half stopped for us goes on. */
 static void let_go(struct collector *collector, const struct traced *traced)
 {
-	if (collector->tables.processes[traced->index].hold)
+	const struct process *process = books_of(collector, traced);
+
+	if (process && process->flags & PROCESS_HOLD)
 		kill(traced->pid, SIGCONT);
 }
 
-static void follow_exec(struct collector *collector, struct traced *traced, uint32_t index)
+/* A process that the user named runs a new program, or has loaded libraries. */
+static void handle_process(struct collector *collector, const struct event *event)
 {
-	uint32_t old = traced->index;
-
-	traced__exec(traced, index, collector->modules);
-	if (tables__forget_blocks(&collector->tables, old))
-		log__warn("the blocks of process %d's old program take up room", traced->pid);
-	log__verbose("process %d runs a new program: %s; its books begin anew", traced->pid,
-		     traced->comm);
-}
-
-static int handle_event(void *context, void *data, size_t size __unused)
-{
-	struct collector *collector = context;
-	const struct event *event = data;
-	struct traced *traced;
+	struct traced *traced = find_process(collector, event->pid);
 	int err = 0;
 
-	traced = find_process(collector, event->pid);
 	if (!traced)
-		return 0;
+		return;
 	if (event->type == EVENT_EXEC)
-		follow_exec(collector, traced, event->process);
+		traced->index = event->process;
 	if (event->process == traced->index)
 		err = sync_process(collector, traced);
 	if (err && err != -ESRCH)
 		log__warn("process %d: new code could not be followed: %s", traced->pid,
 			  strerror(-err));
 	let_go(collector, traced);
+}
+
+/* The kernel half has met a file: what allocates there is to be counted before all else. */
+static void handle_file(struct collector *collector, const struct event *event)
+{
+	const struct listed_mapping mapping = {
+		.pid = event->pid, .start = event->start, .end = event->end, .id = event->id,
+	};
+	const struct module *module = modules__use(collector->modules, &mapping, NULL);
+
+	if (module && collector->whole_machine)
+		attachments__add(&collector->attachments, module, &collector->tables);
+	tables__commit_rows(&collector->tables);
+}
+
+static int handle_event(void *context, void *data, size_t size __unused)
+{
+	struct collector *collector = context;
+	const struct event *event = data;
+
+	if (event->type == EVENT_FILE)
+		handle_file(collector, event);
+	else if (event->type != EVENT_ENDED)
+		handle_process(collector, event);
 	return 0;
+}
+
+static int read_books(struct collector *collector, const struct books_opts *opts,
+		      struct snapshot **out);
+
+/* ---- processes that have ended ---- */
+
+static int add_exited(struct collector *collector, uint32_t index)
+{
+	struct snapshot **exited = reallocarray(collector->exited, collector->nexited + 1,
+						sizeof(*exited));
+	int err;
+
+	if (!exited)
+		return -ENOMEM;
+	collector->exited = exited;
+	err = read_books(collector, &(struct books_opts){ .only = index }, &exited[collector->nexited]);
+	if (!err)
+		exited[collector->nexited++]->exited = true;
+	return err;
+}
+
+static void add_to_ended(struct collector *collector, uint32_t index)
+{
+	const struct process *process = &collector->tables.processes[index];
+	struct snapshot_ended *sum = &collector->ended.sum;
+	const struct site *site;
+
+	for (uint32_t id = process->sites; id && (site = tables__site(&collector->tables, id));
+	     id = site->next) {
+		sum->alloc_size += site->alloc_size;
+		sum->alloc_count += site->alloc_count;
+	}
+	sum->alloc_size += process->unplaced_size;
+	sum->alloc_count += process->unplaced_count;
+	collector->tables.frees_inherited += process->frees_inherited;
+	if (process->state != PROCESS_ENDED)
+		return;
+	sum->processes++;
+	sum->size += process->size;
+	sum->count += process->count;
+}
+
+/* Closes the books of all that have ended: those that the user named stay for the last report. */
+static void close_ended(struct collector *collector)
+{
+	struct tables *tables = &collector->tables;
+	uint32_t n = tables__nprocesses(tables);
+
+	for (uint32_t i = 1; i < n; i++) {
+		struct process *process = &tables->processes[i];
+		uint32_t state = __atomic_load_n(&process->state, __ATOMIC_ACQUIRE);
+
+		if (state != PROCESS_ENDED && state != PROCESS_REPLACED)
+			continue;
+		if (state == PROCESS_ENDED && collector->opts.leaks_at_exit &&
+		    !(process->flags & PROCESS_REPORTED))
+			add_exited(collector, i);
+		process->flags |= PROCESS_REPORTED;
+		if (state == PROCESS_ENDED && process->flags & PROCESS_PINNED)
+			continue;
+		add_to_ended(collector, i);
+		tables__clear_process(tables, i);
+		collector->ended.nuncleared++;
+	}
+	if (collector->ended.nuncleared < SWEEP_AT)
+		return;
+	if (tables__sweep(tables))
+		log__warn("blocks of processes that have ended take up room");
+	collector->ended.nuncleared = 0;
+}
+
+int collector__take_exited(struct collector *collector, struct snapshot **snapshot)
+{
+	if (!collector->nexited)
+		return 0;
+	*snapshot = collector->exited[0];
+	memmove(collector->exited, collector->exited + 1,
+		--collector->nexited * sizeof(*collector->exited));
+	return 1;
 }
 
 static void notice_ends(struct collector *collector, int pidfd)
@@ -291,26 +498,51 @@ int collector__handle_events(struct collector *collector)
 	for (int i = 0; i < n; i++)
 		if (ready[i].data.fd != ring_buffer__epoll_fd(collector->events))
 			notice_ends(collector, ready[i].data.fd);
+	close_ended(collector);
 	return err < 0 ? err : 0;
 }
 
 bool collector__ended(const struct collector *collector)
 {
+	if (collector->opts.everything)
+		return false;
 	for (size_t i = 0; i < collector->nprocesses; i++)
 		if (collector->processes[i]->pidfd >= 0)
+			return false;
+	for (uint32_t i = 1; i < tables__nprocesses(&collector->tables); i++)
+		if (collector->tables.processes[i].state == PROCESS_LIVE)
 			return false;
 	return true;
 }
 
 const char *collector__title(struct collector *collector)
 {
-	if (collector->nprocesses == 1)
-		snprintf(collector->title, sizeof(collector->title), "%s (%d)",
-			 collector->processes[0]->comm, collector->processes[0]->pid);
-	else
+	char comm[16];
+
+	if (collector->opts.everything) {
+		snprintf(collector->title, sizeof(collector->title), "%s",
+			 selection__kinds(&collector->opts) ? "the selected processes" :
+							      "all processes");
+	} else if (collector->nprocesses == 1) {
+		target__comm(collector->processes[0]->pid, comm);
+		snprintf(collector->title, sizeof(collector->title), "%s (%d)", comm,
+			 collector->processes[0]->pid);
+	} else {
 		snprintf(collector->title, sizeof(collector->title), "%zu processes",
 			 collector->nprocesses);
+	}
 	return collector->title;
+}
+
+/* Of a file whose blocks are missing in the reports. */
+static const char *not_followed(struct collector *collector, const struct module *module,
+				const char *comm, pid_t pid)
+{
+	snprintf(collector->note, sizeof(collector->note),
+		 "another allocator was found in %s (%d): %s in %s; blocks of its own are not "
+		 "followed and are missing here", comm, pid, module->probes.allocator,
+		 module->path);
+	return names__string(collector->names, collector->note);
 }
 
 /* What the numbers of this report cannot tell, in words; NULL: nothing. */
@@ -319,18 +551,20 @@ static const char *note(struct collector *collector)
 	for (size_t i = 0; i < collector->nprocesses; i++) {
 		const struct traced *traced = collector->processes[i];
 		const struct module *other = traced__not_followed(traced);
+		const struct process *process = books_of(collector, traced);
+		char comm[16];
 
-		if (other)
-			snprintf(collector->note, sizeof(collector->note),
-				 "another allocator was found in %s (%d): %s in %s; blocks of its own "
-				 "are not followed and are missing here", traced->comm, traced->pid,
-				 other->probes.allocator, other->path);
-		else if (traced->space && !traced__followed(traced))
-			snprintf(collector->note, sizeof(collector->note),
-				 "no known allocator was found in %s (%d): its blocks are missing "
-				 "here", traced->comm, traced->pid);
-		else
+		if (!process)
 			continue;
+		memcpy(comm, process->comm, sizeof(comm));
+		target__clean_comm(comm);
+		if (other)
+			return not_followed(collector, other, comm, traced->pid);
+		if (!traced->nmodules || traced__followed(traced))
+			continue;
+		snprintf(collector->note, sizeof(collector->note),
+			 "no known allocator was found in %s (%d): its blocks are missing here",
+			 comm, traced->pid);
 		return names__string(collector->names, collector->note);
 	}
 	return NULL;
@@ -372,25 +606,28 @@ static void reset_peak(struct process *process)
 void collector__reset_peak(struct collector *collector)
 {
 	reset_peak(&collector->tables.processes[0]);
-	for (size_t i = 0; i < collector->nprocesses; i++)
-		reset_peak(&collector->tables.processes[collector->processes[i]->index]);
+	for (uint32_t i = 1; i < tables__nprocesses(&collector->tables); i++)
+		reset_peak(&collector->tables.processes[i]);
 }
 
 int collector__find_block(struct collector *collector, uint64_t address,
 			  struct collected_block *block)
 {
-	for (size_t i = 0; i < collector->nprocesses; i++) {
-		struct traced *traced = collector->processes[i];
+	for (uint32_t i = 1; i < tables__nprocesses(&collector->tables); i++) {
+		const struct process *process = &collector->tables.processes[i];
 		struct found_block found;
-		int err = tables__find_block(&collector->tables, traced->index, address, &found);
+		int err;
 
+		if (process->state != PROCESS_LIVE && process->state != PROCESS_ENDED)
+			continue;
+		err = tables__find_block(&collector->tables, i, address, &found);
 		if (err == -ENOENT)
 			continue;
 		if (err)
 			return err;
-		*block = (struct collected_block){ traced->pid, found.address, found.size,
+		*block = (struct collected_block){ process->pid, found.address, found.size,
 						   found.age_ns, 0 };
-		return books__stack_of_site(collector->books, traced, found.site, &block->stack);
+		return books__stack_of_site(collector->books, found.site, &block->stack);
 	}
 	return -ENOENT;
 }
@@ -400,32 +637,42 @@ uint64_t collector__memory(const struct collector *collector)
 	return tables__memory(&collector->tables);
 }
 
-int collector__snapshot(struct collector *collector, bool ages, struct snapshot **out)
+static int read_books(struct collector *collector, const struct books_opts *opts,
+		      struct snapshot **out)
 {
 	struct snapshot *snapshot = snapshot__new(collector->names);
-	const struct books_opts opts = {
-		.min_age_ns = collector->opts.min_age_ns,
-		.ages = ages,
-	};
 	int err;
 
 	if (!snapshot)
 		return -ENOMEM;
-	/* Code that came without the dynamic linker's knowledge is found here. */
-	for (size_t i = 0; i < collector->nprocesses; i++)
-		if (collector->processes[i]->pidfd >= 0)
-			sync_process(collector, collector->processes[i]);
 	snapshot->time_ns = clock_ns(CLOCK_REALTIME);
 	snapshot->elapsed_ns = clock_ns(CLOCK_MONOTONIC) - collector->started_ns;
 	snapshot->nframe = collector->opts.nframe;
 	snapshot->how = how(collector);
 	snapshot->note = note(collector);
-	err = books__read(collector->books, collector->processes, collector->nprocesses,
-			  &opts, snapshot);
+	snapshot->many = collector->whole_machine;
+	snapshot->ended = collector->ended.sum;
+	snapshot->frees_inherited = collector->tables.frees_inherited;
+	err = books__read(collector->books, opts, snapshot);
 	if (err) {
 		snapshot__free(snapshot);
 		return err;
 	}
 	*out = snapshot;
 	return 0;
+}
+
+int collector__snapshot(struct collector *collector, bool ages, struct snapshot **snapshot)
+{
+	const struct books_opts opts = {
+		.min_age_ns = collector->opts.min_age_ns,
+		.ages = ages,
+	};
+
+	/* Code that came without the dynamic linker's knowledge is found here. */
+	for (size_t i = 0; i < collector->nprocesses; i++)
+		if (collector->processes[i]->pidfd >= 0)
+			sync_process(collector, collector->processes[i]);
+	close_ended(collector);
+	return read_books(collector, &opts, snapshot);
 }

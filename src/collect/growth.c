@@ -89,40 +89,68 @@ static int grow_blocks(struct tables *tables)
 	return 0;
 }
 
-static int grow_sites(struct tables *tables)
-{
-	uint32_t in_use = tables__nsites(tables) >> SITE_PIECE_SHIFT;
-	uint32_t most = (tables->max_stacks >> SITE_PIECE_SHIFT) + 1;
+/* A table of `used` entries out of `most` pieces of 2^shift, `have` of which are there. */
+struct pieces {
+	struct bpf_map *map;
+	size_t bytes;		/* a piece */
+	void **memory;		/* by piece */
+	uint32_t *have;
+	uint32_t used, shift, most;
+};
 
-	if (most > MAX_SITE_PIECES)
-		most = MAX_SITE_PIECES;
-	for (uint32_t i = tables->nsite_pieces; i < in_use + 1 + SPARE_PIECES && i < most; i++) {
-		int err = add_piece(tables->skeleton->maps.site_pieces, i, SITE_PIECE_BYTES,
-				    (void **)&tables->sites[i]);
+static int grow_pieces(const struct pieces *pieces)
+{
+	uint32_t wanted = (pieces->used >> pieces->shift) + 1 + SPARE_PIECES;
+
+	for (uint32_t i = *pieces->have; i < wanted && i < pieces->most; i++) {
+		int err = add_piece(pieces->map, i, pieces->bytes, &pieces->memory[i]);
 
 		if (err)
 			return err;
-		__atomic_store_n(&tables->nsite_pieces, i + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(pieces->have, i + 1, __ATOMIC_RELEASE);
 	}
 	return 0;
 }
 
+static int grow_sites(struct tables *tables)
+{
+	uint32_t most = (tables->max_stacks >> SITE_PIECE_SHIFT) + 1;
+
+	return grow_pieces(&(struct pieces){
+		.map = tables->skeleton->maps.site_pieces,
+		.bytes = SITE_PIECE_BYTES,
+		.memory = (void **)tables->sites,
+		.have = &tables->nsite_pieces,
+		.used = tables__nsites(tables),
+		.shift = SITE_PIECE_SHIFT,
+		.most = most < MAX_SITE_PIECES ? most : MAX_SITE_PIECES,
+	});
+}
+
 static int grow_frames(struct tables *tables)
 {
-	struct memtracebpf_bpf *skel = tables->skeleton;
-	uint32_t in_use = __atomic_load_n(&skel->bss->next_frame, __ATOMIC_ACQUIRE) >>
-			  FRAME_PIECE_SHIFT;
+	return grow_pieces(&(struct pieces){
+		.map = tables->skeleton->maps.frame_pieces,
+		.bytes = FRAME_PIECE_BYTES,
+		.memory = (void **)tables->frames,
+		.have = &tables->nframe_pieces,
+		.used = __atomic_load_n(&tables->skeleton->data->next_frame, __ATOMIC_ACQUIRE),
+		.shift = FRAME_PIECE_SHIFT,
+		.most = MAX_FRAME_PIECES,
+	});
+}
 
-	for (uint32_t i = tables->nframe_pieces;
-	     i < in_use + 1 + SPARE_PIECES && i < MAX_FRAME_PIECES; i++) {
-		int err = add_piece(skel->maps.frame_pieces, i, FRAME_PIECE_BYTES,
-				    (void **)&tables->frames[i]);
-
-		if (err)
-			return err;
-		__atomic_store_n(&tables->nframe_pieces, i + 1, __ATOMIC_RELEASE);
-	}
-	return 0;
+static int grow_mappings(struct tables *tables)
+{
+	return grow_pieces(&(struct pieces){
+		.map = tables->skeleton->maps.mapping_pieces,
+		.bytes = MAPPING_PIECE_BYTES,
+		.memory = (void **)tables->mappings,
+		.have = &tables->nmapping_pieces,
+		.used = __atomic_load_n(&tables->skeleton->data->next_mapping, __ATOMIC_ACQUIRE),
+		.shift = MAPPING_PIECE_SHIFT,
+		.most = MAX_MAPPING_PIECES,
+	});
 }
 
 int tables__grow(struct tables *tables)
@@ -133,6 +161,8 @@ int tables__grow(struct tables *tables)
 	err = grow_sites(tables);
 	if (!err)
 		err = grow_frames(tables);
+	if (!err)
+		err = grow_mappings(tables);
 	if (!err)
 		err = grow_blocks(tables);
 	pthread_mutex_unlock(&tables->growing);

@@ -24,11 +24,7 @@ struct modules {
 	struct symbolizer *symbolizer;
 	struct unwind_rules *rules;
 	uint32_t nrules;	/* rules that the kernel has */
-	struct module **items;
-	size_t count;
-	bool *file_used;	/* indices of the kernel's files */
-	uint32_t next_file;	/* to try first: one that was given back rests a while, for walks
-				 * that are under way */
+	struct module **by_file;
 	uint64_t started_ns;
 	bool explained;
 };
@@ -44,13 +40,12 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 	modules->names = names;
 	modules->symbolizer = symbolizer;
 	modules->rules = unwind_rules__new();
-	modules->file_used = calloc(MAX_FILES, sizeof(*modules->file_used));
+	modules->by_file = calloc(MAX_FILES, sizeof(*modules->by_file));
 	modules->started_ns = clock_ns(CLOCK_MONOTONIC);
-	if (!modules->rules || !modules->file_used) {
+	if (!modules->rules || !modules->by_file) {
 		modules__free(modules);
 		return NULL;
 	}
-	modules->file_used[0] = true;
 	return modules;
 }
 
@@ -68,12 +63,25 @@ void modules__free(struct modules *modules)
 {
 	if (!modules)
 		return;
-	for (size_t i = 0; i < modules->count; i++)
-		free_module(modules->items[i]);
+	for (uint32_t i = 0; modules->by_file && i < MAX_FILES; i++)
+		if (modules->by_file[i])
+			free_module(modules->by_file[i]);
 	unwind_rules__free(modules->rules);
-	free(modules->file_used);
-	free(modules->items);
+	free(modules->by_file);
 	free(modules);
+}
+
+struct module *modules__get(const struct modules *modules, uint32_t file)
+{
+	return file < MAX_FILES ? modules->by_file[file] : NULL;
+}
+
+struct module *modules__next(const struct modules *modules, const struct module *module)
+{
+	for (uint32_t i = module ? module->file + 1 : 0; i < MAX_FILES; i++)
+		if (modules->by_file[i])
+			return modules->by_file[i];
+	return NULL;
 }
 
 bool module__address(const struct module *module, uint64_t offset, uint64_t *address)
@@ -91,6 +99,19 @@ bool module__address(const struct module *module, uint64_t offset, uint64_t *add
 		found = true;
 	}
 	return found;
+}
+
+/* The reverse; an address at a segment's end is its end. */
+static bool offset_of(const struct module *module, uint64_t address, uint64_t *offset)
+{
+	for (size_t i = 0; i < module->nsegments; i++) {
+		const struct module_segment *segment = &module->segments[i];
+
+		*offset = address - segment->address + segment->offset;
+		if (address >= segment->address && address - segment->address <= segment->size)
+			return true;
+	}
+	return false;
 }
 
 static int read_segments(struct module *module, Elf *elf)
@@ -131,20 +152,6 @@ static const char *build_id(Elf *elf, char *hex, size_t size)
 	return hex;
 }
 
-/* A new index of the kernel's files, or 0 when all are taken. */
-static uint32_t take_file(struct modules *modules)
-{
-	for (uint32_t i = 0; i < MAX_FILES; i++) {
-		uint32_t file = modules->next_file++ % MAX_FILES;
-
-		if (!modules->file_used[file]) {
-			modules->file_used[file] = true;
-			return file;
-		}
-	}
-	return 0;
-}
-
 static void upload_rules(struct modules *modules)
 {
 	uint32_t count;
@@ -155,25 +162,29 @@ static void upload_rules(struct modules *modules)
 	modules->nrules = count;
 }
 
-static int put_rows(struct modules *modules, struct module *module, const struct unwind_rows *rows)
+/* From addresses in the file's own numbering to offsets in the file, in place. */
+static void number_by_offset(const struct module *module, struct unwind_rows *rows)
 {
-	int err;
+	uint32_t n = 0;
+	uint64_t offset;
 
-	upload_rules(modules);
-	if (!rows->nrows)
-		return 0;
-	module->file = take_file(modules);
-	if (!module->file)
-		return -ENOSPC;
-	err = tables__set_rows(modules->tables, module->file, rows->rows, rows->nrows);
-	if (err) {
-		modules->file_used[module->file] = false;
-		module->file = 0;
-		return err;
+	for (uint32_t i = 0; i < rows->nrows; i++) {
+		struct unwind_row row = rows->rows[i];
+
+		if (!offset_of(module, rows->base + row.start, &offset) || offset >> 32 ||
+		    (n && offset < rows->rows[n - 1].start))
+			continue;
+		row.start = offset;
+		rows->rows[n++] = row;
 	}
-	module->nrows = rows->nrows;
-	module->base = rows->base;
-	return 0;
+	rows->nrows = n;
+}
+
+static int put_rows(struct modules *modules, const struct module *module, struct unwind_rows *rows)
+{
+	upload_rules(modules);
+	number_by_offset(module, rows);
+	return tables__set_rows(modules->tables, module->file, rows->rows, rows->nrows);
 }
 
 /* Attaching to what maps hundreds of megabytes of code takes a moment. */
@@ -248,9 +259,34 @@ static int read_rows(struct modules *modules, struct module *module)
 	return err;
 }
 
-static bool is_vdso(const struct target_mapping *mapping)
+/* Does it have a name for the dynamic linker? */
+static bool has_soname(Elf *elf)
 {
-	return !strcmp(mapping->path, "[vdso]");
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	GElf_Dyn entry;
+
+	while ((section = elf_nextscn(elf, section))) {
+		Elf_Data *data;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNAMIC)
+			continue;
+		data = elf_getdata(section, NULL);
+		for (int i = 0; data && gelf_getdyn(data, i, &entry) && entry.d_tag != DT_NULL; i++)
+			if (entry.d_tag == DT_SONAME)
+				return true;
+	}
+	return false;
+}
+
+/* What the kernel half wants to know of the file besides its rows. */
+static void describe(struct modules *modules, const struct module *module, bool library)
+{
+	struct code_file *file = &modules->tables->files[module->file];
+
+	file->cleanup = module->probes.cleanup;
+	file->cleanup_size = module->probes.cleanup >> 32 ? 0 : module->probes.cleanup_size;
+	file->flags |= library ? FILE_LIBRARY : 0;
 }
 
 /* Reads in what there is to know of a file; what cannot be read stays empty. */
@@ -258,6 +294,7 @@ static void read_module(struct modules *modules, struct module *module)
 {
 	char hex[129];
 	const char *id = NULL;
+	bool library = false;
 	Elf *elf;
 	int err;
 
@@ -265,38 +302,38 @@ static void read_module(struct modules *modules, struct module *module)
 	elf = module->fd >= 0 ? elf_begin(module->fd, ELF_C_READ_MMAP, NULL) : NULL;
 	if (elf) {
 		id = build_id(elf, hex, sizeof(hex));
+		library = has_soname(elf);
 		read_segments(module, elf);
 		elf_end(elf);
 	}
-	if (names__module(modules->names, module->path, id, &module->name) || !module->nsegments)
+	if (names__module(modules->names, module->path, id, &module->name))
 		return;
+	if (!module->nsegments) {
+		tables__set_rows(modules->tables, module->file, NULL, 0);
+		return;
+	}
+	if (probes__find(module->fd, &module->probes))
+		memset(&module->probes, 0, sizeof(module->probes));
+	describe(modules, module, library);
 	err = read_rows(modules, module);
 	if (err)
 		log__warn("%s: no unwind information could be read: %s", module->path,
 			  strerror(-err));
 	symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path,
 			       module->root);
-	if (probes__find(module->fd, &module->probes))
-		memset(&module->probes, 0, sizeof(module->probes));
 }
 
-static struct module *add_module(struct modules *modules, pid_t pid,
+static struct module *add_module(struct modules *modules, pid_t pid, uint32_t file,
 				 const struct target_mapping *mapping)
 {
-	struct module **items = reallocarray(modules->items, modules->count + 1, sizeof(*items));
-	struct module *module;
+	struct module *module = calloc(1, sizeof(*module));
 
-	if (!items)
-		return NULL;
-	modules->items = items;
-	module = calloc(1, sizeof(*module));
 	if (!module)
 		return NULL;
-	module->device = mapping->device;
-	module->inode = mapping->inode;
+	module->file = file;
 	module->path = strdup(mapping->path);
-	module->fd = is_vdso(mapping) ? target__open_vdso(pid, mapping) :
-					target__open_mapping(pid, mapping);
+	module->fd = file == FILE_VDSO ? target__open_vdso(pid, mapping) :
+					 target__open_mapping(pid, mapping);
 	if (!module->path) {
 		free_module(module);
 		return NULL;
@@ -306,37 +343,35 @@ static struct module *add_module(struct modules *modules, pid_t pid,
 			  module->path, pid, strerror(-module->fd));
 	snprintf(module->root, sizeof(module->root), "/proc/%d/root", pid);
 	read_module(modules, module);
-	items[modules->count++] = module;
+	modules->by_file[file] = module;
 	return module;
 }
 
-struct module *modules__use(struct modules *modules, pid_t pid,
-			    const struct target_mapping *mapping)
+static const struct target_mapping *find_mapping(const struct target_maps *maps, uint64_t start)
 {
-	struct module *module = NULL;
-
-	for (size_t i = 0; i < modules->count && !module; i++) {
-		struct module *item = modules->items[i];
-
-		/* All processes have the kernel's one vDSO (but for 32-bit ones). */
-		if (item->device == mapping->device && item->inode == mapping->inode &&
-		    (item->inode || !strcmp(item->path, mapping->path)))
-			module = item;
-	}
-	if (!module)
-		module = add_module(modules, pid, mapping);
-	else if (!module->users && module->nsegments && !module->file)
-		read_rows(modules, module);
-	if (module)
-		module->users++;
-	return module;
+	for (size_t i = 0; i < maps->count; i++)
+		if (start >= maps->items[i].start && start < maps->items[i].end)
+			return &maps->items[i];
+	return NULL;
 }
 
-void modules__release(struct modules *modules, struct module *module)
+struct module *modules__use(struct modules *modules, const struct listed_mapping *listed,
+			    const struct target_maps *known)
 {
-	if (--module->users || !module->file)
-		return;
-	tables__set_rows(modules->tables, module->file, NULL, 0);
-	modules->file_used[module->file] = false;
-	module->file = 0;
+	int file = listed->vdso ? FILE_VDSO : tables__file_index(modules->tables, &listed->id);
+	const struct target_mapping *mapping = NULL;
+	struct module *module = modules__get(modules, file);
+	struct target_maps maps = {};
+
+	if (file < 0 || module)
+		return module;
+	if (!known && !target_maps__read(listed->pid, &maps))
+		known = &maps;
+	mapping = known ? find_mapping(known, listed->start) : NULL;
+	if (mapping)
+		module = add_module(modules, listed->pid, file, mapping);
+	else	/* it may be met again */
+		tables__forget_file(modules->tables, &listed->id);
+	target_maps__free(&maps);
+	return module;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The files whose code traced processes run: each known once, by device and inode, whoever maps
- * it. A module's rows are in the kernel as long as a process maps it; its names stay to be had.
+ * The files whose code is run: each known once, by what the kernel half calls it, whoever maps it.
+ * They stay open, so that their names are to be had when all else of them is gone.
  */
 #ifndef MT_MODULES_H
 #define MT_MODULES_H
@@ -19,17 +19,13 @@ struct module_segment {
 };
 
 struct module {
-	uint64_t device, inode;
+	uint32_t file;		/* index of the kernel half's files */
 	char *path;		/* as the process that it was first seen in sees it */
 	char root[32];		/* of the file system that it was seen in */
 	int fd;			/* -1: could not be opened */
 	uint32_t name;		/* index of names' modules */
 	struct module_segment *segments; /* PT_LOAD, executable */
 	size_t nsegments;
-	uint32_t file;		/* index of the kernel's files; 0: no rows there now */
-	uint32_t nrows;
-	uint64_t base;		/* of its rows */
-	uint32_t users;		/* processes that map it now */
 	struct probes probes;
 };
 
@@ -41,13 +37,17 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 void modules__free(struct modules *modules);
 
 /*
- * The module behind an executable mapping, read in when it is new (rows, allocator, names), with
- * one more user. What cannot be had is left out after a warning: fd -1, no rows, no probes. NULL:
- * no memory.
+ * The module of an executable mapping, read in when it is new (rows, allocator, names); `maps` are
+ * its process', or NULL: then they are read if need be. The kernel half has the rows after
+ * tables__commit_rows(). What cannot be had is left out after a warning: fd -1, no rows, no probes.
+ * NULL: no memory, no room, or the process is gone and nobody has seen the file before.
  */
-struct module *modules__use(struct modules *modules, pid_t pid,
-			    const struct target_mapping *mapping);
-void modules__release(struct modules *modules, struct module *module);
+struct module *modules__use(struct modules *modules, const struct listed_mapping *mapping,
+			    const struct target_maps *maps);
+/* The module with this index, or NULL. */
+struct module *modules__get(const struct modules *modules, uint32_t file);
+/* The one after it, in no order; the first for NULL; NULL after the last. */
+struct module *modules__next(const struct modules *modules, const struct module *module);
 
 /* Address in the file's own numbering of a file offset in its code; false: in no segment. */
 bool module__address(const struct module *module, uint64_t offset, uint64_t *address);

@@ -15,13 +15,10 @@
 #include "memtracebpf.skel.h"
 #include "probe/attach.h"
 
-static uint32_t power_of_two_from(uint32_t n)
+/* A quarter more slots than sites: with two buckets to choose from, none is refused for want. */
+static uint32_t buckets_for(uint32_t max_stacks)
 {
-	uint32_t power = 1024;
-
-	while (power < n && power < 1U << 31)
-		power *= 2;
-	return power;
+	return max_stacks / SITE_BUCKET * 5 / 4 + 16;
 }
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -34,7 +31,7 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 static int load(const struct tables_opts *opts, struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = memtracebpf_bpf__open();
-	uint32_t heads = power_of_two_from(opts->max_stacks);
+	uint32_t nbuckets = buckets_for(opts->max_stacks);
 	bool sessions = probe__has_sessions();
 	int err;
 
@@ -42,10 +39,15 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 		return -errno;
 	skel->rodata->nframe_limit = opts->nframe;
 	skel->rodata->max_sites = opts->max_stacks;
-	skel->rodata->site_heads_mask = heads - 1;
+	skel->rodata->site_buckets = nbuckets;
+	skel->rodata->select_by = opts->select_by;
+	skel->rodata->whole_machine = opts->whole_machine;
+	skel->rodata->follow_fork = opts->follow_fork;
+	skel->rodata->each_end = opts->each_end;
 	skel->rodata->keep_slack = opts->keep_slack;
 	skel->rodata->keep_sum = opts->keep_sum;
-	bpf_map__set_max_entries(skel->maps.site_heads, heads);
+	bpf_map__set_max_entries(skel->maps.site_slots, nbuckets * SITE_BUCKET);
+	bpf_program__set_autoload(skel->progs.process_forked, opts->follow_fork);
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
 	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);
 	bpf_program__set_autoload(skel->progs.allocation_return, !sessions);
@@ -65,7 +67,7 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	}
 	tables->skeleton = skel;
 	tables->sessions = sessions;
-	tables->nheads = heads;
+	tables->nbuckets = nbuckets;
 	return 0;
 }
 
@@ -75,18 +77,16 @@ static int map_shared(struct tables *tables)
 
 	tables->processes = map_array(bpf_map__fd(skel->maps.processes), MAX_PROCESSES,
 				       sizeof(struct process));
-	tables->spaces = map_array(bpf_map__fd(skel->maps.spaces), MAX_SPACES,
-				    sizeof(struct space));
-	tables->mappings = map_array(bpf_map__fd(skel->maps.mappings), MAX_MAPPINGS,
-				      sizeof(struct mapping));
+	tables->files = map_array(bpf_map__fd(skel->maps.files), MAX_FILES,
+				   sizeof(struct code_file));
 	tables->rules = map_array(bpf_map__fd(skel->maps.rules), MAX_RULES,
 				   sizeof(struct unwind_rule));
-	tables->site_heads = map_array(bpf_map__fd(skel->maps.site_heads), tables->nheads,
-					sizeof(uint64_t));
+	tables->site_slots = map_array(bpf_map__fd(skel->maps.site_slots),
+					tables->nbuckets * SITE_BUCKET, sizeof(uint64_t));
 	tables->rule_cache = map_array(bpf_map__fd(skel->maps.rule_cache), RULE_CACHE_SIZE,
 					sizeof(uint64_t));
-	if (!tables->processes || !tables->spaces || !tables->mappings || !tables->rules ||
-	    !tables->rule_cache || !tables->site_heads)
+	if (!tables->processes || !tables->files || !tables->rules || !tables->rule_cache ||
+	    !tables->site_slots)
 		return -errno;
 	return 0;
 }
@@ -131,21 +131,22 @@ void tables__close(struct tables *tables)
 		unmap_array(tables->sites[i], 1, SITE_PIECE_BYTES);
 	for (uint32_t i = 0; i < tables->nframe_pieces; i++)
 		unmap_array(tables->frames[i], 1, FRAME_PIECE_BYTES);
+	for (uint32_t i = 0; i < tables->nmapping_pieces; i++)
+		unmap_array(tables->mappings[i], 1, MAPPING_PIECE_BYTES);
 	for (uint32_t i = 0; i < tables->nblock_levels; i++)
 		close(tables->block_levels[i]);
-	for (uint32_t i = 0; i < tables->changes.nput; i++)
+	for (uint32_t i = 0; i < tables->changes.n; i++)
 		close(tables->changes.maps[i]);
 	unmap_array(tables->processes, MAX_PROCESSES, sizeof(struct process));
-	unmap_array(tables->spaces, MAX_SPACES, sizeof(struct space));
-	unmap_array(tables->mappings, MAX_MAPPINGS, sizeof(struct mapping));
+	unmap_array(tables->files, MAX_FILES, sizeof(struct code_file));
 	unmap_array(tables->rules, MAX_RULES, sizeof(struct unwind_rule));
-	unmap_array(tables->site_heads, tables->nheads, sizeof(uint64_t));
+	unmap_array(tables->site_slots, tables->nbuckets * SITE_BUCKET, sizeof(uint64_t));
 	unmap_array(tables->rule_cache, RULE_CACHE_SIZE, sizeof(uint64_t));
 	memtracebpf_bpf__destroy(tables->skeleton);
 	memset(tables, 0, sizeof(*tables));
 }
 
-const struct site *tables__site(const struct tables *tables, uint32_t site)
+struct site *tables__site(const struct tables *tables, uint32_t site)
 {
 	uint32_t piece = site >> SITE_PIECE_SHIFT;
 
@@ -154,7 +155,7 @@ const struct site *tables__site(const struct tables *tables, uint32_t site)
 	return &tables->sites[piece][site & (SITE_PIECE - 1)];
 }
 
-const uint64_t *tables__frames(const struct tables *tables, uint32_t frames)
+uint64_t *tables__frames(const struct tables *tables, uint32_t frames)
 {
 	uint32_t piece = frames >> FRAME_PIECE_SHIFT;
 
@@ -163,108 +164,18 @@ const uint64_t *tables__frames(const struct tables *tables, uint32_t frames)
 	return &tables->frames[piece][frames & (FRAME_PIECE - 1)];
 }
 
+struct mapping *tables__mapping(const struct tables *tables, uint32_t mapping)
+{
+	uint32_t piece = mapping >> MAPPING_PIECE_SHIFT;
+
+	if (piece >= __atomic_load_n(&tables->nmapping_pieces, __ATOMIC_ACQUIRE))
+		return NULL;
+	return &tables->mappings[piece][mapping & (MAPPING_PIECE - 1)];
+}
+
 uint32_t tables__nsites(const struct tables *tables)
 {
 	return __atomic_load_n(&tables->skeleton->data->next_site, __ATOMIC_ACQUIRE);
-}
-
-/* Forgets rows that the kernel half has not got yet. */
-static bool drop_pending(struct row_changes *changes, uint32_t file)
-{
-	for (uint32_t i = 0; i < changes->nput; i++) {
-		if (changes->put[i] != file)
-			continue;
-		close(changes->maps[i]);
-		changes->nput--;
-		changes->put[i] = changes->put[changes->nput];
-		changes->maps[i] = changes->maps[changes->nput];
-		return true;
-	}
-	return false;
-}
-
-int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
-		     uint32_t nrows)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	struct row_changes *changes = &tables->changes;
-	void *memory;
-	int fd;
-
-	tables->row_bytes -= tables->file_bytes[file];
-	tables->file_bytes[file] = 0;
-	if (!nrows) {
-		if (!drop_pending(changes, file))
-			changes->gone[changes->ngone++] = file;
-		return 0;
-	}
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(*rows), nrows, &opts);
-	if (fd < 0)
-		return -errno;
-	memory = map_array(fd, nrows, sizeof(*rows));
-	if (!memory) {
-		close(fd);
-		return -ENOMEM;
-	}
-	memcpy(memory, rows, nrows * sizeof(*rows));
-	unmap_array(memory, nrows, sizeof(*rows));
-	changes->put[changes->nput] = file;
-	changes->maps[changes->nput++] = fd;
-	tables->row_bytes += tables->file_bytes[file] = nrows * sizeof(*rows);
-	return 0;
-}
-
-static void take_out_rows(int files, const struct row_changes *changes)
-{
-	uint32_t n = changes->ngone;
-
-	if (!n || !bpf_map_delete_batch(files, changes->gone, &n, NULL))
-		return;
-	for (uint32_t i = 0; i < changes->ngone; i++)
-		bpf_map_delete_elem(files, &changes->gone[i]);
-}
-
-static int put_in_rows(int files, const struct row_changes *changes)
-{
-	uint32_t n = changes->nput;
-	int err = 0;
-
-	if (!n || !bpf_map_update_batch(files, changes->put, changes->maps, &n, NULL))
-		return 0;
-	for (uint32_t i = 0; i < changes->nput && !err; i++)
-		err = bpf_map_update_elem(files, &changes->put[i], &changes->maps[i], 0);
-	return err;
-}
-
-/*
- * Each change of a table of maps waits until no program uses what was there (kernel/bpf/syscall.c,
- * maybe_wait_bpf_programs), which takes 5 to 30 ms: a batch waits once. Before 5.19 such tables
- * have no batches.
- */
-int tables__commit_rows(struct tables *tables)
-{
-	struct row_changes *changes = &tables->changes;
-	int files = bpf_map__fd(tables->skeleton->maps.files), err;
-
-	take_out_rows(files, changes);
-	err = put_in_rows(files, changes);
-	for (uint32_t i = 0; i < changes->nput; i++)
-		close(changes->maps[i]);
-	changes->nput = changes->ngone = 0;
-	return err;
-}
-
-int tables__add_process(struct tables *tables, uint32_t pid)
-{
-	struct memtracebpf_bpf *skel = tables->skeleton;
-	uint32_t index = __atomic_fetch_add(&skel->data->next_process, 1, __ATOMIC_ACQ_REL);
-
-	if (index >= MAX_PROCESSES)
-		return -ENOSPC;
-	tables->processes[index].pid = pid;
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.process_of), &pid, &index, BPF_NOEXIST))
-		return -errno;
-	return index;
 }
 
 /* Takes the levels out; that waits until no program uses them (kernel/bpf/syscall.c,
@@ -284,32 +195,25 @@ static int remove_block_levels(struct tables *tables)
 	return 0;
 }
 
-void tables__drop_process(struct tables *tables, uint32_t process)
-{
-	struct process *old = &tables->processes[process], *sum = &tables->processes[0];
-
-	if (tables->skeleton->rodata->keep_sum) {
-		__atomic_fetch_sub(&sum->size, old->size, __ATOMIC_ACQ_REL);
-		__atomic_fetch_sub(&sum->count, old->count, __ATOMIC_ACQ_REL);
-	}
-	memset(old, 0, sizeof(*old));
-}
-
 static void clear_process(struct process *process)
 {
 	process->size = process->count = process->peak_size = process->peak_epoch = 0;
-	process->unplaced_size = process->unplaced_count = 0;
+	process->unplaced_size = process->unplaced_count = process->frees_inherited = 0;
+	process->sites = 0;
 }
 
 static void clear_places(struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
 
-	memset(tables->site_heads, 0, tables->nheads * sizeof(*tables->site_heads));
+	memset(tables->site_slots, 0,
+	       (size_t)tables->nbuckets * SITE_BUCKET * sizeof(*tables->site_slots));
 	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
 		memset(tables->sites[i], 0, SITE_PIECE_BYTES);
-	skel->bss->next_frame = 0;
+	skel->data->next_frame = FRAME_GROUP;
 	skel->data->next_site = 1;
+	skel->bss->free_sites = 0;
+	memset(skel->bss->free_frames, 0, sizeof(skel->bss->free_frames));
 }
 
 int tables__clear(struct tables *tables)
@@ -356,7 +260,8 @@ static uint64_t map_memory_use(int fd)
 uint64_t tables__memory(const struct tables *tables)
 {
 	uint64_t bytes = tables->nsite_pieces * SITE_PIECE_BYTES +
-			 tables->nframe_pieces * FRAME_PIECE_BYTES + tables->row_bytes;
+			 tables->nframe_pieces * FRAME_PIECE_BYTES +
+			 tables->nmapping_pieces * MAPPING_PIECE_BYTES + tables->row_bytes;
 	struct bpf_map *map;
 
 	for (uint32_t i = 0; i < tables->nblock_levels; i++)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/types.h"
 
@@ -22,13 +23,19 @@ struct tables_opts {
 	uint32_t nframe;	/* traceback limit */
 	bool keep_slack;	/* read what the allocator gave beyond what was asked for */
 	bool keep_sum;		/* keep the sum of all processes in processes[0] */
+	uint32_t select_by;	/* enum select_by */
+	bool whole_machine;	/* probes are not for single processes */
+	bool follow_fork;	/* children of what is followed are followed */
+	bool each_end;		/* an event for each process that ends */
 };
 
-/* Files whose rows the kernel half is yet to get, and those that it still has. */
+#define MAX_ROW_CHANGES 256
+
+/* Files whose rows the kernel half is yet to get. */
 struct row_changes {
-	uint32_t put[MAX_FILES], gone[MAX_FILES];
-	int maps[MAX_FILES];	/* fds, beside `put` */
-	uint32_t nput, ngone;
+	uint32_t files[MAX_ROW_CHANGES], nrows[MAX_ROW_CHANGES];
+	int maps[MAX_ROW_CHANGES];	/* fds */
+	uint32_t n;
 };
 
 struct tables {
@@ -37,26 +44,26 @@ struct tables {
 	uint32_t max_blocks, max_stacks;
 	/* Shared with the kernel half. */
 	struct process *processes;
-	struct space *spaces;
-	struct mapping *mappings;
+	struct code_file *files;
 	struct unwind_rule *rules;
 	uint64_t *rule_cache;
 	struct site *sites[MAX_SITE_PIECES];
 	uint64_t *frames[MAX_FRAME_PIECES];
-	uint32_t nsite_pieces, nframe_pieces;
+	struct mapping *mappings[MAX_MAPPING_PIECES];
+	uint32_t nsite_pieces, nframe_pieces, nmapping_pieces;
 	int block_levels[MAX_BLOCK_LEVELS];	/* map fds */
 	uint32_t nblock_levels;
-	uint64_t *site_heads;
-	uint32_t nheads;	/* entries of it */
+	uint64_t *site_slots;
+	uint32_t nbuckets;	/* of SITE_BUCKET slots */
 	/* The thread that makes the tables grow, and the lock that it takes to do so. */
 	pthread_mutex_t growing;
 	pthread_t grower;
 	struct ring_buffer *requests;	/* NULL: there is no such thread */
 	int stop_growing;		/* eventfd */
-	uint64_t row_bytes;	/* of all files' rows; file_bytes by index of the file */
-	uint32_t file_bytes[MAX_FILES];
+	uint64_t row_bytes;	/* of all files' rows */
 	struct row_changes changes;
 	uint64_t clock_ns, clock_jiffies; /* a moment, in both units */
+	uint64_t frees_inherited; /* by processes whose books are closed */
 	uint64_t skipped_before; /* programs skipped before the books were last cleared */
 };
 
@@ -70,24 +77,46 @@ int tables__grow(struct tables *tables);
 int tables__start_growing(struct tables *tables);
 void tables__stop_growing(struct tables *tables);
 
-/* Site and frame words by index; NULL where user space has no such piece. */
-const struct site *tables__site(const struct tables *tables, uint32_t site);
-const uint64_t *tables__frames(const struct tables *tables, uint32_t frames);
+/* Sites, words of stacks and mappings by index; NULL where user space has no such piece. */
+struct site *tables__site(const struct tables *tables, uint32_t site);
+uint64_t *tables__frames(const struct tables *tables, uint32_t frames);
+struct mapping *tables__mapping(const struct tables *tables, uint32_t mapping);
 /* One past the highest site id in use. */
 uint32_t tables__nsites(const struct tables *tables);
 
-/* Puts a file's rows where the kernel half finds them, as files[file]; nrows 0 takes them out.
- * Both happen at tables__commit_rows(). */
+/* The kernel half's index of the file, given now if it has none. -ENOSPC: they are all taken. */
+int tables__file_index(struct tables *tables, const struct file_id *id);
+/* The kernel half asks again when it meets the file. */
+void tables__forget_file(struct tables *tables, const struct file_id *id);
+
+/* Puts a file's rows where the kernel half finds them; nrows 0: it has none. Copies. It is done at
+ * tables__commit_rows(). */
 int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
 		     uint32_t nrows);
 int tables__commit_rows(struct tables *tables);
 
-/* The pid's books from now on: an index into processes, zeroed, or -errno. */
-int tables__add_process(struct tables *tables, uint32_t pid);
-/* Takes books that nobody adds to any more out of the tables, blocks and totals. */
-int tables__forget_blocks(struct tables *tables, uint32_t process);
-/* The totals alone. */
-void tables__drop_process(struct tables *tables, uint32_t process);
+/* Executable mappings of files, in address order within a process. */
+struct listed_mappings {
+	struct listed_mapping *items;
+	size_t count;
+};
+
+/* Those of one process, or with pid 0 of all, ourselves not included. 0 or -errno. */
+int tables__list_mappings(const struct tables *tables, pid_t pid, struct listed_mappings *list);
+void listed_mappings__free(struct listed_mappings *list);
+
+/* Opens books for the pid, as our namespace has it: an index into processes, or -errno. */
+int tables__add_process(struct tables *tables, uint32_t pid, uint32_t flags);
+/* One past the highest index of processes in use. */
+uint32_t tables__nprocesses(const struct tables *tables);
+/* Takes books that nobody adds to any more out of the tables: totals, places, mappings. The blocks,
+ * and with them the index, go at tables__sweep(). */
+void tables__clear_process(struct tables *tables, uint32_t process);
+/* Makes what was cleared available again. */
+int tables__sweep(struct tables *tables);
+
+/* Takes out the blocks of dead processes: an array of bools by index. */
+int tables__sweep_blocks(struct tables *tables, const uint8_t *dead);
 
 /* Forgets everything, as if counting had just begun; the processes and their code stay known. */
 int tables__clear(struct tables *tables);

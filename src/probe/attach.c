@@ -137,7 +137,7 @@ static int attach_multi(struct attachment *attachment, bool frees, int prog_fd,
 		if ((probes->items[i].entry == ENTRY_FREE) != frees)
 			continue;
 		offsets[n] = probes->items[i].offset;
-		cookies[n++] = probes->items[i].entry;
+		cookies[n++] = probes->items[i].cookie;
 	}
 	if (!n)
 		return 0;
@@ -188,7 +188,7 @@ static int attach_perf_event(struct attachment *attachment, const struct probe *
 	struct link_create attr = {
 		.prog_fd = prog_fd,
 		.attach_type = BPF_PERF_EVENT,
-		.perf_event.bpf_cookie = probe->entry,
+		.perf_event.bpf_cookie = probe->cookie,
 	};
 	pid_t pid = attachment->pid;
 	int err, fd;

@@ -17,6 +17,7 @@ struct probe {
 	const char *symbol;	/* the name it was found under; static */
 	uint64_t function;	/* file offset of the function's first byte */
 	uint64_t offset;	/* file offset of the instruction that carries the probe */
+	uint64_t cookie;	/* what the program there learns from it */
 	bool emulated;		/* the kernel emulates that instruction: one trap, no single step */
 	char instruction[64];	/* as text, for -v and doctor */
 };

@@ -286,6 +286,14 @@ static int make_probe(const struct search *search, const struct found *found, st
 	return 0;
 }
 
+/* glibc's blocks tell what they take. */
+static uint64_t cookie_of(enum entry_point entry, const char *allocator)
+{
+	bool glibc = allocator && !strcmp(allocator, "glibc");
+
+	return entry | (glibc ? COOKIE_CHUNK_HEADS : 0);
+}
+
 static int make_probes(const struct search *search, struct probes *probes)
 {
 	probes->items = calloc(search->nfound, sizeof(*probes->items));
@@ -296,6 +304,7 @@ static int make_probes(const struct search *search, struct probes *probes)
 
 		if (err)
 			return err;
+		probes->items[i].cookie = cookie_of(probes->items[i].entry, probes->allocator);
 		probes->count++;
 	}
 	return 0;

@@ -31,7 +31,8 @@ static const struct {
 	[LOST_FREES_MISSED] = { "frees_missed",
 				"blocks whose free was missed: their address came again" },
 	[LOST_EVENTS] = { "events", "events dropped: the ring buffer was full" },
-	[LOST_PROGRAMS] = { "programs", "programs not followed after exec: too many before them" },
+	[LOST_PROCESSES] = { "processes", "processes not followed: too many at one time" },
+	[LOST_FILES] = { "files", "files without names and unwind information: too many" },
 };
 
 const char *stop_reason__words(enum stop_reason stop)

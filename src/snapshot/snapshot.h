@@ -135,6 +135,7 @@ struct snapshot {
 	uint64_t lost[LOST_MAX];
 	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
 	uint64_t programs_skipped;
+	uint64_t frees_inherited; /* after fork, of blocks that were the parent's: no loss */
 	struct snapshot_ended ended;
 	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation is recorded */
 	bool many;		/* the processes were not named one by one */

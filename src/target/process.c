@@ -123,6 +123,16 @@ int target__check(pid_t pid)
 	return -ECHILD;
 }
 
+void target__clean_comm(char comm[16])
+{
+	comm[15] = '\0';
+	for (char *c = comm; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	if (!comm[0])
+		strcpy(comm, "?");
+}
+
 void target__comm(pid_t pid, char comm[16])
 {
 	char text[32];
@@ -134,10 +144,33 @@ void target__comm(pid_t pid, char comm[16])
 	length = strlen(text);
 	if (length && text[length - 1] == '\n')
 		text[length - 1] = '\0';
-	/* Anyone may call a process anything, and this goes to a terminal. */
-	for (char *c = text; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
-	if (text[0])
-		snprintf(comm, 16, "%.15s", text);
+	snprintf(comm, 16, "%.15s", text);
+	target__clean_comm(comm);
+}
+
+/* cgroups(7): lines of "hierarchy:controllers:path"; the unified one has no controllers. */
+char *target__cgroup(pid_t pid)
+{
+	char text[8192], *rest = text, *line, *best = NULL;
+	bool best_is_memory = false;
+
+	if (read_proc(pid, "cgroup", text, sizeof(text)))
+		return NULL;
+	while ((line = strsep(&rest, "\n"))) {
+		char *controllers = strchr(line, ':');
+		char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+		bool memory;
+
+		if (!path || path[1] != '/')
+			continue;
+		*path++ = '\0';
+		memory = !strcmp(controllers, ":memory");
+		/* Where version 1 is in use, all processes are at the unified one's root. */
+		if (!strcmp(line, "0:") && strcmp(path, "/"))
+			return strdup(path);
+		if (!best || (memory && !best_is_memory))
+			best = path;
+		best_is_memory |= memory;
+	}
+	return best ? strdup(best) : NULL;
 }

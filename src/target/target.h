@@ -30,6 +30,12 @@ int target__check(pid_t pid);
 /* comm of the process, control characters replaced by "?"; "?" when it is gone. */
 void target__comm(pid_t pid, char comm[16]);
 
+/* In place: what anybody may call a process goes to a terminal. */
+void target__clean_comm(char comm[16]);
+/* Its cgroup, as /proc/PID/cgroup names it: the unified hierarchy's or, where that is not in use, the
+ * memory controller's. The caller frees; NULL: not known. */
+char *target__cgroup(pid_t pid);
+
 /* Reads /proc/PID/maps. target_maps__free() releases. -ESRCH when the process is gone or has no
  * memory of its own (zombies, kernel threads). */
 int target_maps__read(pid_t pid, struct target_maps *maps);

@@ -272,7 +272,7 @@ static void add_rule(const char *line)
 	rule.bp_slot = bp_slot;
 	rule.bx_slot = bx_slot;
 	assert_int_equal(unwind_rules__intern(host->rules, &rule, &index), 0);
-	for (uint32_t i = 0; i < host->space.count; i++) {
+	for (uint32_t i = 0; i < host->nmappings; i++) {
 		struct mapping *m = &host->mappings[i];
 		uint32_t at = 0;
 
@@ -289,7 +289,6 @@ static void add_rule(const char *line)
 		rows->rows[at] = (struct unwind_row){ address - m->start, index };
 		rows->rows[at + 1] = (struct unwind_row){ address - m->start + 1, 0 };
 		rows->nrows += 2;
-		m->nrows = rows->nrows;
 		m->bias = m->start;
 	}
 }

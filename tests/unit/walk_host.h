@@ -32,8 +32,9 @@ struct host_page {
 /* What the kernel has in maps. */
 struct host {
 	pid_t pid;			/* 0: only `pages` */
-	struct space space;
 	struct mapping mappings[HOST_MAX_MAPPINGS];
+	uint32_t nmappings;
+	struct code_file read[HOST_MAX_MAPPINGS];	/* beside `files` */
 	struct unwind_rows files[HOST_MAX_MAPPINGS];	/* one a mapping; index 0 is "no rows" */
 	struct unwind_rules *rules;
 	__u64 *cache;
@@ -87,14 +88,10 @@ static int user_read(void *to, size_t size, uint64_t address)
 	return 0;
 }
 
-static const struct space *space_at(__u32 index)
+static const struct code_file *file_at(__u32 index)
 {
-	return index == 1 ? &host->space : NULL;
-}
-
-static const struct mapping *mapping_at(__u32 index)
-{
-	return index < host->space.count ? &host->mappings[index] : NULL;
+	host->read[index] = (struct code_file){ FILE_READ, host->files[index].nrows, 0, 0 };
+	return &host->read[index];
 }
 
 static const struct unwind_row *row_at(__u32 file, __u32 index)
@@ -121,6 +118,9 @@ static __u64 trampoline_return(__u64 slot, __u64 pc)
 	return 0;
 }
 
+struct walk;
+static int load_mapping(struct walk *w, __u64 address);
+
 #define repeat(n, step, context)                                                                   \
 	do {                                                                                       \
 		for (__u32 i_ = 0; i_ < (n); i_++)                                                 \
@@ -133,6 +133,20 @@ static __u64 trampoline_return(__u64 slot, __u64 pc)
 #pragma GCC diagnostic ignored "-Wsign-compare"	/* a PLT's rip & 15 and its threshold */
 #include "../../bpf/unwind.h"
 #pragma GCC diagnostic pop
+
+static int load_mapping(struct walk *w, __u64 address)
+{
+	for (uint32_t i = 0; i < host->nmappings; i++) {
+		const struct mapping *m = &host->mappings[i];
+
+		if (address < m->start || address >= m->end)
+			continue;
+		w->mapping = (struct walk_mapping){ m->start, m->end, m->bias, m->file, 0 };
+		return 0;
+	}
+	w->stop = STOP_UNMAPPED;
+	return -1;
+}
 
 static inline struct host *host__new(pid_t pid)
 {
@@ -157,13 +171,13 @@ static inline void host__free(struct host *old)
 
 static inline struct mapping *host__add_mapping(uint64_t start, uint64_t end)
 {
-	struct mapping *m = &host->mappings[host->space.count++];
+	struct mapping *m = &host->mappings[host->nmappings++];
 
-	if (host->space.count == HOST_MAX_MAPPINGS) {
+	if (host->nmappings == HOST_MAX_MAPPINGS) {
 		fprintf(stderr, "more than %d mappings\n", HOST_MAX_MAPPINGS);
 		exit(1);
 	}
-	*m = (struct mapping){ .start = start, .end = end, .file = host->space.count };
+	*m = (struct mapping){ .start = start, .end = end, .file = host->nmappings };
 	return m;
 }
 
@@ -190,7 +204,6 @@ static inline void host__read_image(struct mapping *m, const void *image, size_t
 	if (unwind_rows__read(image, size, NULL, 0, name, host->rules, rows))
 		return;
 	m->bias = m->start - address_of_offset(image, offset) + rows->base;
-	m->nrows = rows->nrows;
 }
 
 /* All executable mappings of the process, with their rows. */

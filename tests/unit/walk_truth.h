@@ -27,7 +27,7 @@ static inline void walk_from(struct walk *walk, struct walk_room *room,
 {
 	*walk = (struct walk){
 		.pc = registers->rip, .sp = registers->rsp, .bp = registers->rbp,
-		.bx = registers->rbx, .space = 1, .limit = MAX_FRAMES, .exact = 1,
+		.bx = registers->rbx, .limit = MAX_FRAMES, .exact = 1,
 	};
 	walk_stack(walk, room);
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "collect/attachments.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "memtracebpf.skel.h"
+
+static struct attachment *attachment_of(struct attachments *attachments, uint32_t file)
+{
+	struct attachment *items;
+
+	for (size_t i = 0; i < attachments->count; i++)
+		if (attachments->items[i].file == file)
+			return &attachments->items[i];
+	items = reallocarray(attachments->items, attachments->count + 1, sizeof(*items));
+	if (!items)
+		return NULL;
+	attachments->items = items;
+	items[attachments->count] = (struct attachment){ .file = file };
+	return &items[attachments->count++];
+}
+
+static void report_probes(const struct module *module, const struct probe_links *links)
+{
+	log__verbose("%s: %zu functions probed by %s", module->path, module->probes.count,
+		     probe_links__kind(links));
+	for (size_t i = 0; i < module->probes.count; i++) {
+		const struct probe *probe = &module->probes.items[i];
+
+		log__verbose("probe %s of %s at +%llu: %s%s", probe->symbol, module->path,
+			     (unsigned long long)(probe->offset - probe->function),
+			     probe->instruction,
+			     probe->emulated ? "" :
+					       " (not emulated by the kernel: every call is "
+					       "single-stepped, which is dear)");
+	}
+}
+
+static int attach_allocator(pid_t pid, const struct module *module, const struct tables *tables,
+			    struct probe_links **links)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	struct probe_programs programs = { -1, -1, -1, -1 };
+	char path[32];
+	int err;
+
+	if (tables->sessions) {
+		programs.session_fd = bpf_program__fd(skel->progs.allocation_session);
+		programs.multi_fd = bpf_program__fd(skel->progs.free_entry);
+	} else {
+		programs.entry_fd = bpf_program__fd(skel->progs.allocation_entry);
+		programs.return_fd = bpf_program__fd(skel->progs.allocation_return);
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", module->fd);
+	err = probe__attach(&programs, path, module->path, pid, &module->probes, links);
+	if (!err)
+		report_probes(module, *links);
+	return err;
+}
+
+/* The hook wants what a free wants: to be seen at its entry. */
+static int attach_linker(pid_t pid, const struct module *module, const struct tables *tables,
+			 struct probe_links **links)
+{
+	const struct linker_hook *hook = &module->probes.linker;
+	int fd = bpf_program__fd(tables->skeleton->progs.libraries_changed);
+	struct probe_programs programs = { -1, tables->sessions ? fd : -1,
+					   tables->sessions ? -1 : fd, -1 };
+	struct probe probe = { .entry = ENTRY_FREE, .symbol = "_dl_debug_state",
+			       .function = hook->function, .offset = hook->function };
+	struct probes probes = { .items = &probe, .count = 1 };
+	uint64_t address;
+	char path[32];
+
+	if (hook->r_debug && module__address(module, hook->function, &address))
+		probe.cookie = hook->r_debug - address;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", module->fd);
+	return probe__attach(&programs, path, module->path, pid, &probes, links);
+}
+
+int attachments__add(struct attachments *attachments, const struct module *module,
+		     const struct tables *tables)
+{
+	bool allocator = module->probes.count && module->probes.followed;
+	bool linker = module->probes.linker.function;
+	struct attachment *attachment;
+	int err = 0;
+
+	if (!allocator && !linker)
+		return 0;
+	attachment = attachment_of(attachments, module->file);
+	if (!attachment)
+		return -ENOMEM;
+	if (linker && !attachment->linker)
+		err = attach_linker(attachments->pid, module, tables, &attachment->linker);
+	if (!err && allocator && !attachment->allocator)
+		err = attach_allocator(attachments->pid, module, tables, &attachment->allocator);
+	return err;
+}
+
+void attachments__clear(struct attachments *attachments)
+{
+	for (size_t i = 0; i < attachments->count; i++) {
+		probe_links__free(attachments->items[i].allocator);
+		probe_links__free(attachments->items[i].linker);
+	}
+	free(attachments->items);
+	attachments->items = NULL;
+	attachments->count = 0;
+}

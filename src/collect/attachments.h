@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The kernel half's programs at a file's allocator and at the dynamic linker's hook. */
+#ifndef MT_ATTACHMENTS_H
+#define MT_ATTACHMENTS_H
+
+#include "collect/modules.h"
+#include "probe/attach.h"
+
+struct attachment {
+	uint32_t file;		/* the module's */
+	struct probe_links *allocator, *linker;	/* NULL: none */
+};
+
+/* What is attached to, in one process or in all. */
+struct attachments {
+	pid_t pid;		/* 0: in all */
+	struct attachment *items;
+	size_t count;
+};
+
+/* Attaches to what the module has and is not attached to yet. 0 or, after a sentence, -errno. */
+int attachments__add(struct attachments *attachments, const struct module *module,
+		     const struct tables *tables);
+/* Detaches from everything. */
+void attachments__clear(struct attachments *attachments);
+
+#endif

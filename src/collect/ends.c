@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Books are opened for processes that the user named, and what closed ones took is given back. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "collect/tables.h"
+#include "memtracebpf.skel.h"
+#include "target/target.h"
+
+/* Puts an entry at the head of a free list; *link is where the entry keeps the next one's index. */
+static void give_back(__u64 *list, uint32_t index, uint32_t *link)
+{
+	__u64 head = __atomic_load_n(list, __ATOMIC_ACQUIRE), new;
+
+	do {
+		*link = head;
+		new = (head & ~FREE_LIST_INDEX) + FREE_LIST_STEP + index;
+	} while (!__atomic_compare_exchange_n(list, &head, new, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_ACQUIRE));
+}
+
+static void give_back_frames(struct tables *tables, const struct site *site)
+{
+	uint32_t ngroups = (site->nframes + FRAME_GROUP - 1) / FRAME_GROUP;
+	uint64_t *words = tables__frames(tables, site->frames);
+
+	if (!ngroups || ngroups >= FRAME_LENGTHS || !words)
+		return;
+	words[0] = 0;
+	give_back(&tables->skeleton->bss->free_frames[ngroups], site->frames, (uint32_t *)words);
+}
+
+static void clear_slot(struct tables *tables, uint32_t id, const struct site *site)
+{
+	uint64_t word = site->hash << 32 | id;
+
+	for (uint32_t i = 0; i < 2 * SITE_BUCKET; i++) {
+		uint32_t slot = site_bucket(site->hash, i / SITE_BUCKET, tables->nbuckets) +
+				i % SITE_BUCKET;
+		__u64 expected = word;
+
+		if (__atomic_compare_exchange_n(&tables->site_slots[slot], &expected, 0, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return;
+	}
+}
+
+static void clear_sites(struct tables *tables, uint32_t first)
+{
+	struct site *site;
+
+	for (uint32_t id = first, next; id && (site = tables__site(tables, id)); id = next) {
+		next = site->next;
+		clear_slot(tables, id, site);
+		give_back_frames(tables, site);
+		memset(site, 0, sizeof(*site));
+		give_back(&tables->skeleton->bss->free_sites, id, &site->next);
+	}
+}
+
+static void clear_mappings(struct tables *tables, uint32_t first)
+{
+	struct mapping *mapping;
+
+	for (uint32_t index = first, next;
+	     index && (mapping = tables__mapping(tables, index)); index = next) {
+		next = mapping->next;
+		memset(mapping, 0, sizeof(*mapping));
+		give_back(&tables->skeleton->bss->free_mappings, index, &mapping->next);
+	}
+}
+
+void tables__clear_process(struct tables *tables, uint32_t index)
+{
+	struct process *process = &tables->processes[index], *sum = &tables->processes[0];
+
+	clear_sites(tables, process->sites);
+	clear_mappings(tables, process->mappings);
+	if (tables->skeleton->rodata->keep_sum) {
+		__atomic_fetch_sub(&sum->size, process->size, __ATOMIC_ACQ_REL);
+		__atomic_fetch_sub(&sum->count, process->count, __ATOMIC_ACQ_REL);
+	}
+	memset(process, 0, sizeof(*process));
+	process->state = PROCESS_CLEARED;
+}
+
+/* Blocks name their process by index: it is nobody else's until they are gone. */
+int tables__sweep(struct tables *tables)
+{
+	uint8_t *dead = calloc(MAX_PROCESSES, 1);
+	uint32_t n = tables__nprocesses(tables);
+	int err;
+
+	if (!dead)
+		return -ENOMEM;
+	for (uint32_t i = 1; i < n; i++)
+		dead[i] = tables->processes[i].state == PROCESS_CLEARED;
+	err = tables__sweep_blocks(tables, dead);
+	for (uint32_t i = 1; !err && i < n; i++) {
+		if (!dead[i])
+			continue;
+		tables->processes[i].state = PROCESS_NONE;
+		give_back(&tables->skeleton->bss->free_processes, i, &tables->processes[i].next);
+	}
+	free(dead);
+	return err;
+}
+
+/* An index that nobody has; 0: there is none. Taken as the kernel half does it. */
+static uint32_t take_process(struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	__u64 head = __atomic_load_n(&skel->bss->free_processes, __ATOMIC_ACQUIRE), rest;
+	uint32_t index;
+
+	while (head & FREE_LIST_INDEX) {
+		index = head;
+		rest = (head & ~FREE_LIST_INDEX) + FREE_LIST_STEP + tables->processes[index].next;
+		if (__atomic_compare_exchange_n(&skel->bss->free_processes, &head, rest, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+			return index;
+	}
+	index = __atomic_fetch_add(&skel->data->next_process, 1, __ATOMIC_ACQ_REL);
+	return index < MAX_PROCESSES ? index : 0;
+}
+
+int tables__add_process(struct tables *tables, uint32_t pid, uint32_t flags)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	uint32_t index = take_process(tables);
+	struct process *process = &tables->processes[index];
+
+	if (!index)
+		return -ENOSPC;
+	process->pid = pid;
+	process->flags = flags;
+	process->since = clock_ns(CLOCK_MONOTONIC);
+	process->id = __atomic_add_fetch(&skel->bss->books_opened, 1, __ATOMIC_ACQ_REL);
+	target__comm(pid, process->comm);
+	__atomic_store_n(&process->state, PROCESS_LIVE, __ATOMIC_RELEASE);
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.selected_pids), &pid, &index, BPF_ANY))
+		return -errno;
+	return index;
+}
+
+uint32_t tables__nprocesses(const struct tables *tables)
+{
+	uint32_t n = __atomic_load_n(&tables->skeleton->data->next_process, __ATOMIC_ACQUIRE);
+
+	return n < MAX_PROCESSES ? n : MAX_PROCESSES;
+}

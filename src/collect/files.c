@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the kernel half knows of files: their indices and their unwind rows. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collect/memory.h"
+#include "collect/tables.h"
+#include "memtracebpf.skel.h"
+
+int tables__file_index(struct tables *tables, const struct file_id *id)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	int ids = bpf_map__fd(skel->maps.file_ids);
+	uint32_t index;
+
+	if (!bpf_map_lookup_elem(ids, id, &index))
+		return index;
+	index = __atomic_fetch_add(&skel->data->next_file, 1, __ATOMIC_ACQ_REL);
+	if (index >= MAX_FILES)
+		return -ENOSPC;
+	if (!bpf_map_update_elem(ids, id, &index, BPF_NOEXIST))
+		return index;
+	/* The kernel half met it at the same moment. */
+	return bpf_map_lookup_elem(ids, id, &index) ? -errno : (int)index;
+}
+
+void tables__forget_file(struct tables *tables, const struct file_id *id)
+{
+	bpf_map_delete_elem(bpf_map__fd(tables->skeleton->maps.file_ids), id);
+}
+
+/* Says so only when the rows can be found. */
+static void publish(struct tables *tables, uint32_t file, uint32_t nrows)
+{
+	tables->files[file].nrows = nrows;
+	__atomic_fetch_or(&tables->files[file].flags, FILE_READ, __ATOMIC_ACQ_REL);
+}
+
+int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
+		     uint32_t nrows)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	struct row_changes *changes = &tables->changes;
+	void *memory;
+	int fd;
+
+	if (!nrows) {
+		publish(tables, file, 0);
+		return 0;
+	}
+	if (changes->n == MAX_ROW_CHANGES)
+		tables__commit_rows(tables);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(*rows), nrows, &opts);
+	if (fd < 0)
+		return -errno;
+	memory = map_array(fd, nrows, sizeof(*rows));
+	if (!memory) {
+		close(fd);
+		return -ENOMEM;
+	}
+	memcpy(memory, rows, nrows * sizeof(*rows));
+	unmap_array(memory, nrows, sizeof(*rows));
+	changes->files[changes->n] = file;
+	changes->nrows[changes->n] = nrows;
+	changes->maps[changes->n++] = fd;
+	tables->row_bytes += nrows * sizeof(*rows);
+	return 0;
+}
+
+/*
+ * Each change of a table of maps waits until no program uses what was there (kernel/bpf/syscall.c,
+ * maybe_wait_bpf_programs), which takes 5 to 30 ms: a batch waits once. Before 5.19 such tables
+ * have no batches.
+ */
+int tables__commit_rows(struct tables *tables)
+{
+	int maps = bpf_map__fd(tables->skeleton->maps.rows_of), err = 0;
+	struct row_changes *changes = &tables->changes;
+	uint32_t n = changes->n;
+
+	if (!n)
+		return 0;
+	if (bpf_map_update_batch(maps, changes->files, changes->maps, &n, NULL))
+		for (uint32_t i = 0; i < changes->n && !err; i++)
+			err = bpf_map_update_elem(maps, &changes->files[i], &changes->maps[i], 0);
+	for (uint32_t i = 0; i < changes->n; i++) {
+		if (!err)
+			publish(tables, changes->files[i], changes->nrows[i]);
+		close(changes->maps[i]);
+	}
+	changes->n = 0;
+	return err;
+}

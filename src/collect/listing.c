@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What processes map, as the kernel knows it: read through a BPF iterator. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "collect/tables.h"
+#include "memtracebpf.skel.h"
+
+#define AT_A_TIME 512
+
+/* Only of one thread where the kernel can do that (6.1), else of all. */
+static struct bpf_link *open_iterator(struct bpf_program *program, pid_t tid)
+{
+	union bpf_iter_link_info info = { .task.tid = tid };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link = tid ? bpf_program__attach_iter(program, &opts) : NULL;
+
+	if (!link && (!tid || errno == E2BIG))
+		link = bpf_program__attach_iter(program, NULL);
+	return link;
+}
+
+static int append(struct listed_mappings *list, const struct listed_mapping *items, size_t n,
+		  pid_t pid)
+{
+	struct listed_mapping *grown = reallocarray(list->items, list->count + n, sizeof(*items));
+
+	if (!grown)
+		return -ENOMEM;
+	list->items = grown;
+	for (size_t i = 0; i < n; i++)
+		if (!pid || items[i].pid == (uint32_t)pid)
+			grown[list->count++] = items[i];
+	return 0;
+}
+
+int tables__list_mappings(const struct tables *tables, pid_t pid, struct listed_mappings *list)
+{
+	struct bpf_link *link = open_iterator(tables->skeleton->progs.list_mappings, pid);
+	struct listed_mapping *items = calloc(AT_A_TIME, sizeof(*items));
+	int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
+	int err = fd < 0 ? -errno : items ? 0 : -ENOMEM;
+	ssize_t n = 1;
+
+	*list = (struct listed_mappings){};
+	while (!err && n) {
+		n = read(fd, items, AT_A_TIME * sizeof(*items));
+		if (n < 0)
+			err = errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		else if (n)
+			err = append(list, items, n / sizeof(*items), pid);
+	}
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	free(items);
+	if (err)
+		listed_mappings__free(list);
+	return err;
+}
+
+void listed_mappings__free(struct listed_mappings *list)
+{
+	free(list->items);
+	*list = (struct listed_mappings){};
+}
