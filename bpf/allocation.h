@@ -34,35 +34,73 @@ static __always_inline void count_unmatched(struct process *process)
 		count_lost(LOST_FREES_UNMATCHED);
 }
 
-/* The state of the current thread when its process is traced, else NULL. */
-static __always_inline struct thread *current_thread(void)
+/* Is the thread one that is known not to be followed? */
+static __always_inline bool is_bystander(struct task_struct *task, struct mm_struct *mm)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = task->mm;
-	__u32 generation = counting;
-	struct thread *thread;
+	struct bystander *known = bpf_task_storage_get(&bystanders, task, NULL, 0);
 
-	if (!generation)
+	return known && known->mm == mm && known->generation == counting &&
+	       known->selection == selection;
+}
+
+static __always_inline void remember_bystander(struct task_struct *task, struct mm_struct *mm)
+{
+	struct bystander *fresh = bpf_task_storage_get(&bystanders, task, NULL,
+						       BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!fresh)
+		return;		/* it will be asked again */
+	fresh->mm = mm;
+	fresh->generation = counting;
+	fresh->selection = selection;
+}
+
+/*
+ * The first call of a thread, or the first since exec or since the books were cleared: its state,
+ * or NULL if it is not to be followed. That takes little memory, of which all threads want some.
+ */
+static __noinline struct thread *new_thread(struct task_struct *task, struct mm_struct *mm)
+{
+	struct thread *thread;
+	__u32 process;
+
+	if (!task || is_bystander(task, mm))
 		return NULL;
+	process = find_process(task);
+	if (!process) {
+		remember_bystander(task, mm);
+		return NULL;
+	}
 	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
 		count_lost(LOST_THREAD);
 		return NULL;
 	}
-	/* Its first call, or the first since exec or since the books were cleared. */
-	if (thread->mm != mm || thread->generation != generation ||
-	    (!thread->process && thread->selection != selection)) {
-		thread->mm = mm;
-		thread->generation = generation;
-		thread->selection = selection;
-		thread->number = next_thread_number();
-		thread->call = ENTRY_NONE;
-		thread->memos[0].site = thread->memos[1].site = 0;
-		thread->process = find_process(task);
-		remember_books(thread);
-	}
-	thread->alone = mm->mm_users.counter == 1;
-	return thread->process ? thread : NULL;
+	thread->mm = mm;
+	thread->generation = counting;
+	thread->process = process;
+	thread->number = next_thread_number();
+	thread->call = ENTRY_NONE;
+	thread->memos[0].site = thread->memos[1].site = 0;
+	remember_books(thread);
+	return thread;
+}
+
+/* The state of the current thread when its process is followed, else NULL. */
+static __always_inline struct thread *current_thread(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	struct thread *thread;
+
+	if (!counting)
+		return NULL;
+	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	if (!thread || thread->mm != mm || thread->generation != counting)
+		thread = new_thread(task, mm);
+	if (thread)
+		thread->alone = mm->mm_users.counter == 1;
+	return thread;
 }
 
 /*

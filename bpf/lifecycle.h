@@ -8,7 +8,8 @@
 
 #define SIGSTOP 19
 #define PF_FORKNOEXEC 0x00000040	/* include/linux/sched.h */
-#define ENDS_AT_A_TIME 64		/* that user space is told of */
+#define ENDS_AT_A_TIME 64		/* that user space is told of, or ... */
+#define MANY_SITES 512			/* ... one that gives back so many places */
 
 /* ---- who is it ---- */
 
@@ -258,7 +259,8 @@ static __always_inline void close_books(struct process *process, enum process_st
 	__u32 ended = __sync_fetch_and_add(&processes_ended, 1);
 
 	*(volatile __u32 *)&process->state = state;
-	if (each_end || (process->flags & PROCESS_PINNED) || !(ended % ENDS_AT_A_TIME))
+	if (each_end || (process->flags & PROCESS_PINNED) || process->nsites > MANY_SITES ||
+	    !(ended % ENDS_AT_A_TIME))
 		send_event(&event);
 }
 

@@ -68,9 +68,8 @@ struct stack_memo {
 struct thread {
 	struct mm_struct *mm;	/* that `process` was looked up for; only compared */
 	__u32 generation;	/* value of `counting` that `process` was looked up for */
-	__u32 process;		/* index; 0: not traced */
+	__u32 process;		/* index of its books */
 	__u64 books;		/* its id */
-	__u32 selection;	/* the same, while it is not followed */
 	__u32 alone;		/* in its address space, at its last event */
 	__u32 call;		/* enum entry_point in progress; 0: none */
 	__u64 call_sp;		/* stack pointer at its entry */
@@ -90,6 +89,20 @@ struct {
 	__type(key, int);
 	__type(value, struct thread);
 } threads SEC(".maps");
+
+/* What is remembered of a thread that is not followed, while all of it holds. */
+struct bystander {
+	struct mm_struct *mm;	/* only compared */
+	__u32 generation;	/* value of `counting` */
+	__u32 selection;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct bystander);
+} bystanders SEC(".maps");
 
 /* ---- live blocks: hash tables, the newest the largest, so that memory follows use ---- */
 

@@ -210,6 +210,7 @@ static __always_inline void list_site(struct process *process, struct site *site
 		if (__sync_val_compare_and_swap(&process->sites, head, id) == head)
 			break;
 	}
+	__sync_fetch_and_add(&process->nsites, 1);
 }
 
 /*

@@ -170,7 +170,8 @@ struct process {
 	__u64 exec_pages;	/* of code, when last looked at: fewer mean that some was unmapped */
 	__u64 since;		/* CLOCK_MONOTONIC, in ns, when the books were opened */
 	__u64 id;		/* the how manieth books these are: never given twice */
-	__u64 pad;
+	__u32 nsites;		/* in its list */
+	__u32 pad;
 	__u64 size, count;	/* outstanding: bytes asked for, blocks */
 	__u64 peak_size;	/* highest value that size ever had */
 	__u64 peak_epoch;	/* how often size reached a new peak */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "collect/own_code.h"
 #include "memtracebpf.skel.h"
 
 static struct attachment *attachment_of(struct attachments *attachments, uint32_t file)
@@ -56,6 +57,8 @@ static int attach_allocator(pid_t pid, const struct module *module, const struct
 		programs.return_fd = bpf_program__fd(skel->progs.allocation_return);
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", module->fd);
+	if (!pid)
+		own_code__spare(module);
 	err = probe__attach(&programs, path, module->path, pid, &module->probes, links);
 	if (!err)
 		report_probes(module, *links);

@@ -12,20 +12,23 @@
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
 
-#define SPARE_PIECES 2		/* beyond the one in use */
+#define SPARE_PIECES 2		/* beyond the one in use, and ... */
+#define SPARE_PART 4		/* ... a quarter of them */
+#define MOST_AT_ONCE 256
 
-/* Makes a piece, maps it, and puts it at `index` of the table of pieces. */
-static int add_piece(struct bpf_map *pieces, uint32_t index, size_t bytes, void **memory)
+/* Makes a piece and maps it. Its fd or -errno. */
+static int make_piece(size_t bytes, void **memory)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	int err = 0, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "piece", 4, bytes, 1, &opts);
+	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "piece", 4, bytes, 1, &opts);
 
 	if (fd < 0)
 		return -errno;
 	*memory = map_array(fd, 1, bytes);
-	if (!*memory || bpf_map_update_elem(bpf_map__fd(pieces), &index, &fd, 0))
-		err = -errno;
-	close(fd);	/* the table of pieces holds it */
+	if (*memory)
+		return fd;
+	err = -errno;
+	close(fd);
 	return err;
 }
 
@@ -98,18 +101,41 @@ struct pieces {
 	uint32_t used, shift, most;
 };
 
+/* The table of pieces holds them from now on. */
+static int put_pieces(int table, const uint32_t *indices, int *fds, uint32_t n)
+{
+	uint32_t done = n;
+	int err = 0;
+
+	/* One wait for all, where tables of maps have batches (5.19): see tables__commit_rows(). */
+	if (bpf_map_update_batch(table, indices, fds, &done, NULL))
+		for (uint32_t i = 0; i < n && !err; i++)
+			err = bpf_map_update_elem(table, &indices[i], &fds[i], 0);
+	for (uint32_t i = 0; i < n; i++)
+		close(fds[i]);
+	return err;
+}
+
 static int grow_pieces(const struct pieces *pieces)
 {
-	uint32_t wanted = (pieces->used >> pieces->shift) + 1 + SPARE_PIECES;
+	uint32_t used = (pieces->used >> pieces->shift) + 1, have = *pieces->have, n = 0;
+	uint32_t wanted = used + SPARE_PIECES + used / SPARE_PART;
+	uint32_t indices[MOST_AT_ONCE];
+	int fds[MOST_AT_ONCE], err = 0;
 
-	for (uint32_t i = *pieces->have; i < wanted && i < pieces->most; i++) {
-		int err = add_piece(pieces->map, i, pieces->bytes, &pieces->memory[i]);
-
-		if (err)
-			return err;
-		__atomic_store_n(pieces->have, i + 1, __ATOMIC_RELEASE);
+	if (have >= used + SPARE_PIECES + used / SPARE_PART / 2)
+		return 0;
+	if (wanted > pieces->most)
+		wanted = pieces->most;
+	for (; have + n < wanted && n < MOST_AT_ONCE && !err; n += !err) {
+		fds[n] = make_piece(pieces->bytes, &pieces->memory[have + n]);
+		indices[n] = have + n;
+		err = fds[n] < 0 ? fds[n] : 0;
 	}
-	return 0;
+	if (n && put_pieces(bpf_map__fd(pieces->map), indices, fds, n))
+		return -errno;
+	__atomic_store_n(pieces->have, have + n, __ATOMIC_RELEASE);
+	return err;
 }
 
 static int grow_sites(struct tables *tables)

@@ -199,7 +199,7 @@ static void clear_process(struct process *process)
 {
 	process->size = process->count = process->peak_size = process->peak_epoch = 0;
 	process->unplaced_size = process->unplaced_count = process->frees_inherited = 0;
-	process->sites = 0;
+	process->sites = process->nsites = 0;
 }
 
 static void clear_places(struct tables *tables)
