@@ -167,13 +167,27 @@ $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BENCH)/pair: tools/bench/pair.c
+$(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(SNAPSHOT))
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))
+
+$(BENCH)/loops: tools/bench/loops.c
 	$(call msg,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -fomit-frame-pointer -o $@ $< -lpthread
 
+# 28 times the same unit, whose names are all local: 105 MB of DWARF for one compilation.
+$(BENCH)/dwarf: tools/bench/dwarf.cc
+	$(call msg,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -O1 -g -c -o $@.o $<
+	$(Q)objcopy --localize-symbol=unit $@.o
+	$(Q)echo 'int main(void) { return 0; }' | $(CC) -x c -c -o $@.main.o -
+	$(Q)$(CXX) -o $@ $@.main.o $(foreach i,0 1 2 3,$(foreach j,0 1 2 3 4 5 6,$@.o))
+
 .PHONY: bench
-bench: $(BIN) $(BENCH)/floor $(BENCH)/pair ## what tracing costs, in ratios (as root)
+bench: $(BIN) $(addprefix $(BENCH)/,floor loops naming dwarf) ## what tracing costs, in ratios (as root)
 	$(Q)BUILD=$(BUILD) $(PYTHON) tools/bench/bench.py $(BENCH_FLAGS)
 
 # ---- install ----
