@@ -15,11 +15,18 @@ import sys
 
 import bars
 import costs
+import process
 import profilers
 import reports
 import tables
 import workloads
 from workloads import BENCH, Failed
+
+# What --update replaces in a document.
+BEGIN, END = "<!-- make bench -->\n", "<!-- end of make bench -->\n"
+
+# A pair takes some 10 ns; one trap more than that.
+DISTURBED_NS = 300
 
 
 class Output:
@@ -51,8 +58,10 @@ def compare_workloads(options, output):
         ways = [way for way in ways if measured[way.name].starts]
         results[kind.name] = kind, measured
         output.add(tables.workload(kind, measured))
+        if kind.unit == "pair" and measured["none"].median_ns() > DISTURBED_NS:
+            output.add("Worthless: somebody else traces malloc of the whole machine.\n")
     if results:
-        output.add("## Slowdown\n\n" + tables.summary(results))
+        output.add("### Slowdown\n\n" + tables.summary(results))
     return results
 
 
@@ -72,9 +81,9 @@ def measure_reports(options, output):
              lambda row: f"{row['cpu_share']:.3%} of a CPU\n")):
         try:
             result[name] = measure()
-            output.add(f"## {title}\n\n" + show(result[name]))
+            output.add(f"### {title}\n\n" + show(result[name]))
         except Failed as failure:
-            output.add(f"## {title}\n\nNot measured: {failure}\n")
+            output.add(f"### {title}\n\nNot measured: {failure}\n")
     return result
 
 
@@ -83,6 +92,20 @@ def plain(result):
     return {**result, "workloads": {
         name: {way: dataclasses.asdict(measured) for way, measured in measured_ways.items()}
         for name, (_, measured_ways) in result["workloads"].items()}}
+
+
+def machine():
+    info = process.read("/proc/cpuinfo").splitlines()
+    model = next((line.split(": ")[1] for line in info if line.startswith("model name")), "CPU")
+    virtual = any(line.startswith("flags") and " hypervisor" in line for line in info)
+    return (f"Linux {platform.release()}, {os.cpu_count()} {'virtual ' * virtual}CPUs ({model}), "
+            f"{' '.join(platform.libc_ver())}")
+
+
+def update(path, text):
+    before, rest = path.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    path.write_text(before + BEGIN + "\n" + text + "\n" + END + after)
 
 
 def parse():
@@ -94,6 +117,8 @@ def parse():
     parser.add_argument("--no-workloads", action="store_true", help="reports alone")
     parser.add_argument("--json", type=pathlib.Path, default=BENCH / "bench.json")
     parser.add_argument("--markdown", type=pathlib.Path, default=BENCH / "bench.md")
+    parser.add_argument("--update", type=pathlib.Path, metavar="FILE",
+                        help="put the Markdown between the marks in this file, too")
     options = parser.parse_args()
     if options.only:
         options.only.append("none")
@@ -105,17 +130,18 @@ def main():
     output = Output()
     if os.geteuid():
         sys.exit("make bench needs root, as tracing does")
-    output.add(f"Linux {platform.release()}, {os.cpu_count()} CPUs; medians of {options.rounds} "
-               f"rounds (lowest..highest); load at the start {os.getloadavg()[0]:.1f}\n")
-    result = {"kernel": platform.release(), "cpus": os.cpu_count(), "rounds": options.rounds,
-              "workloads": {}}
+    output.add(f"{machine()}; medians of {options.rounds} rounds (lowest..highest); load at the "
+               f"start {os.getloadavg()[0]:.1f}.\n")
+    result = {"machine": machine(), "rounds": options.rounds, "workloads": {}}
     if not options.no_workloads:
         result["workloads"] = compare_workloads(options, output)
     if not options.no_reports:
         result |= measure_reports(options, output)
-    output.add("## Goals\n\n" + bars.table(result))
+    output.add("### Goals\n\n" + bars.table(result))
     options.json.write_text(json.dumps(plain(result), indent=1) + "\n")
     options.markdown.write_text(output.text)
+    if options.update:
+        update(options.update, output.text)
 
 
 if __name__ == "__main__":
