@@ -89,7 +89,8 @@ unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
 unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
 unit_walk := $(unit_unwind)
-unit_probe := $(wildcard src/probe/probes.c src/probe/instruction.c) $(BASE)
+unit_probe := $(filter-out src/probe/attach.c src/probe/empty.c,$(wildcard src/probe/*.c)) \
+	$(unit_unwind)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
@@ -163,7 +164,7 @@ $(BUILD)/demo-server: tools/demo/server.c
 
 BENCH := $(BUILD)/bench
 
-$(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) $(BASE))
+$(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) $(unit_unwind))
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
 

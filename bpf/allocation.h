@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which call owns a block. The allocator's entry points call and tail-call each other; the
- * outermost call of a thread owns what comes back, with the size that its caller asked for.
+ * Which call owns a block. The allocator's functions call and tail-call each other; the outermost
+ * call of a thread owns what comes back, with the size that its caller asked for.
+ *
+ * But of the calls that may end in an exception the innermost owns: nobody sees an exception pass,
+ * so that a call which seems to be in progress further out may be long gone. And they call code of
+ * the program, a std::new_handler, whose blocks are its own.
  */
 #ifndef MT_ALLOCATION_H
 #define MT_ALLOCATION_H
@@ -80,7 +84,9 @@ static __noinline struct thread *new_thread(struct task_struct *task, struct mm_
 	thread->generation = counting;
 	thread->process = process;
 	thread->number = next_thread_number();
-	thread->call = ENTRY_NONE;
+	thread->call = CALL_NONE;
+	thread->nthrowing = 0;
+	thread->freed = 0;
 	thread->memos[0].site = thread->memos[1].site = 0;
 	remember_books(thread);
 	return thread;
@@ -118,8 +124,33 @@ static __always_inline bool is_nested(struct thread *thread, __u64 sp)
 	    is_trampoline(back))
 		return true;
 	count_lost(LOST_BLOCKS_RETURN);
-	thread->call = ENTRY_NONE;
+	thread->call = CALL_NONE;
 	return false;
+}
+
+/* A call begins, or one that can throw ends, at `sp`: those at or below it have been left. */
+static __always_inline void forget_thrown(struct thread *thread, __u64 sp)
+{
+	__u32 i;
+
+	for (i = 0; i < MAX_THROWING; i++) {
+		if (!thread->nthrowing ||
+		    thread->throwing[(thread->nthrowing - 1) % MAX_THROWING].sp > sp)
+			break;
+		thread->nthrowing--;
+	}
+}
+
+/* The block is known: where a call that can throw returns it too, it is not another. */
+static __always_inline void note_inner(struct thread *thread, __u64 from, __u64 to)
+{
+	struct throwing *inmost;
+
+	if (!thread->nthrowing)
+		return;
+	inmost = &thread->throwing[(thread->nthrowing - 1) % MAX_THROWING];
+	if (!from || inmost->block == from)
+		inmost->block = to;
 }
 
 /* n * size as the allocator sees it: what overflows is more than there can be. */
@@ -133,60 +164,122 @@ static __always_inline __u64 product(__u64 n, __u64 size)
 	return n * size;
 }
 
-static __always_inline void take_old_block(struct thread *thread, __u64 address)
+static __always_inline void take_old_block(struct thread *thread)
 {
-	struct block_key key = { .address = address, .process = thread->process };
+	struct block_key key = { .address = thread->pointer, .process = thread->process };
 
-	thread->pointer = address;
-	thread->old_known = address && take_block(&key, &thread->old);
+	thread->old_known = key.address && take_block(&key, &thread->old);
 }
 
-/* Entry of a call that may return a block. True: its return has to be seen. */
-static __always_inline bool call_begins(struct pt_regs *ctx, __u64 cookie)
+static __always_inline __u64 argument(const struct pt_regs *ctx, enum call_register where)
 {
-	enum entry_point entry = cookie & COOKIE_ENTRY;
-	__u64 a = PT_REGS_PARM1(ctx), b = PT_REGS_PARM2(ctx), c = PT_REGS_PARM3(ctx);
-	struct thread *thread = current_thread();
+	__u64 value = 0;
 
-	if (!thread || (thread->call && is_nested(thread, PT_REGS_SP(ctx))))
-		return false;
-	thread->call = entry;
-	thread->call_sp = PT_REGS_SP(ctx);
-	switch (entry) {
-	case ENTRY_MALLOC:
-		thread->size = a;
+	switch (where) {
+/* The verifier takes no computed offset into the registers: keep the loads where they are. */
+#define REGISTER(name, field)                                                                      \
+	case IN_##name:                                                                            \
+		value = ctx->field;                                                                \
+		asm volatile("" : "+r"(value));                                                    \
 		break;
-	case ENTRY_CALLOC:
-		thread->size = product(a, b);
-		break;
-	case ENTRY_REALLOC:
-		thread->size = b;
-		/* After the call the old address may already be another thread's. */
-		take_old_block(thread, a);
-		break;
-	case ENTRY_REALLOCARRAY:
-		thread->size = product(b, c);
-		take_old_block(thread, a);
-		break;
-	case ENTRY_ALIGNED_ALLOC:
-		thread->size = b;
-		break;
-	case ENTRY_POSIX_MEMALIGN:
-		thread->size = c;
-		thread->pointer = a;
-		break;
+	REGISTER(DI, di)
+	REGISTER(SI, si)
+	REGISTER(DX, dx)
+	REGISTER(CX, cx)
+	REGISTER(R8, r8)
+	REGISTER(R9, r9)
+	REGISTER(AX, ax)
+	REGISTER(R10, r10)
+	REGISTER(R11, r11)
+#undef REGISTER
 	default:
 		break;
 	}
+	return value;
+}
+
+static __always_inline __u64 size_asked_for(const struct pt_regs *ctx, __u32 call)
+{
+	__u64 size = argument(ctx, CALL_SIZE(call));
+
+	if (!CALL_COUNT(call) || CALL_KIND(call) == CALL_RESIZES)
+		return size;
+	return product(argument(ctx, CALL_COUNT(call)), size);
+}
+
+/* Does the call turn a block into another? */
+static __always_inline bool has_old_block(__u32 call)
+{
+	return CALL_KIND(call) >= CALL_REALLOCATES && CALL_KIND(call) <= CALL_RESIZES;
+}
+
+/* Entry of a call that may return a block. True: its return has to be seen. */
+static __always_inline bool call_begins(struct pt_regs *ctx, __u32 call)
+{
+	struct thread *thread = current_thread();
+
+	if (!thread)
+		return false;
+	forget_thrown(thread, PT_REGS_SP(ctx));
+	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
+		return false;
+	thread->call = call;
+	thread->call_sp = PT_REGS_SP(ctx);
+	thread->size = size_asked_for(ctx, call);
+	thread->pointer = argument(ctx, CALL_POINTER(call));
+	thread->freed = 0;
+	if (CALL_KIND(call) == CALL_RESIZES)
+		thread->extra = argument(ctx, CALL_COUNT(call));
+	/* After the call the old address may already be another thread's. */
+	if (has_old_block(call))
+		take_old_block(thread);
 	return true;
 }
 
+/* Entry of a call that returns a block or throws. */
+static __always_inline void throwing_begins(struct pt_regs *ctx, __u32 call)
+{
+	struct thread *thread = current_thread();
+	struct throwing *new;
+
+	if (!thread)
+		return;
+	forget_thrown(thread, PT_REGS_SP(ctx));
+	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
+		return;
+	/* Full: the outermost was thrown out of, or its block will be missing. */
+	if (thread->nthrowing >= MAX_THROWING) {
+		thread->throwing[0] = thread->throwing[1];
+		thread->throwing[1] = thread->throwing[2];
+		thread->throwing[2] = thread->throwing[3];
+		thread->nthrowing = MAX_THROWING - 1;
+	}
+	new = &thread->throwing[thread->nthrowing++ % MAX_THROWING];
+	new->sp = PT_REGS_SP(ctx);
+	new->size = size_asked_for(ctx, call);
+	new->block = 0;
+	thread->freed = 0;
+}
+
+/* What came of resizing in place: the block's address, or 0 if it is as it was. */
+static __always_inline __u64 resized_block(struct thread *thread, __u64 usable)
+{
+	if (usable < thread->size)
+		return 0;
+	/* It is of the size that was asked for, or of as much more as there was. */
+	thread->size += thread->extra < usable - thread->size ? thread->extra :
+								usable - thread->size;
+	return thread->pointer;
+}
+
 /* The address that the call returned; 0: it failed, or returned none. */
-static __always_inline __u64 returned_block(struct pt_regs *ctx, const struct thread *thread)
+static __always_inline __u64 returned_block(struct pt_regs *ctx, struct thread *thread)
 {
 	__u64 address = PT_REGS_RC(ctx);
 
-	if (thread->call != ENTRY_POSIX_MEMALIGN)
+	if (CALL_KIND(thread->call) == CALL_RESIZES)
+		return resized_block(thread, address);
+	if (CALL_KIND(thread->call) != CALL_STORES)
 		return address;
 	if ((__u32)address || bpf_probe_read_user(&address, sizeof(address), (void *)thread->pointer))
 		return 0;
@@ -201,7 +294,8 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 
 	if (!thread->pointer)
 		return;
-	if (!address && thread->size) {		/* failed: the old block lives on */
+	/* Failed: the old block lives on. */
+	if (!address && thread->size && CALL_KIND(thread->call) != CALL_REALLOCATES_OR_FREES) {
 		if (thread->old_known && !put_block(process, &key, &thread->old))
 			book_out(process, &thread->old, false, thread->alone);
 		return;
@@ -210,11 +304,6 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 		book_out(process, &thread->old, false, thread->alone);
 	else
 		count_unmatched(process);
-}
-
-static __always_inline bool is_realloc(__u32 call)
-{
-	return call == ENTRY_REALLOC || call == ENTRY_REALLOCARRAY;
 }
 
 /* 0 for 0; n for 2^(n-1) to 2^n - 1. */
@@ -259,20 +348,19 @@ static __always_inline __u32 slack_of(__u64 address, __u64 size)
 	return usable >= size && usable - size < 1U << 31 ? usable - size : 0;
 }
 
+/* The block of `size` bytes came from the call that has returned to `pc`, with the stack at `sp`. */
 static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thread,
-					 struct process *process, __u64 address, __u64 cookie)
+					 struct process *process, __u64 address, __u64 size,
+					 __u32 call, __u64 pc, __u64 sp)
 {
-	bool slack_known = keep_slack && cookie & COOKIE_CHUNK_HEADS;
+	bool slack_known = keep_slack && call & CALL_CHUNK_HEADS;
 	struct block_key key = {};
 	struct block block = {};
 
-	/* At a return probe the kernel has put back the return address and popped it
-	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
-	begin_walk(&thread->walk, process, thread->process, ctx, PT_REGS_IP(ctx),
-		   PT_REGS_SP(ctx));
-	thread->walk.size_class = size_class(thread->size);
+	begin_walk(&thread->walk, process, thread->process, ctx, pc, sp);
+	thread->walk.size_class = size_class(size);
 	thread->walk.slack_known = slack_known;
-	block.size = thread->size;
+	block.size = size;
 	block.site = place(thread);
 	block.time = bpf_jiffies64();
 	block.thread = thread->number;
@@ -283,52 +371,106 @@ static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thr
 	if (put_block(process, &key, &block))
 		book_in(process, &block, thread->alone);
 	last_blocks[thread->number & (LAST_BLOCKS - 1)] = address;
+	note_inner(thread, 0, address);
 }
 
 /* Return of a call: of the outermost one if stack pointer and entry say so. */
-static __always_inline void call_returns(struct pt_regs *ctx, __u64 cookie)
+static __always_inline void call_returns(struct pt_regs *ctx, __u32 call)
 {
-	enum entry_point entry = cookie & COOKIE_ENTRY;
 	struct thread *thread = current_thread();
 	struct process *process;
 	__u64 address;
 
-	if (!thread || thread->call != entry || PT_REGS_SP(ctx) != thread->call_sp + 8)
+	if (!thread || thread->call != call || PT_REGS_SP(ctx) != thread->call_sp + 8)
 		return;
 	process = books_of(thread);
 	if (!process)
 		return;
 	address = returned_block(ctx, thread);
-	if (is_realloc(entry))
+	if (has_old_block(call))
 		end_old_block(thread, process, address);
+	/* At a return probe the kernel has put back the return address and popped it
+	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
 	if (address)
-		block_begins(ctx, thread, process, address, cookie);
-	thread->call = ENTRY_NONE;
+		block_begins(ctx, thread, process, address, thread->size, call,
+			     PT_REGS_IP(ctx), PT_REGS_SP(ctx));
+	thread->call = CALL_NONE;
+}
+
+/* At a return instruction of a call that can throw: of the innermost one if it is at its depth. */
+static __always_inline void throwing_returns(struct pt_regs *ctx)
+{
+	struct thread *thread = current_thread();
+	__u64 address = PT_REGS_RC(ctx), sp = PT_REGS_SP(ctx), pc;
+	struct process *process;
+	struct throwing *ended;
+
+	if (!thread || !thread->nthrowing)
+		return;
+	forget_thrown(thread, sp - 1);
+	if (!thread->nthrowing)
+		return;
+	ended = &thread->throwing[(thread->nthrowing - 1) % MAX_THROWING];
+	if (ended->sp != sp)
+		return;
+	thread->nthrowing--;
+	process = books_of(thread);
+	if (!process || !address || bpf_probe_read_user(&pc, sizeof(pc), (void *)sp))
+		return;
+	if (ended->block == address)
+		note_inner(thread, 0, address);
+	else
+		block_begins(ctx, thread, process, address, ended->size, CALL_RETURNS,
+			     is_trampoline(pc) ? trampoline_return(sp, pc) : pc, sp + 8);
 }
 
 /* Entry of free: the block is taken out before its address can be anybody else's. */
-static __always_inline void block_ends(struct pt_regs *ctx)
+static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 {
 	struct thread *thread = current_thread();
+	__u64 address = argument(ctx, CALL_POINTER(call)), sp = PT_REGS_SP(ctx);
 	struct block_key key = {};
 	struct process *process;
 	struct block block;
 
-	if (!thread || !PT_REGS_PARM1(ctx))
+	if (!thread)
 		return;
-	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
+	forget_thrown(thread, sp);
+	if (!address || (thread->call && is_nested(thread, sp)))
 		return;
 	process = books_of(thread);
 	if (!process)
 		return;
-	key.address = PT_REGS_PARM1(ctx);
+	key.address = address;
 	key.process = thread->process;
 	if (take_block(&key, &block))
 		book_out(process, &block,
-			 last_blocks[block.thread & (LAST_BLOCKS - 1)] == key.address,
-			 thread->alone);
-	else if (!is_cleanup(ctx, thread, process))
+			 last_blocks[block.thread & (LAST_BLOCKS - 1)] == address, thread->alone);
+	else if (!(thread->freed == address && sp <= thread->freed_sp) &&
+		 !is_cleanup(ctx, thread, process))
 		count_unmatched(process);
+	/* What frees may pass it on: operator delete to free. */
+	thread->freed = address;
+	thread->freed_sp = sp;
+	note_inner(thread, address, 0);
+}
+
+/* At a probe that has no return probe. False: this one should have. */
+static __always_inline bool passes(struct pt_regs *ctx, __u32 call)
+{
+	switch (CALL_KIND(call)) {
+	case CALL_FREES:
+		block_ends(ctx, call);
+		return true;
+	case CALL_NEWS:
+		throwing_begins(ctx, call);
+		return true;
+	case CALL_RETURNS:
+		throwing_returns(ctx);
+		return true;
+	default:
+		return false;
+	}
 }
 
 #endif

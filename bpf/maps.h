@@ -60,6 +60,14 @@ struct stack_memo {
 	__u32 bp_needed, bx_needed; /* 0: the value does not matter */
 };
 
+/* A call in progress that may end in an exception. */
+#define MAX_THROWING 4	/* within each other: operator new in its own std::new_handler */
+struct throwing {
+	__u64 sp;		/* stack pointer at its entry */
+	__u64 size;		/* bytes it was asked for */
+	__u64 block;		/* what a call within it returned last; 0: none */
+};
+
 /*
  * What a thread needs between the entry and the return of an allocator call, and the room to walk
  * its stack in. Task storage is private to its thread, so that a probe which is preempted, or
@@ -71,13 +79,17 @@ struct thread {
 	__u32 process;		/* index of its books */
 	__u64 books;		/* its id */
 	__u32 alone;		/* in its address space, at its last event */
-	__u32 call;		/* enum entry_point in progress; 0: none */
+	__u32 call;		/* MAKE_CALL() in progress; 0: none */
 	__u64 call_sp;		/* stack pointer at its entry */
 	__u64 size;		/* bytes it was asked for */
+	__u64 extra;		/* CALL_RESIZES: bytes that it would take beyond these */
 	__u64 pointer;		/* realloc: the old block; posix_memalign: where the new one goes */
 	struct block old;	/* realloc: the old block's entry, taken out of the books */
 	__u32 old_known;
 	__u32 number;		/* index of last_blocks */
+	__u32 nthrowing;
+	struct throwing throwing[MAX_THROWING];	/* the innermost last */
+	__u64 freed, freed_sp;	/* what was freed last, with which stack pointer */
 	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
 	struct walk walk;
 	struct walk_room room;

@@ -57,12 +57,12 @@ static __always_inline void keep_to_threads_stack(struct pt_regs *ctx)
 SEC("?uprobe/session")
 int allocation_session(struct pt_regs *ctx)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 call = bpf_get_attach_cookie(ctx);
 
 	keep_to_threads_stack(ctx);
 	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
-		return !call_begins(ctx, cookie);
-	call_returns(ctx, cookie);
+		return !call_begins(ctx, call);
+	call_returns(ctx, call);
 	return 0;
 }
 
@@ -70,13 +70,11 @@ int allocation_session(struct pt_regs *ctx)
 SEC("?uprobe/entry")
 int allocation_entry(struct pt_regs *ctx)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 call = bpf_get_attach_cookie(ctx);
 
 	keep_to_threads_stack(ctx);
-	if ((cookie & COOKIE_ENTRY) == ENTRY_FREE)
-		block_ends(ctx);
-	else
-		call_begins(ctx, cookie);
+	if (!passes(ctx, call))
+		call_begins(ctx, call);
 	return 0;
 }
 
@@ -88,12 +86,12 @@ int allocation_return(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Beside the sessions: free has no return that matters. */
-SEC("?uprobe/free")
-int free_entry(struct pt_regs *ctx)
+/* Beside the sessions: what has no return probe. */
+SEC("?uprobe/pass")
+int allocation_pass(struct pt_regs *ctx)
 {
 	keep_to_threads_stack(ctx);
-	block_ends(ctx);
+	passes(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
 

@@ -296,22 +296,44 @@ enum select_by {
 	SELECT_CGROUP = 8,
 };
 
-/* The allocator's entry points, as the attach cookie names them. */
-enum entry_point {
-	ENTRY_NONE = 0,
-	ENTRY_MALLOC,		/* also valloc, pvalloc: f(size) */
-	ENTRY_CALLOC,		/* f(n, size) */
-	ENTRY_REALLOC,		/* f(ptr, size) */
-	ENTRY_REALLOCARRAY,	/* f(ptr, n, size) */
-	ENTRY_ALIGNED_ALLOC,	/* also memalign: f(alignment, size) */
-	ENTRY_POSIX_MEMALIGN,	/* f(&ptr, alignment, size) */
-	ENTRY_FREE,		/* also free_sized, free_aligned_sized: f(ptr, ...) */
-	ENTRY_MAX,
+/*
+ * What a probe has come to, as its attach cookie says it: the kind of call, and in which register
+ * what it needs to know of the call is.
+ */
+enum call_kind {
+	CALL_NONE = 0,
+	CALL_ALLOCATES,		/* returns a new block; NULL: none */
+	CALL_STORES,		/* stores a new block at `pointer` and returns 0; else: none */
+	CALL_REALLOCATES,	/* returns the block at `pointer` in its new size; NULL: it stays */
+	CALL_REALLOCATES_OR_FREES, /* the same; NULL: it has been freed (BSD's reallocf) */
+	CALL_RESIZES,		/* in place, by `count` bytes more if it can be; returns the size */
+	CALL_FREES,		/* the block at `pointer` */
+	CALL_NEWS,		/* returns a new block or throws: C++'s operator new */
+	CALL_RETURNS,		/* no call: one of CALL_NEWS is about to return */
 };
 
-/* Attach cookies: the entry point, and whether glibc's word before a block tells what it takes. */
-#define COOKIE_ENTRY 0xff
-#define COOKIE_CHUNK_HEADS 0x100
+/* The registers that a call may change (psABI 3.2.1), those of its first arguments first. */
+enum call_register {
+	IN_NONE = 0,
+	IN_DI,
+	IN_SI,
+	IN_DX,
+	IN_CX,
+	IN_R8,
+	IN_R9,
+	IN_AX,
+	IN_R10,
+	IN_R11,
+	IN_MAX,
+};
+
+#define MAKE_CALL(kind, size, count, pointer)                                                      \
+	((__u32)(kind) | (__u32)(size) << 8 | (__u32)(count) << 12 | (__u32)(pointer) << 16)
+#define CALL_KIND(call) ((enum call_kind)((call) & 0xff))
+#define CALL_SIZE(call) ((call) >> 8 & 0xf)
+#define CALL_COUNT(call) ((call) >> 12 & 0xf)	/* what the size is to be multiplied with */
+#define CALL_POINTER(call) ((call) >> 16 & 0xf)
+#define CALL_CHUNK_HEADS (1U << 20)	/* glibc's word before a block tells what the block takes */
 
 #define MT_ASSERT_SIZE(type, n) _Static_assert(sizeof(type) == (n), "size of " #type)
 MT_ASSERT_SIZE(struct unwind_rule, 16);

@@ -32,8 +32,8 @@ static void report_probes(const struct module *module, const struct probe_links 
 	for (size_t i = 0; i < module->probes.count; i++) {
 		const struct probe *probe = &module->probes.items[i];
 
-		log__verbose("probe %s of %s at +%llu: %s%s", probe->symbol, module->path,
-			     (unsigned long long)(probe->offset - probe->function),
+		log__verbose("probe %s of %s at %+lld: %s%s", probe->symbol, module->path,
+			     (long long)(probe->offset - probe->function),
 			     probe->instruction,
 			     probe->emulated ? "" :
 					       " (not emulated by the kernel: every call is "
@@ -51,7 +51,7 @@ static int attach_allocator(pid_t pid, const struct module *module, const struct
 
 	if (tables->sessions) {
 		programs.session_fd = bpf_program__fd(skel->progs.allocation_session);
-		programs.multi_fd = bpf_program__fd(skel->progs.free_entry);
+		programs.multi_fd = bpf_program__fd(skel->progs.allocation_pass);
 	} else {
 		programs.entry_fd = bpf_program__fd(skel->progs.allocation_entry);
 		programs.return_fd = bpf_program__fd(skel->progs.allocation_return);
@@ -73,7 +73,7 @@ static int attach_linker(pid_t pid, const struct module *module, const struct ta
 	int fd = bpf_program__fd(tables->skeleton->progs.libraries_changed);
 	struct probe_programs programs = { -1, tables->sessions ? fd : -1,
 					   tables->sessions ? -1 : fd, -1 };
-	struct probe probe = { .entry = ENTRY_FREE, .symbol = "_dl_debug_state",
+	struct probe probe = { .kind = CALL_FREES, .symbol = "_dl_debug_state",
 			       .function = hook->function, .offset = hook->function };
 	struct probes probes = { .items = &probe, .count = 1 };
 	uint64_t address;
@@ -88,7 +88,7 @@ static int attach_linker(pid_t pid, const struct module *module, const struct ta
 int attachments__add(struct attachments *attachments, const struct module *module,
 		     const struct tables *tables)
 {
-	bool allocator = module->probes.count && module->probes.followed;
+	bool allocator = module->probes.count;
 	bool linker = module->probes.linker.function;
 	struct attachment *attachment;
 	int err = 0;

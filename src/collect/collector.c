@@ -242,8 +242,8 @@ static int no_allocator(const struct traced *traced)
 		log__error("process %d (%s) allocates with %s in %s, which memtracebpf does not "
 			   "follow yet", traced->pid, comm, other->probes.allocator, other->path);
 	else
-		log__error("process %d (%s) maps no allocator that memtracebpf knows: no file with "
-			   "glibc's or musl's malloc (a static program needs its symbol table)",
+		log__error("process %d (%s) maps no allocator that memtracebpf can see: no file "
+			   "with a symbol malloc (a static program needs its symbol table)",
 			   traced->pid, comm);
 	return -ENOTSUP;
 }

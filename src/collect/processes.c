@@ -64,7 +64,7 @@ const struct module *traced__followed(const struct traced *traced)
 	for (size_t i = 0; i < traced->nmodules; i++) {
 		const struct probes *probes = &traced->modules[i]->probes;
 
-		if (probes->count && probes->followed)
+		if (probes->count)
 			return traced->modules[i];
 	}
 	return NULL;
@@ -75,7 +75,7 @@ const struct module *traced__not_followed(const struct traced *traced)
 	for (size_t i = 0; i < traced->nmodules; i++) {
 		const struct probes *probes = &traced->modules[i]->probes;
 
-		if (probes->allocator && !probes->followed)
+		if (probes->allocator && !probes->count)
 			return traced->modules[i];
 	}
 	return NULL;

@@ -51,11 +51,11 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
 	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);
 	bpf_program__set_autoload(skel->progs.allocation_return, !sessions);
-	bpf_program__set_autoload(skel->progs.free_entry, sessions);
+	bpf_program__set_autoload(skel->progs.allocation_pass, sessions);
 	if (sessions) {
 		bpf_program__set_expected_attach_type(skel->progs.allocation_session,
 						      TRACE_UPROBE_SESSION);
-		bpf_program__set_expected_attach_type(skel->progs.free_entry,
+		bpf_program__set_expected_attach_type(skel->progs.allocation_pass,
 						      TRACE_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(skel->progs.libraries_changed,
 						      TRACE_UPROBE_MULTI);

@@ -38,12 +38,12 @@ static __attribute__((naked, noinline)) void stepped(void)
 
 static const struct {
 	void (*function)(void);
-	enum entry_point entry;	/* what it stands for: free has no return probe */
+	enum call_kind kind;	/* what it stands for: free has no return probe */
 	bool emulated;
 } subjects[] = {
-	{ entered, ENTRY_FREE, true },
-	{ entered_and_returned, ENTRY_MALLOC, true },
-	{ stepped, ENTRY_FREE, false },
+	{ entered, CALL_FREES, true },
+	{ entered_and_returned, CALL_ALLOCATES, true },
+	{ stepped, CALL_FREES, false },
 };
 
 #define NSUBJECTS (sizeof(subjects) / sizeof(subjects[0]))
@@ -143,7 +143,8 @@ static int make_probes(struct probe items[NSUBJECTS])
 		uint64_t address = (uintptr_t)subjects[i].function;
 
 		items[i] = (struct probe){
-			.entry = subjects[i].entry,
+			.kind = subjects[i].kind,
+			.cookie = subjects[i].kind,
 			.symbol = "function",
 			.emulated = subjects[i].emulated,
 		};

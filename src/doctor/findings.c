@@ -36,9 +36,6 @@ double cost__pair_ns(const struct cost *cost)
 
 const char *carrier__reason(const struct carrier *carrier)
 {
-	if (carrier->probes.followed)
-		return NULL;
-	if (!strcmp(carrier->probes.allocator, "unknown"))
-		return "its malloc is of no allocator that memtracebpf knows";
-	return "recognised, but memtracebpf cannot keep its books yet";
+	return carrier->probes.count ? NULL :
+				       "recognised, but memtracebpf cannot keep its books yet";
 }

@@ -69,8 +69,8 @@ static void write_cost(FILE *out, const struct cost *cost)
 static void write_probe(FILE *out, const struct probe *probe)
 {
 	write_pair(out, "{", "function", probe->symbol);
-	fprintf(out, ",\"offset\":%" PRIu64 ",\"file_offset\":%" PRIu64,
-		probe->offset - probe->function, probe->offset);
+	fprintf(out, ",\"offset\":%" PRId64 ",\"file_offset\":%" PRIu64,
+		(int64_t)(probe->offset - probe->function), probe->offset);
 	write_pair(out, ",", "instruction", probe->instruction);
 	fprintf(out, ",\"emulated\":%s}", truth(probe->emulated));
 }

@@ -42,16 +42,6 @@ static void read_build_id(int fd, char hex[BUILD_ID_SIZE])
 	elf_end(elf);
 }
 
-/* As the code lies in the file. */
-static int compare_probes(const void *a, const void *b)
-{
-	const struct probe *x = a, *y = b;
-
-	if (x->function != y->function)
-		return x->function < y->function ? -1 : 1;
-	return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
 /* Takes the probes. */
 static int add_carrier(struct survey *survey, int fd, const char *path, struct probes *probes)
 {
@@ -63,9 +53,6 @@ static int add_carrier(struct survey *survey, int fd, const char *path, struct p
 	}
 	carrier = &survey->carriers[survey->ncarriers++];
 	*carrier = (struct carrier){ .path = strdup(path), .probes = *probes };
-	if (probes->count)
-		qsort(carrier->probes.items, probes->count, sizeof(*probes->items),
-		      compare_probes);
 	read_build_id(fd, carrier->build_id);
 	return carrier->path ? 0 : -ENOMEM;
 }

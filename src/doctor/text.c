@@ -82,8 +82,8 @@ static void write_cost(FILE *out, const struct cost *cost, bool works)
 
 static void write_probe(FILE *out, const struct probe *probe)
 {
-	fprintf(out, "    %-20s +%-5" PRIu64 " %-34s %s\n", probe->symbol,
-		probe->offset - probe->function, probe->instruction,
+	fprintf(out, "    %-20s %+-6" PRId64 " %-34s %s\n", probe->symbol,
+		(int64_t)(probe->offset - probe->function), probe->instruction,
 		probe->emulated ? "emulated" : "single-stepped");
 }
 

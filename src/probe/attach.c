@@ -116,7 +116,20 @@ bool probe__has_sessions(void)
 	return probe__has_links(TRACE_UPROBE_SESSION);
 }
 
-static int attach_multi(struct attachment *attachment, bool frees, int prog_fd,
+/* Does the call have a return to be seen by a return probe? */
+static bool has_return_probe(const struct probe *probe)
+{
+	switch (probe->kind) {
+	case CALL_FREES:
+	case CALL_NEWS:
+	case CALL_RETURNS:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static int attach_multi(struct attachment *attachment, bool returns, int prog_fd,
 			uint32_t attach_type)
 {
 	const struct probes *probes = attachment->probes;
@@ -134,7 +147,7 @@ static int attach_multi(struct attachment *attachment, bool frees, int prog_fd,
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < probes->count; i++) {
-		if ((probes->items[i].entry == ENTRY_FREE) != frees)
+		if (has_return_probe(&probes->items[i]) != returns)
 			continue;
 		offsets[n] = probes->items[i].offset;
 		cookies[n++] = probes->items[i].cookie;
@@ -151,9 +164,9 @@ static int attach_session(struct attachment *attachment)
 	int err;
 
 	/* 6.6 to 6.9 take a multi link's pid for a thread's; whoever has sessions does not. */
-	err = attach_multi(attachment, false, programs->session_fd, TRACE_UPROBE_SESSION);
+	err = attach_multi(attachment, true, programs->session_fd, TRACE_UPROBE_SESSION);
 	if (!err)
-		err = attach_multi(attachment, true, programs->multi_fd, TRACE_UPROBE_MULTI);
+		err = attach_multi(attachment, false, programs->multi_fd, TRACE_UPROBE_MULTI);
 	if (err && err != -ESRCH)
 		log__error("%s: its %zu allocator functions cannot be probed: %s",
 			   attachment->name, attachment->probes->count, explain(err));
@@ -221,7 +234,7 @@ static int attach_perf_events(struct attachment *attachment)
 	for (size_t i = 0; i < attachment->probes->count; i++) {
 		const struct probe *probe = &attachment->probes->items[i];
 
-		if (probe->entry != ENTRY_FREE)
+		if (has_return_probe(probe))
 			err = attach_perf_event(attachment, probe, programs->return_fd, type,
 						1ULL << return_bit);
 		if (!err)

@@ -13,14 +13,14 @@
 
 /*
  * The loaded programs, all of type BPF_PROG_TYPE_KPROBE; -1 for what could not be loaded. They
- * learn which entry point they are at (enum entry_point) from bpf_get_attach_cookie().
+ * learn what they have come to (MAKE_CALL()) from bpf_get_attach_cookie().
  */
 struct probe_programs {
 	/* With sessions, by their expected attach type. */
 	int session_fd;	/* TRACE_UPROBE_SESSION: at entry and return of what allocates */
-	int multi_fd;	/* TRACE_UPROBE_MULTI: at entry of what only frees */
+	int multi_fd;	/* TRACE_UPROBE_MULTI: where there is no return probe */
 	/* Without, expected attach type 0. */
-	int entry_fd;	/* at entry of either */
+	int entry_fd;	/* at every probe */
 	int return_fd;	/* at return of what allocates */
 };
 

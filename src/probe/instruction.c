@@ -5,13 +5,24 @@
 
 #include <Zydis/Zydis.h>
 
+#include "base/types.h"
+
 struct decoded {
 	ZydisDecodedInstruction insn;
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
 
-static const ZydisRegister argument_registers[] = {
-	ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX,
+/* enum call_register's */
+static const ZydisRegister registers[IN_MAX] = {
+	[IN_DI] = ZYDIS_REGISTER_RDI, [IN_SI] = ZYDIS_REGISTER_RSI, [IN_DX] = ZYDIS_REGISTER_RDX,
+	[IN_CX] = ZYDIS_REGISTER_RCX, [IN_R8] = ZYDIS_REGISTER_R8,  [IN_R9] = ZYDIS_REGISTER_R9,
+	[IN_AX] = ZYDIS_REGISTER_RAX, [IN_R10] = ZYDIS_REGISTER_R10, [IN_R11] = ZYDIS_REGISTER_R11,
+};
+
+/* Where each argument is, as a set of bits by enum call_register: an argument may be copied. */
+struct arguments {
+	uint16_t in[MAX_ARGUMENTS];
+	unsigned int count;
 };
 
 static bool decode(const struct function_code *code, size_t offset, struct decoded *decoded)
@@ -64,25 +75,59 @@ static bool is_control_transfer(const ZydisDecodedInstruction *insn)
 	}
 }
 
-/* Does it write the stack pointer or one of the first nargs argument registers, or part of one? */
-static bool spoils_registers(const struct decoded *decoded, unsigned int nargs)
+static ZydisRegister whole_register(const ZydisDecodedOperand *operand)
 {
+	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operand->reg.value);
+}
+
+static uint16_t bit_of(ZydisRegister whole)
+{
+	for (unsigned int i = IN_NONE + 1; i < IN_MAX; i++)
+		if (registers[i] == whole)
+			return 1 << i;
+	return 0;
+}
+
+/* mov between whole registers */
+static bool is_copy(const struct decoded *decoded)
+{
+	const ZydisDecodedOperand *to = &decoded->operands[0], *from = &decoded->operands[1];
+
+	return decoded->insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
+	       to->type == ZYDIS_OPERAND_TYPE_REGISTER && to->size == 64 &&
+	       from->type == ZYDIS_OPERAND_TYPE_REGISTER && from->size == 64;
+}
+
+/* What the instruction leaves of the arguments. False: one is lost, or the stack pointer moved. */
+static bool keep_arguments(const struct decoded *decoded, struct arguments *arguments)
+{
+	uint16_t written = 0, from = 0, to = 0;
+
 	for (unsigned int i = 0; i < decoded->insn.operand_count; i++) {
 		const ZydisDecodedOperand *operand = &decoded->operands[i];
-		ZydisRegister whole;
 
+		/* A part of a register counts as all of it. */
 		if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER ||
 		    !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
-		whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
-							 operand->reg.value);
-		if (whole == ZYDIS_REGISTER_RSP)
-			return true;
-		for (unsigned int arg = 0; arg < nargs; arg++)
-			if (whole == argument_registers[arg])
-				return true;
+		if (whole_register(operand) == ZYDIS_REGISTER_RSP)
+			return false;
+		written |= bit_of(whole_register(operand));
 	}
-	return false;
+	if (is_copy(decoded)) {
+		to = bit_of(decoded->operands[0].reg.value);
+		from = bit_of(decoded->operands[1].reg.value);
+	}
+	for (unsigned int i = 0; i < arguments->count; i++) {
+		bool copied = arguments->in[i] & from;
+
+		arguments->in[i] &= ~written;
+		if (copied)
+			arguments->in[i] |= to;
+		if (!arguments->in[i])
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -127,14 +172,25 @@ static void format(const struct function_code *code, size_t offset, const struct
 		snprintf(text, size, "(bad)");
 }
 
+static void say_where(const struct arguments *arguments, struct instruction *chosen)
+{
+	for (unsigned int i = 0; i < arguments->count; i++)
+		chosen->arguments[i] = __builtin_ctz(arguments->in[i]);
+}
+
 void instruction__choose(const struct function_code *code, struct instruction *chosen)
 {
+	struct arguments at_entry = { .count = code->nargs }, arguments;
 	struct decoded first, decoded;
 	size_t offset = 0;
 
+	for (unsigned int i = 0; i < code->nargs; i++)
+		at_entry.in[i] = 1 << (IN_DI + i);
 	*chosen = (struct instruction){ .text = "(bad)" };
+	say_where(&at_entry, chosen);
 	if (!decode(code, 0, &first))
 		return;
+	arguments = at_entry;
 	for (decoded = first;; offset += decoded.insn.length) {
 		if (!decode(code, offset, &decoded))
 			break;
@@ -143,10 +199,11 @@ void instruction__choose(const struct function_code *code, struct instruction *c
 				break;
 			chosen->offset = offset;
 			chosen->emulated = true;
+			say_where(&arguments, chosen);
 			format(code, offset, &decoded, chosen->text, sizeof(chosen->text));
 			return;
 		}
-		if (is_control_transfer(&decoded.insn) || spoils_registers(&decoded, code->nargs))
+		if (is_control_transfer(&decoded.insn) || !keep_arguments(&decoded, &arguments))
 			break;
 	}
 	format(code, 0, &first, chosen->text, sizeof(chosen->text));

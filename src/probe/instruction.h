@@ -7,25 +7,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/types.h"
+
+#define MAX_ARGUMENTS 4		/* what can be read of a call */
+
 struct function_code {
 	const uint8_t *bytes;	/* from the function's first byte on */
 	size_t size;
 	bool whole;		/* bytes end where the function ends; else nobody knows where */
 	uint64_t address;	/* of the first byte in the file's own numbering, for the text */
-	unsigned int nargs;	/* of rdi, rsi, rdx, how many the probe wants to read */
+	unsigned int nargs;	/* of its first arguments, how many the probe wants to read */
 };
 
 struct instruction {
 	size_t offset;		/* from the function's first byte */
 	bool emulated;		/* by every kernel with uprobes: no single step */
+	/* Where the arguments are by then. */
+	enum call_register arguments[MAX_ARGUMENTS];
 	char text[64];		/* AT&T syntax, "(bad)" where it cannot be decoded */
 };
 
 /*
  * The first instruction that the kernel emulates, in the function's straight-line beginning,
- * where the arguments are still in their registers, the stack pointer still points at the return
- * address (a return probe replaces what it points at), and which one call passes exactly once.
- * Where there is none: the function's first instruction.
+ * where the arguments are still in registers, the stack pointer still points at the return address
+ * (a return probe replaces what it points at), and which one call passes exactly once. Where there
+ * is none: the function's first instruction.
  */
 void instruction__choose(const struct function_code *code, struct instruction *chosen);
 

@@ -9,15 +9,16 @@
 
 #include "base/types.h"
 
-/* No allocator has more entry points, versions of a symbol included: a bound for hostile files. */
-#define MAX_PROBES 64
+/* No allocator has more entry points and returns of what can throw: a bound for hostile files. */
+#define MAX_PROBES 512
 
 struct probe {
-	enum entry_point entry;
-	const char *symbol;	/* the name it was found under; static */
+	enum call_kind kind;
+	const char *symbol;	/* the function's name; static */
 	uint64_t function;	/* file offset of the function's first byte */
-	uint64_t offset;	/* file offset of the instruction that carries the probe */
-	uint64_t cookie;	/* what the program there learns from it */
+	uint64_t offset;	/* file offset of the instruction that carries the probe; a return may
+				 * lie in another function, even before this one */
+	uint64_t cookie;	/* what the program there learns from it: MAKE_CALL() */
 	bool emulated;		/* the kernel emulates that instruction: one trap, no single step */
 	char instruction[64];	/* as text, for -v and doctor */
 };
@@ -30,21 +31,21 @@ struct linker_hook {
 
 struct probes {
 	struct probe *items;	/* each file offset once, aliases folded; at most MAX_PROBES */
-	size_t count;
+	size_t count;		/* 0: no allocator, or one that is not followed */
 	const char *allocator;	/* "glibc", "jemalloc", ..., "unknown"; static; NULL: none */
+	const char *unseen;	/* a function that can return from where it is not seen; or NULL */
 	/* Where the allocator frees what it cached for a thread that ends (file offset, bytes): no
 	 * frees of the program. Known where the file has its full symbol table; else size 0. */
 	uint64_t cleanup, cleanup_size;
 	struct linker_hook linker;
-	bool followed;		/* this allocator's probes are known to keep right books */
 };
 
 /*
- * Looks for allocator entry points in the symbol tables (.dynsym, .symtab) of the x86-64 ELF file
- * `fd`. Returns 0 with count 0 where the file defines no malloc (a reference to it is not a
- * definition; the dynamic linker's own is not one either), -ENOEXEC where it is no such file,
- * -errno where it cannot be read. An allocator under names of its own (je_malloc) is named, with
- * count 0. probes__free() releases.
+ * Looks for allocators' functions in the symbol tables (.dynsym, .symtab) of the x86-64 ELF file
+ * `fd`. Returns 0 with count 0 where the file defines none (a reference is not a definition; the
+ * dynamic linker's own malloc is not one either) or one that is not followed, -ENOEXEC where it is
+ * no such file, -errno where it cannot be read. A malloc of nobody we know is followed too: its
+ * names say what it does. probes__free() releases.
  */
 int probes__find(int fd, struct probes *probes);
 void probes__free(struct probes *probes);

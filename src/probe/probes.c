@@ -5,127 +5,41 @@
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "probe/allocators.h"
+#include "probe/code.h"
+#include "probe/exits.h"
 #include "probe/instruction.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Longer functions are not read to their end, and so only probed at their first instruction. */
 #define MAX_FUNCTION_SIZE (1 << 20)
 /* Of functions whose size nobody wrote down: as much as one instruction can have. */
 #define MAX_INSTRUCTION_SIZE 15
 
-/*
- * The entry points. The first row is malloc: a file that does not define it carries no allocator.
- * Of two names for one address the earlier row's is kept.
- */
-static const struct {
-	const char *symbol;
-	enum entry_point entry;
-	unsigned int nargs;		/* read from rdi, rsi, rdx */
-} functions[] = {
-	{ "malloc", ENTRY_MALLOC, 1 },
-	{ "calloc", ENTRY_CALLOC, 2 },
-	{ "realloc", ENTRY_REALLOC, 2 },
-	{ "reallocarray", ENTRY_REALLOCARRAY, 3 },
-	{ "free", ENTRY_FREE, 1 },
-	{ "posix_memalign", ENTRY_POSIX_MEMALIGN, 3 },
-	{ "aligned_alloc", ENTRY_ALIGNED_ALLOC, 2 },
-	{ "memalign", ENTRY_ALIGNED_ALLOC, 2 },
-	{ "valloc", ENTRY_MALLOC, 1 },
-	{ "pvalloc", ENTRY_MALLOC, 1 },
-	{ "cfree", ENTRY_FREE, 1 },
-	{ "free_sized", ENTRY_FREE, 1 },	/* C23 7.24.3.4 */
-	{ "free_aligned_sized", ENTRY_FREE, 1 },	/* C23 7.24.3.5 */
-};
-
-/*
- * What tells which allocator it is; the first row that fits decides. Not followed yet: operator
- * new of jemalloc, tcmalloc and mimalloc does not pass through malloc.
- */
-static const struct {
-	const char *symbol;
-	const char *allocator;	/* NULL: the dynamic linker, whose malloc is for itself alone */
-	bool followed;
-	bool is_malloc;		/* where the file defines malloc, it must be the same code */
-} markers[] = {
-	{ "_rtld_global", NULL, false, false },	/* exports malloc up to glibc 2.31 */
-	{ "mallctl", "jemalloc", false, false },
-	{ "je_malloc", "jemalloc", false, true },
-	{ "tc_malloc", "tcmalloc", false, true },
-	{ "mi_malloc", "mimalloc", false, true },
-	{ "__interceptor_malloc", "sanitizer", false, true },
-	{ "__libc_malloc", "glibc", true, true },
-	{ "__dls2b", "musl", true, false },	/* shared: a stage of its dynamic linker */
-	{ "__malloc_atfork", "musl", true, false },	/* static, where symbols are left */
-};
-
-/* A defined function of the file, under one of the names we look for. */
+/* A function of the file that an allocator's row names. */
 struct found {
-	unsigned int row;	/* of functions */
-	uint64_t address, size;	/* size 0: not known */
-	uint64_t offset;	/* in the file */
+	const struct function *function;
+	__u32 flags;			/* struct allocator's */
+	unsigned int rank;		/* of two names for one address the lower is kept */
+	uint64_t address, size;		/* size 0: not known */
+	uint64_t offset;		/* in the file */
 };
 
 struct search {
-	int fd;
-	Elf *elf;
-	bool locals;		/* look at local symbols too */
+	struct code code;
+	bool exported;			/* the symbols at hand are meant for other files */
+	bool locals;			/* look at local symbols too */
+	uint64_t its_malloc;		/* address; 0: the file defines none */
+	uint64_t markers[MAX_ALLOCATORS]; /* addresses; 0: not found */
+	const struct allocator *owner;	/* of its malloc; NULL: none, or the linker */
+	uint64_t go_start, go_end;	/* code that Go's compiler made */
+	uint64_t cleanup, cleanup_size;	/* address; 0: not found */
+	struct linker_hook linker;
 	struct found found[MAX_PROBES];
 	size_t nfound;
-	uint64_t markers[ARRAY_SIZE(markers)];	/* address; 0: not found */
-	struct found cleanup;	/* offset 0: not found */
-	struct linker_hook linker;
 };
 
-/* The file offset of `address`, and how many bytes of code the file has from there on. */
-static bool file_offset(Elf *elf, uint64_t address, uint64_t *offset, uint64_t *available)
-{
-	size_t nphdrs;
-
-	if (elf_getphdrnum(elf, &nphdrs))
-		return false;
-	for (size_t i = 0; i < nphdrs; i++) {
-		GElf_Phdr phdr;
-
-		if (!gelf_getphdr(elf, i, &phdr))
-			return false;
-		if (phdr.p_type != PT_LOAD || !(phdr.p_flags & PF_X) || address < phdr.p_vaddr ||
-		    address - phdr.p_vaddr >= phdr.p_filesz ||
-		    phdr.p_offset > (uint64_t)INT64_MAX - phdr.p_filesz)
-			continue;
-		*offset = phdr.p_offset + (address - phdr.p_vaddr);
-		*available = phdr.p_filesz - (address - phdr.p_vaddr);
-		return true;
-	}
-	return false;
-}
-
-/* Keeps one entry a file offset, the one of the earliest row. */
-static int add_function(struct search *search, unsigned int row, const GElf_Sym *sym)
-{
-	struct found new = { .row = row, .address = sym->st_value, .size = sym->st_size };
-	uint64_t available;
-
-	if (!file_offset(search->elf, new.address, &new.offset, &available))
-		return 0;
-	if (new.size > available)
-		new.size = available;
-	for (size_t i = 0; i < search->nfound; i++) {
-		struct found *old = &search->found[i];
-
-		if (old->offset != new.offset)
-			continue;
-		if (row < old->row)
-			*old = new;
-		return 0;
-	}
-	if (search->nfound == MAX_PROBES)
-		return -E2BIG;
-	search->found[search->nfound++] = new;
-	return 0;
-}
+typedef int (*symbol_fn)(struct search *search, const char *name, const GElf_Sym *sym);
 
 static bool is_definition(const struct search *search, const GElf_Sym *sym)
 {
@@ -133,46 +47,11 @@ static bool is_definition(const struct search *search, const GElf_Sym *sym)
 	       (search->locals || GELF_ST_BIND(sym->st_info) != STB_LOCAL);
 }
 
-static void note_cleanup(struct search *search, const GElf_Sym *sym)
-{
-	uint64_t available;
-
-	search->cleanup.size = sym->st_size;
-	if (!file_offset(search->elf, sym->st_value, &search->cleanup.offset, &available))
-		search->cleanup.offset = 0;
-}
-
-static int look_at_symbol(struct search *search, const char *name, const GElf_Sym *sym)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(markers); i++)
-		if (!strcmp(name, markers[i].symbol))
-			search->markers[i] = sym->st_value;
-	if (!strcmp(name, "__malloc_arena_thread_freeres"))
-		note_cleanup(search, sym);
-	if (GELF_ST_TYPE(sym->st_info) != STT_FUNC)	/* an IFUNC's address is its resolver's */
-		return 0;
-	for (unsigned int i = 0; i < ARRAY_SIZE(functions); i++)
-		if (!strcmp(name, functions[i].symbol))
-			return add_function(search, i, sym);
-	return 0;
-}
-
-/* Only what is exported is meant for others: a static program's hook is never called. */
-static void note_linker(struct search *search, const char *name, const GElf_Sym *sym)
-{
-	uint64_t available;
-
-	if (!strcmp(name, "_r_debug"))
-		search->linker.r_debug = sym->st_value;
-	else if (!strcmp(name, "_dl_debug_state") &&
-		 !file_offset(search->elf, sym->st_value, &search->linker.function, &available))
-		search->linker.function = 0;
-}
-
-static int search_table(struct search *search, Elf_Scn *section, const GElf_Shdr *header)
+static int search_table(struct search *search, Elf_Scn *section, const GElf_Shdr *header,
+			symbol_fn look)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
-	size_t entry_size = gelf_fsize(search->elf, ELF_T_SYM, 1, EV_CURRENT);
+	size_t entry_size = gelf_fsize(search->code.elf, ELF_T_SYM, 1, EV_CURRENT);
 	GElf_Sym sym;
 
 	if (!data)
@@ -183,76 +62,228 @@ static int search_table(struct search *search, Elf_Scn *section, const GElf_Shdr
 
 		if (!is_definition(search, &sym))
 			continue;
-		name = elf_strptr(search->elf, header->sh_link, sym.st_name);
+		name = elf_strptr(search->code.elf, header->sh_link, sym.st_name);
 		if (!name)
 			continue;
-		if (header->sh_type == SHT_DYNSYM)
-			note_linker(search, name, &sym);
-		err = look_at_symbol(search, name, &sym);
+		err = look(search, name, &sym);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static int search_tables(struct search *search)
+static int search_tables(struct search *search, symbol_fn look)
 {
 	Elf_Scn *section = NULL;
 
-	while ((section = elf_nextscn(search->elf, section))) {
+	while ((section = elf_nextscn(search->code.elf, section))) {
 		GElf_Shdr header;
 		int err;
 
 		if (!gelf_getshdr(section, &header) ||
 		    (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB))
 			continue;
-		err = search_table(search, section, &header);
+		search->exported = header.sh_type == SHT_DYNSYM;
+		err = search_table(search, section, &header, look);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static const struct found *find_malloc(const struct search *search)
+/* ---- whose functions are these? ---- */
+
+/* Only what is exported is meant for others: a static program's hook is never called. */
+static void note_linker(struct search *search, const char *name, const GElf_Sym *sym)
 {
-	for (size_t i = 0; i < search->nfound; i++)
-		if (search->found[i].row == 0)
-			return &search->found[i];
-	return NULL;
+	uint64_t available;
+
+	if (!strcmp(name, "_r_debug"))
+		search->linker.r_debug = sym->st_value;
+	else if (!strcmp(name, "_dl_debug_state") &&
+		 !code__offset(&search->code, sym->st_value, &search->linker.function, &available))
+		search->linker.function = 0;
 }
 
-/* glibc's malloc is hidden in a static PIE: the linker makes it a local symbol. */
-static int search_functions(struct search *search)
+/* An IFUNC's address is its resolver's. */
+static bool is_function(const GElf_Sym *sym)
 {
-	int err = search_tables(search);
-
-	if (err || find_malloc(search))
-		return err;
-	search->locals = true;
-	return search_tables(search);
+	return GELF_ST_TYPE(sym->st_info) == STT_FUNC;
 }
 
-/* Names the allocator; returns whether the functions found are its own. */
-static bool name_allocator(const struct search *search, struct probes *probes)
+static int note_owner(struct search *search, const char *name, const GElf_Sym *sym)
 {
-	const struct found *its_malloc = find_malloc(search);
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(markers); i++) {
-		if (!search->markers[i] || (markers[i].is_malloc && its_malloc &&
-					    search->markers[i] != its_malloc->address))
-			continue;
-		probes->allocator = markers[i].allocator;
-		probes->followed = markers[i].followed;
-		return markers[i].allocator && its_malloc;
+	if (search->exported)
+		note_linker(search, name, sym);
+	for (size_t i = 0; i < nallocators; i++)
+		if (allocators[i].marker && !strcmp(name, allocators[i].marker))
+			search->markers[i] = sym->st_value;
+	if (is_function(sym) && !strcmp(name, standard_functions[0].symbol))
+		search->its_malloc = sym->st_value;
+	if (!strcmp(name, "__malloc_arena_thread_freeres")) {
+		search->cleanup = sym->st_value;
+		search->cleanup_size = sym->st_size;
 	}
-	/* A local function named malloc is somebody's own, unless a marker says otherwise. */
-	if (!its_malloc || search->locals)
-		return false;
-	probes->allocator = "unknown";
-	return true;
+	if (!strcmp(name, "runtime.text"))
+		search->go_start = sym->st_value;
+	if (!strcmp(name, "runtime.etext"))
+		search->go_end = sym->st_value;
+	return 0;
 }
 
-static int make_probe(const struct search *search, const struct found *found, struct probe *probe)
+/* Is malloc, where there is one, this allocator's? */
+static bool owns_malloc(const struct search *search, size_t i)
+{
+	const struct allocator *allocator = &allocators[i];
+
+	if (allocator->prefix)
+		return false;
+	if (!allocator->marker)		/* a local malloc is somebody's own */
+		return search->its_malloc && !search->locals;
+	return search->markers[i] && (!allocator->is_malloc || !search->its_malloc ||
+				      search->markers[i] == search->its_malloc);
+}
+
+static int find_owner(struct search *search)
+{
+	int err = search_tables(search, note_owner);
+
+	/* glibc's malloc is hidden in a static PIE: the linker makes it a local symbol. */
+	if (!err && !search->its_malloc) {
+		search->locals = true;
+		err = search_tables(search, note_owner);
+	}
+	for (size_t i = 0; !err && !search->owner && i < nallocators; i++)
+		if (owns_malloc(search, i))
+			search->owner = &allocators[i];
+	return err;
+}
+
+/* ---- their functions ---- */
+
+static bool outranks(const struct found *a, const struct found *b)
+{
+	bool a_throws = CALL_KIND(a->function->call) == CALL_NEWS;
+	bool b_throws = CALL_KIND(b->function->call) == CALL_NEWS;
+
+	return a_throws != b_throws ? a_throws : a->rank < b->rank;
+}
+
+/* Keeps one entry a file offset. */
+static int add_function(struct search *search, struct found *new)
+{
+	uint64_t available;
+
+	if (!code__offset(&search->code, new->address, &new->offset, &available))
+		return 0;
+	/* A return probe would move with a goroutine's stack. C code that Go calls has another. */
+	if (new->address >= search->go_start && new->address < search->go_end)
+		return 0;
+	if (new->size > available)
+		new->size = available;
+	for (size_t i = 0; i < search->nfound; i++) {
+		struct found *old = &search->found[i];
+
+		if (old->offset != new->offset)
+			continue;
+		if (outranks(new, old))
+			*old = *new;
+		return 0;
+	}
+	if (search->nfound == MAX_PROBES)
+		return -E2BIG;
+	search->found[search->nfound++] = *new;
+	return 0;
+}
+
+static int look_in(struct search *search, const struct allocator *allocator,
+		   const struct function *list, unsigned int rank, const char *name,
+		   const GElf_Sym *sym)
+{
+	struct found new = { .flags = allocator->flags, .rank = rank,
+			     .address = sym->st_value, .size = sym->st_size };
+
+	for (; list && list->symbol; list++, new.rank++) {
+		if (strcmp(name, list->symbol))
+			continue;
+		new.function = list;
+		return add_function(search, &new);
+	}
+	return 0;
+}
+
+#define RANK_OPERATORS 100
+#define RANK_OWN 200
+
+/* Of a recognised allocator, the names that are its alone. */
+static int look_in_own(struct search *search, const struct allocator *allocator, const char *name,
+		       const GElf_Sym *sym)
+{
+	int err = 0;
+
+	if (allocator->prefix) {
+		if (strncmp(name, allocator->prefix, strlen(allocator->prefix)))
+			return 0;
+		name += strlen(allocator->prefix);
+		err = look_in(search, allocator, standard_functions, RANK_OWN, name, sym);
+	}
+	return err ? err : look_in(search, allocator, allocator->functions, RANK_OWN, name,
+				   sym);
+}
+
+static int look_at_function(struct search *search, const char *name, const GElf_Sym *sym)
+{
+	const struct allocator *owner = search->owner;
+	int err = 0;
+
+	if (!is_function(sym))
+		return 0;
+	if (owner && search->its_malloc)
+		err = look_in(search, owner, standard_functions, 0, name, sym);
+	if (!err && owner && owner->has_operators)
+		err = look_in(search, owner, cxx_operators, RANK_OPERATORS, name, sym);
+	for (size_t i = 0; !err && i < nallocators; i++)
+		if (search->markers[i])
+			err = look_in_own(search, &allocators[i], name, sym);
+	return err;
+}
+
+/* The file's allocator, by whose malloc it has; else by the names of its own that it has. */
+static const struct allocator *name_allocator(const struct search *search)
+{
+	const struct allocator *allocator = search->owner;
+
+	for (size_t i = 0; !allocator && i < nallocators; i++)
+		if (search->markers[i] && allocators[i].functions)
+			allocator = &allocators[i];
+	return allocator;
+}
+
+/* ---- where the probes go ---- */
+
+static unsigned int last_argument(__u32 call)
+{
+	unsigned int last = CALL_SIZE(call);
+
+	if (CALL_COUNT(call) > last)
+		last = CALL_COUNT(call);
+	return CALL_POINTER(call) > last ? CALL_POINTER(call) : last;
+}
+
+/* From the numbers of arguments to the registers that they are in at the probe. */
+static __u32 located(__u32 call, const struct instruction *chosen)
+{
+	unsigned int size = CALL_SIZE(call), count = CALL_COUNT(call);
+	unsigned int pointer = CALL_POINTER(call);
+
+	return MAKE_CALL(CALL_KIND(call), size ? chosen->arguments[size - 1] : IN_NONE,
+		    count ? chosen->arguments[count - 1] : IN_NONE,
+		    pointer ? chosen->arguments[pointer - 1] : IN_NONE);
+}
+
+/* Places the probe in the function at probe->function, of which `size` bytes are known. */
+static int place_probe(const struct search *search, const struct found *found,
+		       struct probe *probe)
 {
 	bool whole = found->size && found->size <= MAX_FUNCTION_SIZE;
 	size_t size = whole ? found->size : MAX_INSTRUCTION_SIZE;
@@ -262,84 +293,135 @@ static int make_probe(const struct search *search, const struct found *found, st
 
 	if (!bytes)
 		return -ENOMEM;
-	n = pread(search->fd, bytes, size, found->offset);
+	n = code__read(&search->code, found->address, bytes, size);
 	if (n <= 0) {
 		free(bytes);
-		return n < 0 ? -errno : -ENOEXEC;
+		return n < 0 ? (int)n : -ENOEXEC;
 	}
 	instruction__choose(&(struct function_code){
 		.bytes = bytes,
 		.size = n,
 		.whole = whole && (size_t)n == size,
 		.address = found->address,
-		.nargs = functions[found->row].nargs,
+		.nargs = last_argument(found->function->call),
 	}, &chosen);
 	free(bytes);
-	*probe = (struct probe){
-		.entry = functions[found->row].entry,
-		.symbol = functions[found->row].symbol,
-		.function = found->offset,
-		.offset = found->offset + chosen.offset,
-		.emulated = chosen.emulated,
-	};
+	probe->cookie = located(found->function->call, &chosen) | found->flags;
+	probe->offset = found->offset + chosen.offset;
+	probe->emulated = chosen.emulated;
 	memcpy(probe->instruction, chosen.text, sizeof(probe->instruction));
 	return 0;
 }
 
-/* glibc's blocks tell what they take. */
-static uint64_t cookie_of(enum entry_point entry, const char *allocator)
+static int add_probe(struct probes *probes, const struct probe *probe)
 {
-	bool glibc = allocator && !strcmp(allocator, "glibc");
-
-	return entry | (glibc ? COOKIE_CHUNK_HEADS : 0);
-}
-
-static int make_probes(const struct search *search, struct probes *probes)
-{
-	probes->items = calloc(search->nfound, sizeof(*probes->items));
-	if (!probes->items)
-		return -ENOMEM;
-	for (size_t i = 0; i < search->nfound; i++) {
-		int err = make_probe(search, &search->found[i], &probes->items[i]);
-
-		if (err)
-			return err;
-		probes->items[i].cookie = cookie_of(probes->items[i].entry, probes->allocator);
-		probes->count++;
-	}
+	if (probes->count == MAX_PROBES)
+		return -E2BIG;
+	probes->items[probes->count++] = *probe;
 	return 0;
 }
 
-static bool is_x86_64(Elf *elf)
+/* Of what can throw, the returns are probed. */
+static int add_exits(struct search *search, const struct found *found, const uint64_t *stops,
+		     struct exits *exits, struct probes *probes)
 {
-	GElf_Ehdr header;
+	size_t known = exits->count;
+	int err = exits__find(&search->code, found->address, stops, search->nfound, exits);
 
-	return elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) &&
-	       header.e_ident[EI_CLASS] == ELFCLASS64 &&
-	       header.e_ident[EI_DATA] == ELFDATA2LSB && header.e_machine == EM_X86_64 &&
-	       (header.e_type == ET_EXEC || header.e_type == ET_DYN);
+	for (size_t i = known; !err && i < exits->count; i++) {
+		struct probe probe = { .kind = CALL_RETURNS, .cookie = CALL_RETURNS, .instruction = "ret",
+				       .symbol = found->function->symbol,
+				       .function = found->offset };
+		uint64_t available;
+
+		if (code__offset(&search->code, exits->addresses[i], &probe.offset, &available))
+			err = add_probe(probes, &probe);
+	}
+	if (!exits->all)
+		probes->unseen = found->function->symbol;
+	return err;
+}
+
+static int add_all_exits(struct search *search, struct probes *probes)
+{
+	struct exits exits = { .all = true };
+	uint64_t stops[MAX_PROBES];
+	int err = 0;
+
+	for (size_t i = 0; i < search->nfound; i++)
+		stops[i] = search->found[i].address;
+	for (size_t i = 0; i < search->nfound && !err; i++)
+		if (CALL_KIND(search->found[i].function->call) == CALL_NEWS)
+			err = add_exits(search, &search->found[i], stops, &exits, probes);
+	exits__release(&exits);
+	return err;
+}
+
+/* In the order of the table, malloc first, however the file orders its symbols. */
+static int compare_ranks(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static int make_probes(struct search *search, struct probes *probes)
+{
+	int err = 0;
+
+	probes->items = calloc(MAX_PROBES, sizeof(*probes->items));
+	if (!probes->items)
+		return -ENOMEM;
+	qsort(search->found, search->nfound, sizeof(search->found[0]), compare_ranks);
+	for (size_t i = 0; i < search->nfound && !err; i++) {
+		const struct found *found = &search->found[i];
+		struct probe probe = { .kind = CALL_KIND(found->function->call),
+				       .symbol = found->function->symbol,
+				       .function = found->offset };
+
+		err = place_probe(search, found, &probe);
+		if (!err)
+			err = add_probe(probes, &probe);
+	}
+	return err ? err : add_all_exits(search, probes);
+}
+
+static int find_probes(struct search *search, struct probes *probes)
+{
+	const struct allocator *allocator;
+	int err = find_owner(search);
+
+	if (err)
+		return err;
+	allocator = name_allocator(search);
+	if (!allocator)
+		return 0;
+	probes->allocator = allocator->name;
+	if (!allocator->unfollowed)
+		err = search_tables(search, look_at_function);
+	return err || !search->nfound ? err : make_probes(search, probes);
 }
 
 int probes__find(int fd, struct probes *probes)
 {
-	struct search search = { .fd = fd };
+	struct search *search = calloc(1, sizeof(*search));
+	uint64_t available;
 	int err;
 
 	*probes = (struct probes){ 0 };
-	elf_version(EV_CURRENT);
-	/* Read, not mapped: a file that is cut short meanwhile must not kill us. */
-	search.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!search.elf)
-		return -ENOEXEC;
-	err = is_x86_64(search.elf) ? search_functions(&search) : -ENOEXEC;
-	if (!err && name_allocator(&search, probes))
-		err = make_probes(&search, probes);
-	probes->linker = search.linker;
-	if (search.cleanup.offset) {
-		probes->cleanup = search.cleanup.offset;
-		probes->cleanup_size = search.cleanup.size;
-	}
-	elf_end(search.elf);
+	if (!search)
+		return -ENOMEM;
+	err = code__open(&search->code, fd);
+	if (!err)
+		err = find_probes(search, probes);
+	probes->linker = search->linker;
+	if (search->cleanup &&
+	    code__offset(&search->code, search->cleanup, &probes->cleanup, &available))
+		probes->cleanup_size = search->cleanup_size;
+	code__close(&search->code);
+	free(search);
 	if (err)
 		probes__free(probes);
 	return err;

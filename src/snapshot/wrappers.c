@@ -13,7 +13,8 @@ const char *const statistics_default_wrappers[] = {
 	/* Whatever the C library allocates, it allocates for its caller; its inner functions often
 	 * have no names. */
 	"*/libc.so.6", "*/libc-2.*.so", "*/ld-musl-*.so*", "*/libc.musl-*.so*",
-	/* The allocator's own names, where one is linked in or put in front. */
+	/* The allocator's own, where one is linked in or put in front. */
+	"*/libjemalloc*.so*", "*/libtcmalloc*.so*", "*/libmimalloc*.so*", "mi_new*",
 	"malloc", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc",
 	"posix_memalign", "valloc", "pvalloc", "__libc_*alloc", "__interceptor_*alloc",
 	/* A C library that is linked in statically. */

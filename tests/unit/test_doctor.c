@@ -119,7 +119,9 @@ static void test_json(void **state)
 	struct findings findings = good_machine();
 	char *text;
 
-	carrier.probes.followed = true;
+	carrier.probes.items = &(struct probe){ .symbol = "malloc", .offset = 16, .function = 19,
+						.instruction = "ret" };
+	carrier.probes.count = 1;
 	findings.survey = (struct survey){ &carrier, 1, &process, 1, 2, 3 };
 	findings.machine.features[EVENT].answer = ANSWER_UNKNOWN;
 	findings.cost.kind = NULL;
@@ -129,7 +131,8 @@ static void test_json(void **state)
 	assert_has(text, "\"name\":\"uprobe_event\",\"title\":\"events\",\"available\":null");
 	assert_has(text, "\"cost\":null,");
 	assert_has(text, "{\"path\":\"/a\\u000ab\",\"build_id\":null,\"allocator\":\"musl\","
-			 "\"not_followed\":null,\"processes\":1,\"probes\":[]}");
+			 "\"not_followed\":null,\"processes\":1,\"probes\":[{\"function\":\"malloc\","
+			 "\"offset\":-3,\"file_offset\":16,");
 	assert_has(text, "{\"pid\":7,\"comm\":\"\\\"x\\\\\",\"allocators\":[{\"name\":\"musl\"");
 	assert_has(text, "\"in_program\":true,\"followed\":true}");
 	assert_has(text, "\"unreadable_processes\":2,\"unreadable_files\":3}\n");

@@ -35,6 +35,11 @@ static void compile(const char *name, const char *flags, const char *source, cha
 	assert_int_equal(pclose(cc), 0);
 }
 
+static enum call_kind kind_of(const struct probe *probe)
+{
+	return probe->kind;
+}
+
 static int find_in(const char *path, struct probes *probes)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -49,7 +54,8 @@ static int find_in(const char *path, struct probes *probes)
 static const struct probe *get_probe(const struct probes *probes, const char *symbol)
 {
 	for (size_t i = 0; i < probes->count; i++)
-		if (!strcmp(probes->items[i].symbol, symbol))
+		if (!strcmp(probes->items[i].symbol, symbol) &&
+		    kind_of(&probes->items[i]) != CALL_RETURNS)
 			return &probes->items[i];
 	return NULL;
 }
@@ -83,19 +89,40 @@ static uint64_t offset_from_address(const char *path)
 	return offset - address;
 }
 
-/* Every allocator function that nm lists has its probe, and there are no others. */
-static void compare_with_nm(const char *path, const char *flags, const struct probes *probes)
+#define STANDARD "malloc|calloc|realloc|reallocarray|reallocf|free|cfree|posix_memalign|" \
+		 "aligned_alloc|memalign|valloc|pvalloc|free_sized|free_aligned_sized"
+/* Whole families: whoever adds a function to an allocator learns it here. */
+#define OPERATORS "_Zn[wa]m.*|_Zd[la]Pv.*"
+#define JEMALLOC "[mrxd]allocx|sdallocx"
+#define TCMALLOC "tc_(malloc|malloc_skip_new_handler|calloc|realloc|memalign|posix_memalign|" \
+		 "valloc|pvalloc|free|free_sized|cfree|new.*|delete.*)"
+#define MIMALLOC "mi_(new(_n|_aligned|_nothrow|_aligned_nothrow)?|heap_alloc_new(_n)?|cfree|" \
+		 "expand|posix_memalign|memalign|aligned_alloc|valloc|pvalloc|" \
+		 "(heap_)?(malloc|zalloc|calloc|realloc|rezalloc|recalloc|free)[a-z_]*)"
+#define NO_ALLOCATION "mi_malloc_(|usable_|good_)size|mi_reallocarr"
+
+static size_t count_calls(const struct probes *probes)
 {
-	uint64_t seen[32], to_offset = offset_from_address(path);
+	size_t n = 0;
+
+	for (size_t i = 0; i < probes->count; i++)
+		n += kind_of(&probes->items[i]) != CALL_RETURNS;
+	return n;
+}
+
+/* Every function that nm lists under one of `names` has its probe, and there are no others. */
+static void compare_with_nm(const char *path, const char *flags, const char *names,
+			    const struct probes *probes)
+{
+	uint64_t seen[128], to_offset = offset_from_address(path);
 	unsigned long address;
-	char command[512];
+	char command[1024];
 	size_t nseen = 0;
 	FILE *nm;
 
 	snprintf(command, sizeof(command),
-		 "nm %s --defined-only %s | grep -E ' [TtWw] (malloc|calloc|realloc|reallocarray|"
-		 "free|cfree|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|free_sized|"
-		 "free_aligned_sized)(@|$)'", flags, path);
+		 "nm %s --defined-only %s | grep -E ' [TtWw] (%s)(@|$)' |"
+		 "grep -vE ' (" NO_ALLOCATION ")(@|$)'", flags, path, names);
 	nm = popen(command, "r");
 	assert_non_null(nm);
 	while (fscanf(nm, "%lx %*[^\n]", &address) == 1) {
@@ -105,29 +132,38 @@ static void compare_with_nm(const char *path, const char *flags, const struct pr
 			i++;
 		seen[i] = address;
 		nseen += i == nseen;
-		assert_true(nseen < 32);
-		assert_true(has_function(probes, address + to_offset));
+		assert_true(nseen < 128);
+		if (!has_function(probes, address + to_offset))
+			fail_msg("%s: no probe for the function at %#lx", path, address);
 	}
 	pclose(nm);
 	assert_true(nseen > 0);
-	assert_int_equal(probes->count, nseen);
+	assert_int_equal(count_calls(probes), nseen);
+}
+
+static FILE *disassemble(const char *path, uint64_t start, uint64_t stop)
+{
+	char command[512];
+	FILE *objdump;
+
+	snprintf(command, sizeof(command),
+		 "objdump -d --no-show-raw-insn --start-address=%#lx --stop-address=%#lx %s",
+		 start, stop, path);
+	objdump = popen(command, "r");
+	assert_non_null(objdump);
+	return objdump;
 }
 
 /* objdump agrees that an instruction begins there, and that it is of an emulated kind. */
 static void compare_with_objdump(const char *path, const struct probe *probe)
 {
 	uint64_t to_offset = offset_from_address(path);
-	char command[512], mnemonic[32] = "", operand[64] = "";
+	FILE *objdump = disassemble(path, probe->function - to_offset,
+				    probe->offset - to_offset + 16);
+	char line[256], mnemonic[32] = "", operand[64] = "";
 	bool found = false;
 	unsigned long address;
-	char line[256];
-	FILE *objdump;
 
-	snprintf(command, sizeof(command),
-		 "objdump -d --no-show-raw-insn --start-address=%#lx --stop-address=%#lx %s",
-		 probe->function - to_offset, probe->offset - to_offset + 16, path);
-	objdump = popen(command, "r");
-	assert_non_null(objdump);
 	while (!found && fgets(line, sizeof(line), objdump)) {
 		if (sscanf(line, " %lx: %31s %63s", &address, mnemonic, operand) < 2)
 			continue;
@@ -147,19 +183,82 @@ static void compare_with_objdump(const char *path, const struct probe *probe)
 		assert_int_equal(probe->offset, probe->function);
 }
 
+static bool has_exit(const struct probes *probes, uint64_t offset)
+{
+	for (size_t i = 0; i < probes->count; i++)
+		if (kind_of(&probes->items[i]) == CALL_RETURNS && probes->items[i].offset == offset)
+			return true;
+	return false;
+}
+
+/* Each `ret` in the function as its symbol delimits it is probed. Returns how many there are. */
+static size_t compare_exits(const char *path, const char *symbol, const struct probes *probes)
+{
+	uint64_t to_offset = offset_from_address(path);
+	unsigned long start, size, address;
+	char command[256], mnemonic[32], line[256];
+	size_t n = 0;
+	FILE *pipe;
+
+	snprintf(command, sizeof(command), "nm -D -S --defined-only %s | grep -E ' %s(@|$)'", path,
+		 symbol);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	assert_int_equal(fscanf(pipe, "%lx %lx", &start, &size), 2);
+	pclose(pipe);
+	pipe = disassemble(path, start, start + size);
+	while (fgets(line, sizeof(line), pipe)) {
+		if (sscanf(line, " %lx: %31s", &address, mnemonic) < 2 || strcmp(mnemonic, "ret"))
+			continue;
+		assert_true(has_exit(probes, address + to_offset));
+		n++;
+	}
+	pclose(pipe);
+	return n;
+}
+
+static void check_exit(const char *path, const struct probe *probe)
+{
+	uint64_t address = probe->offset - offset_from_address(path);
+	FILE *objdump = disassemble(path, address, address + 1);
+	char line[256] = "", mnemonic[32] = "";
+
+	while (fgets(line, sizeof(line), objdump))
+		sscanf(line, " %*x: %31s", mnemonic);
+	pclose(objdump);
+	assert_string_equal(mnemonic, "ret");
+}
+
+/* Has a symbol that a return probe is put on: no exception may pass. */
+static void check_return_probe(const struct probe *probe)
+{
+	assert_null(strstr(probe->symbol, "St9nothrow_t") ? NULL : strstr(probe->symbol, "_Znwm"));
+	assert_null(strstr(probe->symbol, "St9nothrow_t") ? NULL : strstr(probe->symbol, "_Znam"));
+}
+
 static void check_file(const char *path, const char *nm_flags, const char *allocator,
-		       bool followed)
+		       const char *names)
 {
 	struct probes probes;
 
 	assert_int_equal(find_in(path, &probes), 0);
 	assert_non_null(probes.allocator);
 	assert_string_equal(probes.allocator, allocator);
-	assert_int_equal(probes.followed, followed);
-	compare_with_nm(path, nm_flags, &probes);
+	assert_null(probes.unseen);
+	if (names)
+		compare_with_nm(path, nm_flags, names, &probes);
+	else
+		assert_int_equal(probes.count, 0);
 	for (size_t i = 0; i < probes.count; i++) {
-		compare_with_objdump(path, &probes.items[i]);
-		assert_true(probes.items[i].instruction[0]);
+		const struct probe *probe = &probes.items[i];
+
+		assert_true(probe->instruction[0]);
+		if (kind_of(probe) == CALL_RETURNS)
+			check_exit(path, probe);
+		else
+			compare_with_objdump(path, probe);
+		if (kind_of(probe) == CALL_ALLOCATES)
+			check_return_probe(probe);
 	}
 	probes__free(&probes);
 }
@@ -170,15 +269,17 @@ static void test_glibc(void **state)
 	struct probes probes;
 	const struct probe *probe;
 
-	check_file(path, "-D", "glibc", true);
+	check_file(path, "-D", "glibc", STANDARD);
 	assert_int_equal(find_in(path, &probes), 0);
 	probe = get_probe(&probes, "malloc");
 	assert_non_null(probe);
-	assert_int_equal(probe->entry, ENTRY_MALLOC);
+	assert_int_equal(probe->cookie, MAKE_CALL(CALL_ALLOCATES, IN_DI, IN_NONE, IN_NONE) |
+					CALL_CHUNK_HEADS);
 	assert_true(probe->emulated);
 	probe = get_probe(&probes, "free");
 	assert_non_null(probe);
-	assert_int_equal(probe->entry, ENTRY_FREE);
+	assert_int_equal(probe->cookie, MAKE_CALL(CALL_FREES, IN_NONE, IN_NONE, IN_DI) |
+					CALL_CHUNK_HEADS);
 	assert_true(probe->emulated);
 	/* Debian 12's: test %rdi,%rdi is single-stepped, the je after it is not. */
 	if (!strcmp(gnu_get_libc_version(), "2.36"))
@@ -190,21 +291,42 @@ static void test_glibc(void **state)
 static void test_other_allocators(void **state)
 {
 	static const struct {
-		const char *path, *allocator;
-		bool followed;
+		const char *path, *allocator, *names;
 	} files[] = {
-		{ "/lib/ld-musl-x86_64.so.1", "musl", true },
-		{ LIBDIR "libjemalloc.so.2", "jemalloc", false },
-		{ LIBDIR "libtcmalloc_minimal.so.4", "tcmalloc", false },
-		{ LIBDIR "libmimalloc.so.2", "mimalloc", false },
-		{ LIBDIR "libasan.so.8", "sanitizer", false },
+		{ "/lib/ld-musl-x86_64.so.1", "musl", STANDARD },
+		{ LIBDIR "libjemalloc.so.2", "jemalloc", STANDARD "|" OPERATORS "|" JEMALLOC },
+		{ LIBDIR "libtcmalloc.so.4", "tcmalloc", STANDARD "|" OPERATORS "|" TCMALLOC },
+		{ LIBDIR "libtcmalloc_minimal.so.4", "tcmalloc",
+		  STANDARD "|" OPERATORS "|" TCMALLOC },
+		{ LIBDIR "libtcmalloc_debug.so.4", "tcmalloc",
+		  STANDARD "|" OPERATORS "|" TCMALLOC },
+		{ LIBDIR "libmimalloc.so.2", "mimalloc", STANDARD "|" OPERATORS "|" MIMALLOC },
+		{ LIBDIR "libasan.so.8", "sanitizer", NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		if (has_library(files[i].path))
-			check_file(files[i].path, "-D", files[i].allocator, files[i].followed);
+			check_file(files[i].path, "-D", files[i].allocator, files[i].names);
 		else
 			print_message("not installed, left out: %s\n", files[i].path);
+	}
+}
+
+/* What can throw is probed at every return, nothing else is. */
+static void test_exits(void **state)
+{
+	static const char *const libraries[] = {
+		LIBDIR "libjemalloc.so.2", LIBDIR "libtcmalloc.so.4", LIBDIR "libmimalloc.so.2",
+	};
+
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+		struct probes probes;
+
+		assert_int_equal(find_in(libraries[i], &probes), 0);
+		assert_true(compare_exits(libraries[i], "_Znwm", &probes) > 0);
+		assert_true(compare_exits(libraries[i], "_ZnamSt11align_val_t", &probes) > 0);
+		assert_int_equal(kind_of(get_probe(&probes, "_Znwm")), CALL_NEWS);
+		probes__free(&probes);
 	}
 }
 
@@ -216,14 +338,14 @@ static void test_static_executables(void **state)
 	char path[128];
 
 	compile("static", "-static", user, path);
-	check_file(path, "", "glibc", true);
+	check_file(path, "", "glibc", STANDARD);
 	compile("static-pie", "-static-pie", user, path);
-	check_file(path, "", "glibc", true);
+	check_file(path, "", "glibc", STANDARD);
 	/* Another allocator beside it, under names of its own, does not make malloc that one's. */
 	compile("static-beside", "-static",
 		"#include <stdlib.h>\nvoid *je_malloc(size_t n) { return malloc(n) + 1; }\n"
 		"void *(*volatile f)(size_t) = je_malloc; int main(void) { return !f(1); }", path);
-	check_file(path, "", "glibc", true);
+	check_file(path, "", "glibc", STANDARD "|je_malloc");
 }
 
 static void check_none(const char *path)
@@ -273,7 +395,6 @@ static void check_unknown(const char *path, size_t count)
 	assert_int_equal(find_in(path, &probes), 0);
 	assert_int_equal(probes.count, count);
 	assert_string_equal(probes.allocator, "unknown");
-	assert_false(probes.followed);
 	probes__free(&probes);
 }
 
@@ -292,9 +413,72 @@ static void test_unknown_allocator(void **state)
 	check_unknown(path, 1);
 	compile("own-names", "-shared -fPIC", "void *je_malloc(long n) { return 0; }", path);
 	assert_int_equal(find_in(path, &probes), 0);
-	assert_int_equal(probes.count, 0);
+	assert_int_equal(probes.count, 1);
 	assert_string_equal(probes.allocator, "jemalloc");
-	assert_false(probes.followed);
+	probes__free(&probes);
+}
+
+/* ---- the ways out of what can throw ---- */
+
+/* A function with unwind information. */
+#define FUNCTION(name, body)                                                                       \
+	".globl " name ";.type " name ",@function;" name ":.cfi_startproc;" body                   \
+	";.cfi_endproc;.size " name ",.-" name ";"
+
+static void check_ways_out(const char *code, size_t exits, bool all)
+{
+	char source[2048], path[128];
+	struct probes probes;
+	size_t n = 0;
+
+	snprintf(source, sizeof(source), "void *malloc(long n) { return (void *)n; }"
+		 "__asm__(\".text;%s\");", code);
+	compile("ways-out", "-fno-builtin -shared -fPIC", source, path);
+	assert_int_equal(find_in(path, &probes), 0);
+	for (size_t i = 0; i < probes.count; i++)
+		n += kind_of(&probes.items[i]) == CALL_RETURNS;
+	assert_int_equal(n, exits);
+	assert_int_equal(!probes.unseen, all);
+	probes__free(&probes);
+}
+
+static void test_ways_out(void **state)
+{
+	check_ways_out(FUNCTION("_Znwm", "ret"), 1, true);
+	check_ways_out(FUNCTION("_Znwm", "test %rdi,%rdi;je 1f;ret;1: nop;ret"), 2, true);
+	check_ways_out(FUNCTION("_Znwm", "test %rdi,%rdi;je 1f;ret;1: ud2"), 1, true);
+	/* a call that does not return ends it; what is behind is another function */
+	check_ways_out(FUNCTION("_Znwm", "call abort@plt") FUNCTION("x", "ret"), 0, true);
+	/* a jump to a function of ours, to one through the PLT, to a cold half */
+	check_ways_out(FUNCTION("_Znwm", "jmp 2f") FUNCTION("x", "nop;ret;2: nop;ret"), 1, true);
+	check_ways_out(FUNCTION("_Znwm", "jmp x@plt") FUNCTION("x", "nop;ret"), 1, true);
+	check_ways_out(FUNCTION("_Znwm", "jmp *x@GOTPCREL(%rip)") FUNCTION("x", "ret"), 1, true);
+	/* to another that is probed: its call is seen itself */
+	check_ways_out(FUNCTION("_Znwm", "jmp malloc@plt"), 0, true);
+	check_ways_out(FUNCTION("_Znam", "jmp _Znwm@plt") FUNCTION("_Znwm", "ret"), 1, true);
+	/* both lead to the same */
+	check_ways_out(FUNCTION("_Znam", "jmp x@plt") FUNCTION("_Znwm", "jmp x@plt")
+		       FUNCTION("x", "ret"), 1, true);
+	/* round and round */
+	check_ways_out(FUNCTION("_Znwm", "1: dec %rdi;jne 1b;jmp 1b"), 0, true);
+	/* nobody knows where to */
+	check_ways_out(FUNCTION("_Znwm", "test %rdi,%rdi;je 1f;ret;1: jmp *%rax"), 1, false);
+	check_ways_out(FUNCTION("_Znwm", "jmp elsewhere@plt"), 0, false);
+}
+
+/* Return probes move with a goroutine's stack; C code in a Go program has another. */
+static void test_go(void **state)
+{
+	struct probes probes;
+	char path[128];
+
+	compile("go", "-fno-builtin -shared -fPIC",
+		"void *malloc(long n) { return (void *)n; }\n"
+		"__asm__(\".globl runtime.text;runtime.text:\" \".globl calloc; .type calloc,@function;"
+		"calloc: nop; ret; .globl runtime.etext; runtime.etext:\");", path);
+	assert_int_equal(find_in(path, &probes), 0);
+	assert_non_null(get_probe(&probes, "malloc"));
+	assert_null(get_probe(&probes, "calloc"));
 	probes__free(&probes);
 }
 
@@ -323,6 +507,7 @@ struct hand_made {
 	unsigned int nargs;
 	size_t offset;
 	bool emulated;
+	enum call_register last;	/* where the last argument is then; 0: where it was */
 };
 
 static const struct hand_made hand_made[] = {
@@ -356,6 +541,17 @@ static const struct hand_made hand_made[] = {
 	/* mul %rdi writes rdx without naming it */
 	{ "third argument lost", { 0x48, 0xf7, 0xe7, 0x55, 0xc3 }, 5, 3, 0, false },
 	{ "third argument unused", { 0x48, 0xf7, 0xe7, 0x55, 0xc3 }, 5, 2, 3, true },
+	/* mov %rdi,%rsi; mov (%rax),%rdi; push: a copy is left */
+	{ "argument copied", { 0x48, 0x89, 0xfe, 0x48, 0x8b, 0x38, 0x55, 0xc3 }, 8, 1, 6, true,
+	  IN_SI },
+	/* mov %rsi,%rdx; mov %rdi,%rsi; mov %rax,%rdi; jmp: both have moved on */
+	{ "arguments shifted", { 0x48, 0x89, 0xf2, 0x48, 0x89, 0xfe, 0x48, 0x89, 0xc7, 0xe9, 0, 1,
+	  0, 0 }, 14, 2, 9, true, IN_DX },
+	/* mov %rdi,%rsi; mov (%rax),%rdi; mov (%rax),%rsi; push: the copy is gone too */
+	{ "copy lost", { 0x48, 0x89, 0xfe, 0x48, 0x8b, 0x38, 0x48, 0x8b, 0x30, 0x55, 0xc3 }, 11, 1,
+	  0, false },
+	/* mov %edi,%esi; mov (%rax),%rdi; push: half of it is none */
+	{ "half a copy", { 0x89, 0xfe, 0x48, 0x8b, 0x38, 0x55, 0xc3 }, 7, 1, 0, false },
 	/* sub $8,%rsp; nop and pop %rax; nop: the return address is elsewhere */
 	{ "stack moved", { 0x48, 0x83, 0xec, 0x08, 0x90, 0xc3 }, 6, 1, 0, false },
 	{ "stack popped", { 0x58, 0x90, 0xff, 0xe0 }, 4, 1, 0, false },
@@ -394,6 +590,8 @@ static void test_hand_made(void **state)
 		    chosen.emulated != hand_made[i].emulated)
 			fail_msg("%s: chosen +%zu (%s), emulated %d", hand_made[i].what,
 				 chosen.offset, chosen.text, chosen.emulated);
+		assert_int_equal(chosen.arguments[hand_made[i].nargs - 1],
+				 hand_made[i].last ? hand_made[i].last : hand_made[i].nargs);
 		/* Without its end, nothing but the first instruction can be trusted. */
 		choose(&hand_made[i], false, &chosen);
 		assert_int_equal(chosen.offset, 0);
@@ -515,14 +713,14 @@ static void test_too_many(void **state)
 	FILE *out = open_memstream(&source, &size);
 
 	assert_non_null(out);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 600; i++)
 		fprintf(out, "void *m%d(void) { return (void *)%d; }\n"
 			"__asm__(\".symver m%d, malloc@V%d\");\n", i, i, i, i);
 	fclose(out);
 	snprintf(path, sizeof(path), "%s/versions", directory);
 	out = fopen(path, "w");
 	assert_non_null(out);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 600; i++)
 		fprintf(out, "V%d {};\n", i);
 	fclose(out);
 	snprintf(path, sizeof(path), "-shared -fPIC -Wl,--version-script=%s/versions", directory);
@@ -537,6 +735,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_glibc),
 		cmocka_unit_test(test_other_allocators),
+		cmocka_unit_test(test_exits),
+		cmocka_unit_test(test_ways_out),
+		cmocka_unit_test(test_go),
 		cmocka_unit_test(test_static_executables),
 		cmocka_unit_test(test_no_allocator),
 		cmocka_unit_test(test_unknown_allocator),

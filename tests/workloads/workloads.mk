@@ -27,6 +27,22 @@ compiler_musl-static := musl-gcc
 compiler_clang := $(CLANG)
 wl_cc = $(or $(compiler_$*),gcc)
 
+# What an allocator's program is linked with. Debian has no static mimalloc.
+libs_jemalloc := -ljemalloc
+libs_tcmalloc := -ltcmalloc
+libs_tcmalloc_minimal := -ltcmalloc_minimal
+libs_mimalloc := -lmimalloc
+# truth.o asks for what only libc's malloc has, which brings all of it.
+libs_static-jemalloc := -static -ljemalloc -lm -Wl,-z,muldefs
+libs_static-pie-jemalloc := -static-pie -ljemalloc_pic -lm -Wl,-z,muldefs
+libs_static-tcmalloc := -static -ltcmalloc_minimal -Wl,-z,muldefs
+libs_static-pie-tcmalloc := -static-pie -ltcmalloc_minimal -Wl,-z,muldefs
+# In the executable itself, which has no symbols but the dynamic ones.
+libs_stripped-jemalloc := -rdynamic -Wl,-Bstatic -ljemalloc -Wl,-Bdynamic -lm
+libs_stripped-tcmalloc := -rdynamic -Wl,-Bstatic -ltcmalloc_minimal -Wl,-Bdynamic
+after_stripped-jemalloc = $(after_debug-frame)
+after_stripped-tcmalloc = $(after_debug-frame)
+
 # Without .eh_frame; .debug_frame and all the names are in a separate file.
 after_debug-frame = objcopy --only-keep-debug $@ $@.debug && \
 	objcopy --strip-all --add-gnu-debuglink=$@.debug $@
@@ -35,6 +51,8 @@ WL_PROGRAMS := \
 	$(addprefix alloc.,fp nofp musl) \
 	$(addprefix threads.,fp nofp musl) \
 	$(addprefix containers.,fp nofp) \
+	operators.libstdc++ $(addprefix operators.,$(patsubst libs_%,%,$(filter libs_%,$(.VARIABLES)))) \
+	jemalloc tcmalloc mimalloc \
 	$(addprefix lifecycle.,fp) \
 	$(addprefix snapshots.,nofp musl) \
 	$(addprefix loader.,fp nofp) plugin1.so plugin2.so \
@@ -68,6 +86,16 @@ $(WL)/truth.o: $(WL_TRUTH)
 $(WL)/containers.%: tests/workloads/containers.cc $(WL)/truth.o tests/workloads/workloads.mk
 	$(call msg,WORKLOAD,$@)
 	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(variant_$*) -o $@ $(filter %.cc %.o,$^)
+
+$(WL)/operators.%: tests/workloads/operators.cc $(WL)/truth.o tests/workloads/workloads.mk
+	$(call msg,WORKLOAD,$@)
+	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(WL_NOFP) -o $@ $(filter %.cc %.o,$^) $(libs_$*)
+	$(Q)$(after_$*)
+
+$(WL)/jemalloc $(WL)/tcmalloc $(WL)/mimalloc: $(WL)/%: tests/workloads/%.c $(WL)/truth.o \
+		tests/workloads/workloads.mk
+	$(call msg,WORKLOAD,$@)
+	$(Q)gcc -std=gnu11 $(WL_FLAGS) $(WL_NOFP) -o $@ $(filter %.c %.o,$^) -l$*
 
 $(WL)/plugin%.so: tests/workloads/plugin.c tests/workloads/truth.h
 	$(call msg,WORKLOAD,$@)

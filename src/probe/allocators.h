@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What there is to know of each allocator: a row of a table. */
+#ifndef MT_ALLOCATORS_H
+#define MT_ALLOCATORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/types.h"
+
+/* A function by the name of its symbol, and what a call of it does. */
+struct function {
+	const char *symbol;		/* NULL ends a list */
+	__u32 call;		/* MAKE_CALL(), with numbers of arguments (1: the first) for registers */
+};
+
+/* malloc, calloc, ...: the C library's names. The first is malloc. */
+extern const struct function standard_functions[];
+/* C++'s operators. Of one code under several names, an earlier row's name is kept. */
+extern const struct function cxx_operators[];
+
+struct allocator {
+	const char *name;	/* NULL: the dynamic linker, whose malloc is for itself alone */
+	const char *marker;	/* the symbol that gives it away */
+	bool is_malloc;		/* the marker is another name of its malloc: where malloc is other
+				 * code, that is another allocator's */
+	/* Has operator new and delete of its own, which do not pass through its malloc. */
+	bool has_operators;
+	/* All its functions have names that begin so; it has no part in what is called malloc. */
+	const char *prefix;
+	const struct function *functions;	/* beside the standard ones, or NULL */
+	__u32 flags;		/* to be said of each call: CALL_CHUNK_HEADS */
+	bool unfollowed;	/* known to keep books that our way of looking would disturb */
+};
+
+#define MAX_ALLOCATORS 16
+
+/* Ends with a row without a marker: what defines malloc and is none of the others. The first row
+ * that fits decides whose malloc is. */
+extern const struct allocator allocators[];
+extern const size_t nallocators;
+
+#endif

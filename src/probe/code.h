@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The code of an ELF file, by the addresses of the file's own numbering. Trusts nothing. */
+#ifndef MT_CODE_H
+#define MT_CODE_H
+
+#include <gelf.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "unwind/cfi.h"
+
+struct code {
+	int fd;
+	Elf *elf;
+	struct cfi_section frames;	/* of .eh_frame, once somebody has asked */
+	bool has_frames;
+};
+
+/* -ENOEXEC: `fd` is no x86-64 ELF program or library. code__close() in any case. */
+int code__open(struct code *code, int fd);
+void code__close(struct code *code);
+
+/* The file offset of `address`, and how many bytes of code the file has from there on. */
+bool code__offset(const struct code *code, uint64_t address, uint64_t *offset,
+		  uint64_t *available);
+/* What the file has of `size` bytes of code at `address`; 0: nothing; -errno. */
+ssize_t code__read(const struct code *code, uint64_t address, void *bytes, size_t size);
+/* The code around `address` that one entry of .eh_frame describes. False: none does. */
+bool code__described(struct code *code, uint64_t address, uint64_t *start, uint64_t *end);
+/* Where the word at `slot` will point once the dynamic linker has filled it in, if within this
+ * file: what a jump through the PLT leads to. */
+bool code__relocated(const struct code *code, uint64_t slot, uint64_t *target);
+
+#endif
