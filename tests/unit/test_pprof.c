@@ -442,6 +442,32 @@ static void test_foreign_locations(void **state)
 	names__free(names);
 }
 
+/* Go says how it samples, but not how good its estimates are. */
+static void test_foreign_samples(void **state)
+{
+	static const uint8_t in_bytes[] = {
+		0x32, 0, 0x32, 5, 's', 'p', 'a', 'c', 'e', 0x32, 3, 'c', 'p', 'u',
+		0x0a, 2, 8, 1, 0x12, 2, 0x10, 5, 0x60, 0x80, 0x80, 0x20, /* period: 524288 */
+		0x5a, 2, 8, 1,				/* of space; last: 2 would be of cpu */
+	};
+	uint8_t profile[sizeof(in_bytes)];
+
+	memcpy(profile, in_bytes, sizeof(profile));
+	for (int type = 1; type <= 2; type++) {
+		struct names *names = names__new();
+		struct snapshot *s;
+		const char *why;
+
+		profile[sizeof(profile) - 1] = type;
+		assert_int_equal(pprof__parse(profile, sizeof(profile), names, &s, &why), 0);
+		assert_int_equal(s->sample_bytes, type == 1 ? 524288 : 0);
+		assert_int_equal(s->without_variances, type == 1);
+		assert_false(snapshot__has_errors(s));
+		snapshot__free(s);
+		names__free(names);
+	}
+}
+
 /* ---- the reference implementation ---- */
 
 /* Runs `go tool pprof -top` in bytes; finds the row of `function` and its flat value. */
@@ -523,6 +549,7 @@ int main(void)
 		TEST(test_go_tool_pprof),
 		cmocka_unit_test(test_hostile_messages),
 		cmocka_unit_test(test_foreign_locations),
+		cmocka_unit_test(test_foreign_samples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
