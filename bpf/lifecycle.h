@@ -261,7 +261,8 @@ static __always_inline void close_books(struct process *process, enum process_st
 	*(volatile __u32 *)&process->state = state;
 	if (each_end || (process->flags & PROCESS_PINNED) || process->nsites > MANY_SITES ||
 	    !(ended % ENDS_AT_A_TIME))
-		send_event(&event);
+		/* That books are closed says their state: without room for this, it is seen later. */
+		bpf_ringbuf_output(&events, &event, sizeof(event), 0);
 }
 
 /* ---- what happens ---- */

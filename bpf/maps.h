@@ -249,6 +249,7 @@ __u32 next_mapping = 1;
 __u32 next_file = FILE_VDSO + 1;
 /* Heads of the lists of entries that were given back. */
 __u64 free_processes;
+__u64 free_files;
 __u64 free_sites;
 __u64 free_mappings;
 __u64 free_frames[FRAME_LENGTHS];	/* by length */
@@ -350,10 +351,12 @@ static __always_inline void ask_to_grow(void)
 	bpf_ringbuf_output(&growth, &request, sizeof(request), 0);
 }
 
-static __always_inline void send_event(const struct event *event)
+static __always_inline bool send_event(const struct event *event)
 {
-	if (bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0))
-		count_lost(LOST_EVENTS);
+	if (!bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0))
+		return true;
+	count_lost(LOST_EVENTS);
+	return false;
 }
 
 #endif

@@ -144,8 +144,10 @@ static __noinline __u32 new_file(struct vma *vma, __u32 pid)
 
 	if (!vma)
 		return 0;
-	index = __sync_fetch_and_add(&next_file, 1);
-	if (index >= MAX_FILES) {
+	index = take_free(&free_files, file_at, ->next);
+	if (!index && *(volatile __u32 *)&next_file < MAX_FILES)
+		index = __sync_fetch_and_add(&next_file, 1);
+	if (!index || index >= MAX_FILES) {
 		count_lost(LOST_FILES);
 		return 0;
 	}
@@ -157,7 +159,8 @@ static __noinline __u32 new_file(struct vma *vma, __u32 pid)
 	event.start = vma->start;
 	event.end = vma->end;
 	event.id = vma->id;
-	send_event(&event);
+	if (!send_event(&event))	/* it will be met again */
+		bpf_map_delete_elem(&file_ids, &vma->id);
 	return index;
 }
 

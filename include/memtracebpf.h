@@ -78,6 +78,8 @@ enum file_flags {
 struct code_file {
 	__u32 flags;		/* enum file_flags */
 	__u32 nrows;
+	__u32 next;		/* in the list of free entries */
+	__u32 pad;
 	/* The allocator's code that frees what it cached for a thread which ends; size 0: not known. */
 	__u32 cleanup, cleanup_size;	/* offset in the file, bytes */
 };
@@ -339,7 +341,7 @@ enum call_register {
 MT_ASSERT_SIZE(struct unwind_rule, 16);
 MT_ASSERT_SIZE(struct unwind_row, 8);
 MT_ASSERT_SIZE(struct file_id, 16);
-MT_ASSERT_SIZE(struct code_file, 16);
+MT_ASSERT_SIZE(struct code_file, 24);
 MT_ASSERT_SIZE(struct mapping, 40);
 MT_ASSERT_SIZE(struct site, 128);
 MT_ASSERT_SIZE(struct block_key, 16);

@@ -13,6 +13,8 @@
 
 #define MSEC 1000000ULL
 #define SEC 1000000000ULL
+#define FEW_STACKS (64 << 10)
+#define MANY_STACKS (512 << 10) /* of many processes */
 #define MAX_SECONDS (1000000000 * SEC)
 /* Blocks keep the time in 32 bits: of jiffies, at most a thousand a second. */
 #define MAX_AGE (UINT32_MAX * MSEC)
@@ -442,7 +444,6 @@ enum cli_result cli__parse(int argc, char **argv, struct options *options)
 		.report.top = 10,
 		.nframe = 64,
 		.max_blocks = 4 << 20,
-		.max_stacks = 64 << 10,
 	};
 	parse_command(&argc, &argv, options);
 	if (options->mode == COMMAND_DIFF)
@@ -450,6 +451,9 @@ enum cli_result cli__parse(int argc, char **argv, struct options *options)
 	result = read_environment(options);
 	if (result == CLI_RUN)
 		result = parse_words(argc, argv, &parser);
+	if (!options->max_stacks)
+		options->max_stacks = options->everything || options->follow_fork ? MANY_STACKS :
+										     FEW_STACKS;
 	if (result == CLI_RUN)
 		result = check(options);
 	if (result == CLI_RUN)

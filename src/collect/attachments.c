@@ -105,12 +105,28 @@ int attachments__add(struct attachments *attachments, const struct module *modul
 	return err;
 }
 
-void attachments__clear(struct attachments *attachments)
+static void detach(struct attachment *attachment)
+{
+	probe_links__free(attachment->allocator);
+	probe_links__free(attachment->linker);
+}
+
+bool attachments__remove(struct attachments *attachments, uint32_t file)
 {
 	for (size_t i = 0; i < attachments->count; i++) {
-		probe_links__free(attachments->items[i].allocator);
-		probe_links__free(attachments->items[i].linker);
+		if (attachments->items[i].file != file)
+			continue;
+		detach(&attachments->items[i]);
+		attachments->items[i] = attachments->items[--attachments->count];
+		return true;
 	}
+	return false;
+}
+
+void attachments__clear(struct attachments *attachments)
+{
+	for (size_t i = 0; i < attachments->count; i++)
+		detach(&attachments->items[i]);
 	free(attachments->items);
 	attachments->items = NULL;
 	attachments->count = 0;

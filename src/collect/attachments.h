@@ -21,6 +21,8 @@ struct attachments {
 /* Attaches to what the module has and is not attached to yet. 0 or, after a sentence, -errno. */
 int attachments__add(struct attachments *attachments, const struct module *module,
 		     const struct tables *tables);
+/* Detaches from one file; false: there was nothing to do. */
+bool attachments__remove(struct attachments *attachments, uint32_t file);
 /* Detaches from everything. */
 void attachments__clear(struct attachments *attachments);
 

@@ -96,11 +96,12 @@ static int location_of(struct books *books, const struct site *site, uint64_t wo
 	/* A call at the very end of a mapping returns past it. */
 	const struct mapping *m = find_mapping(books->tables, site->process, site->epoch,
 					       exact ? pc : pc - 1);
-	const struct module *module = m ? modules__get(books->modules, m->file) : NULL;
+	struct module *module = m ? modules__get(books->modules, m->file) : NULL;
 	int err;
 
 	if (module)
-		return names__location(books->names, module->name, pc - m->bias, exact, location);
+		return names__location(books->names, modules__name(books->modules, module),
+				       pc - m->bias, exact, location);
 	err = names__location(books->names, 0, pc, exact, location);
 	return err ? err : m ? -EAGAIN : 0;
 }

@@ -15,7 +15,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "collect/books.h"
-#include "collect/attachments.h"
+#include "collect/ended.h"
+#include "collect/machine.h"
 #include "collect/modules.h"
 #include "collect/processes.h"
 #include "collect/selection.h"
@@ -23,23 +24,17 @@
 #include "memtracebpf.skel.h"
 #include "target/target.h"
 
-/* Of processes that have ended and are not told of one by one. */
-struct ended_books {
-	struct snapshot_ended sum;
-	uint32_t nuncleared;	/* whose blocks are still in the tables */
-};
-
 struct collector {
 	struct collect_opts opts;
 	struct names *names;
 	struct tables tables;
 	struct modules *modules;
 	struct books *books;
-	bool whole_machine;	/* attached to in all processes */
-	struct attachments attachments;	/* then */
+	bool whole_machine;	/* probes are in all processes, not in single ones */
+	struct machine machine;
 	struct traced **processes;	/* that the user named */
 	size_t nprocesses;
-	struct ended_books ended;
+	struct ended ended;
 	struct snapshot **exited;	/* see collector__take_exited */
 	size_t nexited;
 	struct ring_buffer *events;
@@ -48,8 +43,6 @@ struct collector {
 	char title[64];
 	char note[256];
 };
-
-#define SWEEP_AT 512	/* processes whose blocks are looked for together */
 
 static int handle_event(void *context, void *data, size_t size);
 
@@ -109,6 +102,8 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 	if (err)
 		return err;
 	collector->modules = modules__new(&collector->tables, collector->names, symbolizer);
+	collector->machine.tables = &collector->tables;
+	collector->machine.modules = collector->modules;
 	collector->books = books__new(&collector->tables, collector->modules, collector->names);
 	collector->events = ring_buffer__new(bpf_map__fd(collector->tables.skeleton->maps.events),
 					     handle_event, collector, NULL);
@@ -149,7 +144,7 @@ void collector__free(struct collector *collector)
 		return;
 	if (collector->tables.skeleton)
 		collector->tables.skeleton->bss->counting = 0;
-	attachments__clear(&collector->attachments);
+	machine__close(&collector->machine);
 	for (size_t i = 0; i < collector->nprocesses; i++) {
 		traced__close(collector->processes[i]);
 		free(collector->processes[i]);
@@ -212,7 +207,8 @@ static struct traced *new_process(struct collector *collector, pid_t pid, uint32
 	if (!traced)
 		return NULL;
 	traced->pid = traced->own.pid = pid;
-	traced->attachments = collector->whole_machine ? &collector->attachments : &traced->own;
+	traced->attachments = collector->whole_machine ? &collector->machine.attachments :
+							  &traced->own;
 	traced->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (traced->pidfd < 0 || watch(collector, traced->pidfd))
 		goto fail;
@@ -274,55 +270,9 @@ int collector__add_child(struct collector *collector, pid_t pid)
 	return new_process(collector, pid, PROCESS_HOLD) ? 0 : -errno;
 }
 
-/* The mappings of one process: its files are read once for all. */
-static void add_modules(struct collector *collector, const struct listed_mapping *items, size_t n)
-{
-	struct target_maps maps = {};
-	bool read = false;
-
-	for (size_t i = 0; i < n; i++) {
-		int file = items[i].vdso ? FILE_VDSO :
-					   tables__file_index(&collector->tables, &items[i].id);
-
-		if (file < 0 || modules__get(collector->modules, file))
-			continue;
-		if (!read)
-			target_maps__read(items[i].pid, &maps);
-		read = true;
-		modules__use(collector->modules, &items[i], &maps);
-	}
-	target_maps__free(&maps);
-}
-
-static int attach_all(struct collector *collector)
-{
-	const struct module *module = NULL;
-	int err = 0;
-
-	while (!err && (module = modules__next(collector->modules, module)))
-		err = attachments__add(&collector->attachments, module, &collector->tables);
-	return err;
-}
-
 int collector__add_machine(struct collector *collector)
 {
-	struct listed_mappings list;
-	size_t first = 0;
-	int err = tables__list_mappings(&collector->tables, 0, &list);
-
-	if (err) {
-		log__error("cannot read what processes map: %s", strerror(-err));
-		return err;
-	}
-	for (size_t i = 1; i <= list.count; i++) {
-		if (i < list.count && list.items[i].pid == list.items[first].pid)
-			continue;
-		add_modules(collector, &list.items[first], i - first);
-		first = i;
-	}
-	listed_mappings__free(&list);
-	err = tables__commit_rows(&collector->tables);
-	return err ? err : attach_all(collector);
+	return machine__add_all(&collector->machine);
 }
 
 void collector__start(struct collector *collector)
@@ -372,17 +322,19 @@ static void handle_process(struct collector *collector, const struct event *even
 	let_go(collector, traced);
 }
 
-/* The kernel half has met a file: what allocates there is to be counted before all else. */
+/* The kernel half has met a file. */
 static void handle_file(struct collector *collector, const struct event *event)
 {
 	const struct listed_mapping mapping = {
 		.pid = event->pid, .start = event->start, .end = event->end, .id = event->id,
 	};
-	const struct module *module = modules__use(collector->modules, &mapping, NULL);
 
-	if (module && collector->whole_machine)
-		attachments__add(&collector->attachments, module, &collector->tables);
-	tables__commit_rows(&collector->tables);
+	if (collector->whole_machine) {
+		machine__add_file(&collector->machine, &mapping);
+	} else {
+		modules__use(collector->modules, &mapping, NULL);
+		tables__commit_rows(&collector->tables);
+	}
 }
 
 static int handle_event(void *context, void *data, size_t size __unused)
@@ -397,74 +349,98 @@ static int handle_event(void *context, void *data, size_t size __unused)
 	return 0;
 }
 
-static int read_books(struct collector *collector, const struct books_opts *opts,
-		      struct snapshot **out);
-
-/* ---- processes that have ended ---- */
-
-static int add_exited(struct collector *collector, uint32_t index)
+/* Of a file whose blocks are missing in the reports. */
+static const char *not_followed(struct collector *collector, const struct module *module,
+				const char *comm, pid_t pid)
 {
-	struct snapshot **exited = reallocarray(collector->exited, collector->nexited + 1,
-						sizeof(*exited));
+	snprintf(collector->note, sizeof(collector->note),
+		 "another allocator was found in %s (%d): %s in %s; blocks of its own are not "
+		 "followed and are missing here", comm, pid, module->probes.allocator,
+		 module->path);
+	return names__string(collector->names, collector->note);
+}
+
+/* What the numbers of this report cannot tell, in words; NULL: nothing. */
+static const char *note(struct collector *collector)
+{
+	for (size_t i = 0; i < collector->nprocesses; i++) {
+		const struct traced *traced = collector->processes[i];
+		const struct module *other = traced__not_followed(traced);
+		const struct process *process = books_of(collector, traced);
+		char comm[16];
+
+		if (!process)
+			continue;
+		memcpy(comm, process->comm, sizeof(comm));
+		target__clean_comm(comm);
+		if (other)
+			return not_followed(collector, other, comm, traced->pid);
+		if (!traced->nmodules || traced__followed(traced))
+			continue;
+		snprintf(collector->note, sizeof(collector->note),
+			 "no known allocator was found in %s (%d): its blocks are missing here",
+			 comm, traced->pid);
+		return names__string(collector->names, collector->note);
+	}
+	return NULL;
+}
+
+static const char *how(struct collector *collector)
+{
+	const char *by = collector->tables.sessions ? "uprobe.session" : "perf uprobe";
+	char older[48] = "", how[128];
+
+	if (collector->opts.min_age_ns)
+		snprintf(older, sizeof(older), "; only blocks older than %g s",
+			 collector->opts.min_age_ns / 1e9);
+	snprintf(how, sizeof(how), "every call of the allocator, by %s%s", by, older);
+	return names__string(collector->names, how);
+}
+
+static int read_books(struct collector *collector, const struct books_opts *opts,
+		      struct snapshot **out)
+{
+	struct snapshot *snapshot = snapshot__new(collector->names);
 	int err;
 
-	if (!exited)
+	if (!snapshot)
 		return -ENOMEM;
-	collector->exited = exited;
-	err = read_books(collector, &(struct books_opts){ .only = index }, &exited[collector->nexited]);
-	if (!err)
-		exited[collector->nexited++]->exited = true;
-	return err;
-}
-
-static void add_to_ended(struct collector *collector, uint32_t index)
-{
-	const struct process *process = &collector->tables.processes[index];
-	struct snapshot_ended *sum = &collector->ended.sum;
-	const struct site *site;
-
-	for (uint32_t id = process->sites; id && (site = tables__site(&collector->tables, id));
-	     id = site->next) {
-		sum->alloc_size += site->alloc_size;
-		sum->alloc_count += site->alloc_count;
+	snapshot->time_ns = clock_ns(CLOCK_REALTIME);
+	snapshot->elapsed_ns = clock_ns(CLOCK_MONOTONIC) - collector->started_ns;
+	snapshot->nframe = collector->opts.nframe;
+	snapshot->how = how(collector);
+	snapshot->note = note(collector);
+	snapshot->many = collector->whole_machine;
+	snapshot->ended = collector->ended.sum;
+	snapshot->frees_inherited = collector->ended.frees_inherited;
+	err = books__read(collector->books, opts, snapshot);
+	if (err) {
+		snapshot__free(snapshot);
+		return err;
 	}
-	sum->alloc_size += process->unplaced_size;
-	sum->alloc_count += process->unplaced_count;
-	collector->tables.frees_inherited += process->frees_inherited;
-	if (process->state != PROCESS_ENDED)
-		return;
-	sum->processes++;
-	sum->size += process->size;
-	sum->count += process->count;
+	*out = snapshot;
+	return 0;
 }
 
-/* Closes the books of all that have ended: those that the user named stay for the last report. */
+/* Keeps what the process still held for collector__take_exited(). */
+static void keep_exited(void *context, uint32_t index)
+{
+	const struct books_opts opts = { .only = index };
+	struct collector *collector = context;
+	struct snapshot **exited = reallocarray(collector->exited, collector->nexited + 1,
+						sizeof(*exited));
+
+	if (!exited)
+		return;
+	collector->exited = exited;
+	if (!read_books(collector, &opts, &exited[collector->nexited]))
+		exited[collector->nexited++]->exited = true;
+}
+
 static void close_ended(struct collector *collector)
 {
-	struct tables *tables = &collector->tables;
-	uint32_t n = tables__nprocesses(tables);
-
-	for (uint32_t i = 1; i < n; i++) {
-		struct process *process = &tables->processes[i];
-		uint32_t state = __atomic_load_n(&process->state, __ATOMIC_ACQUIRE);
-
-		if (state != PROCESS_ENDED && state != PROCESS_REPLACED)
-			continue;
-		if (state == PROCESS_ENDED && collector->opts.leaks_at_exit &&
-		    !(process->flags & PROCESS_REPORTED))
-			add_exited(collector, i);
-		process->flags |= PROCESS_REPORTED;
-		if (state == PROCESS_ENDED && process->flags & PROCESS_PINNED)
-			continue;
-		add_to_ended(collector, i);
-		tables__clear_process(tables, i);
-		collector->ended.nuncleared++;
-	}
-	if (collector->ended.nuncleared < SWEEP_AT)
-		return;
-	if (tables__sweep(tables))
-		log__warn("blocks of processes that have ended take up room");
-	collector->ended.nuncleared = 0;
+	ended__close(&collector->ended, &collector->tables,
+		     collector->opts.leaks_at_exit ? keep_exited : NULL, collector);
 }
 
 int collector__take_exited(struct collector *collector, struct snapshot **snapshot)
@@ -534,54 +510,6 @@ const char *collector__title(struct collector *collector)
 	return collector->title;
 }
 
-/* Of a file whose blocks are missing in the reports. */
-static const char *not_followed(struct collector *collector, const struct module *module,
-				const char *comm, pid_t pid)
-{
-	snprintf(collector->note, sizeof(collector->note),
-		 "another allocator was found in %s (%d): %s in %s; blocks of its own are not "
-		 "followed and are missing here", comm, pid, module->probes.allocator,
-		 module->path);
-	return names__string(collector->names, collector->note);
-}
-
-/* What the numbers of this report cannot tell, in words; NULL: nothing. */
-static const char *note(struct collector *collector)
-{
-	for (size_t i = 0; i < collector->nprocesses; i++) {
-		const struct traced *traced = collector->processes[i];
-		const struct module *other = traced__not_followed(traced);
-		const struct process *process = books_of(collector, traced);
-		char comm[16];
-
-		if (!process)
-			continue;
-		memcpy(comm, process->comm, sizeof(comm));
-		target__clean_comm(comm);
-		if (other)
-			return not_followed(collector, other, comm, traced->pid);
-		if (!traced->nmodules || traced__followed(traced))
-			continue;
-		snprintf(collector->note, sizeof(collector->note),
-			 "no known allocator was found in %s (%d): its blocks are missing here",
-			 comm, traced->pid);
-		return names__string(collector->names, collector->note);
-	}
-	return NULL;
-}
-
-static const char *how(struct collector *collector)
-{
-	const char *by = collector->tables.sessions ? "uprobe.session" : "perf uprobe";
-	char older[48] = "", how[128];
-
-	if (collector->opts.min_age_ns)
-		snprintf(older, sizeof(older), "; only blocks older than %g s",
-			 collector->opts.min_age_ns / 1e9);
-	snprintf(how, sizeof(how), "every call of the allocator, by %s%s", by, older);
-	return names__string(collector->names, how);
-}
-
 int collector__clear(struct collector *collector)
 {
 	int err = tables__clear(&collector->tables);
@@ -635,31 +563,6 @@ int collector__find_block(struct collector *collector, uint64_t address,
 uint64_t collector__memory(const struct collector *collector)
 {
 	return tables__memory(&collector->tables);
-}
-
-static int read_books(struct collector *collector, const struct books_opts *opts,
-		      struct snapshot **out)
-{
-	struct snapshot *snapshot = snapshot__new(collector->names);
-	int err;
-
-	if (!snapshot)
-		return -ENOMEM;
-	snapshot->time_ns = clock_ns(CLOCK_REALTIME);
-	snapshot->elapsed_ns = clock_ns(CLOCK_MONOTONIC) - collector->started_ns;
-	snapshot->nframe = collector->opts.nframe;
-	snapshot->how = how(collector);
-	snapshot->note = note(collector);
-	snapshot->many = collector->whole_machine;
-	snapshot->ended = collector->ended.sum;
-	snapshot->frees_inherited = collector->tables.frees_inherited;
-	err = books__read(collector->books, opts, snapshot);
-	if (err) {
-		snapshot__free(snapshot);
-		return err;
-	}
-	*out = snapshot;
-	return 0;
 }
 
 int collector__snapshot(struct collector *collector, bool ages, struct snapshot **snapshot)

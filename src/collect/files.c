@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collect/free_lists.h"
 #include "collect/memory.h"
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
@@ -18,7 +19,9 @@ int tables__file_index(struct tables *tables, const struct file_id *id)
 
 	if (!bpf_map_lookup_elem(ids, id, &index))
 		return index;
-	index = __atomic_fetch_add(&skel->data->next_file, 1, __ATOMIC_ACQ_REL);
+	index = take_back(&skel->bss->free_files, &tables->files[0].next, sizeof(*tables->files));
+	if (!index)
+		index = __atomic_fetch_add(&skel->data->next_file, 1, __ATOMIC_ACQ_REL);
 	if (index >= MAX_FILES)
 		return -ENOSPC;
 	if (!bpf_map_update_elem(ids, id, &index, BPF_NOEXIST))
@@ -30,6 +33,20 @@ int tables__file_index(struct tables *tables, const struct file_id *id)
 void tables__forget_file(struct tables *tables, const struct file_id *id)
 {
 	bpf_map_delete_elem(bpf_map__fd(tables->skeleton->maps.file_ids), id);
+}
+
+void tables__drop_file(struct tables *tables, uint32_t file)
+{
+	int maps = bpf_map__fd(tables->skeleton->maps.rows_of);
+
+	tables->row_bytes -= tables->files[file].nrows * sizeof(struct unwind_row);
+	memset(&tables->files[file], 0, sizeof(tables->files[file]));
+	bpf_map_delete_elem(maps, &file);
+}
+
+void tables__reuse_file(struct tables *tables, uint32_t file)
+{
+	give_back(&tables->skeleton->bss->free_files, file, &tables->files[file].next);
 }
 
 /* Says so only when the rows can be found. */

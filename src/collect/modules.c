@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <signal.h>
 #include <elfutils/libdwelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,6 +27,9 @@ struct modules {
 	struct unwind_rules *rules;
 	uint32_t nrules;	/* rules that the kernel has */
 	struct module **by_file;
+	uint32_t met;
+	uint32_t *resting, *rested;	/* dropped files' indices: lately, and before that */
+	uint32_t nresting, nrested;
 	uint64_t started_ns;
 	bool explained;
 };
@@ -42,7 +47,9 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 	modules->rules = unwind_rules__new();
 	modules->by_file = calloc(MAX_FILES, sizeof(*modules->by_file));
 	modules->started_ns = clock_ns(CLOCK_MONOTONIC);
-	if (!modules->rules || !modules->by_file) {
+	modules->resting = calloc(MAX_FILES, sizeof(*modules->resting));
+	modules->rested = calloc(MAX_FILES, sizeof(*modules->rested));
+	if (!modules->rules || !modules->by_file || !modules->resting || !modules->rested) {
 		modules__free(modules);
 		return NULL;
 	}
@@ -55,6 +62,7 @@ static void free_module(struct module *module)
 		close(module->fd);
 	probes__free(&module->probes);
 	free(module->segments);
+	free(module->build_id);
 	free(module->path);
 	free(module);
 }
@@ -67,6 +75,8 @@ void modules__free(struct modules *modules)
 		if (modules->by_file[i])
 			free_module(modules->by_file[i]);
 	unwind_rules__free(modules->rules);
+	free(modules->resting);
+	free(modules->rested);
 	free(modules->by_file);
 	free(modules);
 }
@@ -140,14 +150,13 @@ static int read_segments(struct module *module, Elf *elf)
 }
 
 /* The build id as hex, or NULL. */
-static const char *build_id(Elf *elf, char *hex, size_t size)
+static char *build_id(Elf *elf)
 {
 	const unsigned char *bytes;
 	ssize_t n = dwelf_elf_gnu_build_id(elf, (const void **)&bytes);
+	char *hex = n > 0 && n <= 64 ? malloc(2 * n + 1) : NULL;
 
-	if (n <= 0 || (size_t)n * 2 + 1 > size)
-		return NULL;
-	for (ssize_t i = 0; i < n; i++)
+	for (ssize_t i = 0; hex && i < n; i++)
 		sprintf(hex + 2 * i, "%02x", bytes[i]);
 	return hex;
 }
@@ -292,8 +301,6 @@ static void describe(struct modules *modules, const struct module *module, bool 
 /* Reads in what there is to know of a file; what cannot be read stays empty. */
 static void read_module(struct modules *modules, struct module *module)
 {
-	char hex[129];
-	const char *id = NULL;
 	bool library = false;
 	Elf *elf;
 	int err;
@@ -301,13 +308,11 @@ static void read_module(struct modules *modules, struct module *module)
 	elf_version(EV_CURRENT);
 	elf = module->fd >= 0 ? elf_begin(module->fd, ELF_C_READ_MMAP, NULL) : NULL;
 	if (elf) {
-		id = build_id(elf, hex, sizeof(hex));
+		module->build_id = build_id(elf);
 		library = has_soname(elf);
 		read_segments(module, elf);
 		elf_end(elf);
 	}
-	if (names__module(modules->names, module->path, id, &module->name))
-		return;
 	if (!module->nsegments) {
 		tables__set_rows(modules->tables, module->file, NULL, 0);
 		return;
@@ -319,32 +324,17 @@ static void read_module(struct modules *modules, struct module *module)
 	if (err)
 		log__warn("%s: no unwind information could be read: %s", module->path,
 			  strerror(-err));
-	symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path,
-			       module->root);
 }
 
-static struct module *add_module(struct modules *modules, pid_t pid, uint32_t file,
-				 const struct target_mapping *mapping)
+uint32_t modules__name(struct modules *modules, struct module *module)
 {
-	struct module *module = calloc(1, sizeof(*module));
-
-	if (!module)
-		return NULL;
-	module->file = file;
-	module->path = strdup(mapping->path);
-	module->fd = file == FILE_VDSO ? target__open_vdso(pid, mapping) :
-					 target__open_mapping(pid, mapping);
-	if (!module->path) {
-		free_module(module);
-		return NULL;
-	}
-	if (module->fd < 0)
-		log__warn("%s of process %d cannot be read: %s; its functions stay without names",
-			  module->path, pid, strerror(-module->fd));
-	snprintf(module->root, sizeof(module->root), "/proc/%d/root", pid);
-	read_module(modules, module);
-	modules->by_file[file] = module;
-	return module;
+	if (module->name ||
+	    names__module(modules->names, module->path, module->build_id, &module->name))
+		return module->name;
+	if (module->nsegments)
+		symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path,
+				       module->root);
+	return module->name;
 }
 
 static const struct target_mapping *find_mapping(const struct target_maps *maps, uint64_t start)
@@ -353,6 +343,55 @@ static const struct target_mapping *find_mapping(const struct target_maps *maps,
 		if (start >= maps->items[i].start && start < maps->items[i].end)
 			return &maps->items[i];
 	return NULL;
+}
+
+/*
+ * Did the process still map that file when it was opened? It may run another program since.
+ * Where file systems tell processes other numbers than the kernel itself has, the kernel is asked.
+ */
+static bool is_still_mapped(const struct tables *tables, const struct listed_mapping *listed,
+			    int fd)
+{
+	struct listed_mappings now;
+	bool found = false;
+	struct stat st;
+
+	if (!fstat(fd, &st) && st.st_ino == listed->id.inode &&
+	    (major(st.st_dev) << 20 | minor(st.st_dev)) == listed->id.device)
+		return true;
+	if (tables__list_mappings(tables, listed->pid, &now))
+		return false;
+	for (size_t i = 0; i < now.count && !found; i++)
+		found = !memcmp(&now.items[i].id, &listed->id, sizeof(listed->id));
+	listed_mappings__free(&now);
+	return found;
+}
+
+static struct module *add_module(struct modules *modules, const struct listed_mapping *listed,
+				 uint32_t file, const struct target_mapping *mapping)
+{
+	struct module *module = calloc(1, sizeof(*module));
+
+	if (!module)
+		return NULL;
+	module->file = file;
+	module->id = listed->id;
+	module->path = strdup(mapping->path);
+	module->fd = file == FILE_VDSO ? target__open_vdso(listed->pid, mapping) :
+					 target__open_mapping(listed->pid, mapping);
+	if (!module->path || (module->fd >= 0 && file != FILE_VDSO &&
+			      !is_still_mapped(modules->tables, listed, module->fd)) ||
+	    (module->fd < 0 && kill(listed->pid, 0) && errno == ESRCH)) {
+		free_module(module);
+		return NULL;
+	}
+	if (module->fd < 0)
+		log__warn("%s of process %d cannot be read: %s; its functions stay without names",
+			  module->path, listed->pid, strerror(-module->fd));
+	snprintf(module->root, sizeof(module->root), "/proc/%d/root", listed->pid);
+	read_module(modules, module);
+	modules->by_file[file] = module;
+	return module;
 }
 
 struct module *modules__use(struct modules *modules, const struct listed_mapping *listed,
@@ -367,11 +406,47 @@ struct module *modules__use(struct modules *modules, const struct listed_mapping
 		return module;
 	if (!known && !target_maps__read(listed->pid, &maps))
 		known = &maps;
+	modules->met++;
 	mapping = known ? find_mapping(known, listed->start) : NULL;
-	if (mapping)
-		module = add_module(modules, listed->pid, file, mapping);
-	else	/* it may be met again */
-		tables__forget_file(modules->tables, &listed->id);
+	if (mapping && (mapping->inode || listed->vdso))
+		module = add_module(modules, listed, file, mapping);
 	target_maps__free(&maps);
-	return module;
+	if (module || listed->vdso)
+		return module;
+	/* It may be met again. */
+	tables__forget_file(modules->tables, &listed->id);
+	modules->resting[modules->nresting++] = file;
+	return NULL;
+}
+
+uint32_t modules__met(const struct modules *modules)
+{
+	return modules->met;
+}
+
+void modules__drop(struct modules *modules, struct module *module)
+{
+	tables__forget_file(modules->tables, &module->id);
+	tables__drop_file(modules->tables, module->file);
+	if (module->name)
+		symbolizer__drop_module(modules->symbolizer, module->name);
+	modules->resting[modules->nresting++] = module->file;
+	modules->by_file[module->file] = NULL;
+	free_module(module);
+}
+
+void modules__reuse(struct modules *modules, const bool *used)
+{
+	uint32_t *rested = modules->rested, n = 0;
+
+	/* A walk under way may have remembered a rule even after its file was dropped. */
+	memset(modules->tables->rule_cache, 0, RULE_CACHE_SIZE * sizeof(uint64_t));
+	for (uint32_t i = 0; i < modules->nrested; i++)
+		if (used[rested[i]])
+			rested[n++] = rested[i];
+		else
+			tables__reuse_file(modules->tables, rested[i]);
+	memcpy(rested + n, modules->resting, modules->nresting * sizeof(*rested));
+	modules->nrested = n + modules->nresting;
+	modules->nresting = 0;
 }

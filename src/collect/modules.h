@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The files whose code is run: each known once, by what the kernel half calls it, whoever maps it.
- * They stay open, so that their names are to be had when all else of them is gone.
+ * They are held open, so that their names are to be had when all else of them is gone.
  */
 #ifndef MT_MODULES_H
 #define MT_MODULES_H
@@ -20,10 +20,12 @@ struct module_segment {
 
 struct module {
 	uint32_t file;		/* index of the kernel half's files */
+	struct file_id id;	/* what it calls it by */
 	char *path;		/* as the process that it was first seen in sees it */
 	char root[32];		/* of the file system that it was seen in */
 	int fd;			/* -1: could not be opened */
-	uint32_t name;		/* index of names' modules */
+	char *build_id;		/* hex; NULL: none */
+	uint32_t name;		/* index of names' modules; 0: not asked for yet */
 	struct module_segment *segments; /* PT_LOAD, executable */
 	size_t nsegments;
 	struct probes probes;
@@ -44,10 +46,21 @@ void modules__free(struct modules *modules);
  */
 struct module *modules__use(struct modules *modules, const struct listed_mapping *mapping,
 			    const struct target_maps *maps);
+/* Index of names' modules; 0: no memory. */
+uint32_t modules__name(struct modules *modules, struct module *module);
 /* The module with this index, or NULL. */
 struct module *modules__get(const struct modules *modules, uint32_t file);
 /* The one after it, in no order; the first for NULL; NULL after the last. */
 struct module *modules__next(const struct modules *modules, const struct module *module);
+
+/* How many files were ever met. */
+uint32_t modules__met(const struct modules *modules);
+/* Forgets the module and all that the kernel half knows of it, for good or until it is met again;
+ * nothing may be attached to it. Its index rests until modules__reuse(). */
+void modules__drop(struct modules *modules, struct module *module);
+/* What was dropped before the last call of this function, and is not `used` (by index), makes room
+ * for others. */
+void modules__reuse(struct modules *modules, const bool *used);
 
 /* Address in the file's own numbering of a file offset in its code; false: in no segment. */
 bool module__address(const struct module *module, uint64_t offset, uint64_t *address);

@@ -25,8 +25,11 @@ static int set_modules(struct traced *traced, struct modules *modules,
 	for (size_t i = 0; i < list->count; i++) {
 		struct module *module = modules__use(modules, &list->items[i], &maps);
 
-		if (module)
-			mapped[traced->nmodules++] = module;
+		if (!module)
+			continue;
+		/* Debug files are looked for while its root is there. */
+		modules__name(modules, module);
+		mapped[traced->nmodules++] = module;
 	}
 	target_maps__free(&maps);
 	return 0;

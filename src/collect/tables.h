@@ -63,7 +63,6 @@ struct tables {
 	uint64_t row_bytes;	/* of all files' rows */
 	struct row_changes changes;
 	uint64_t clock_ns, clock_jiffies; /* a moment, in both units */
-	uint64_t frees_inherited; /* by processes whose books are closed */
 	uint64_t skipped_before; /* programs skipped before the books were last cleared */
 };
 
@@ -88,6 +87,10 @@ uint32_t tables__nsites(const struct tables *tables);
 int tables__file_index(struct tables *tables, const struct file_id *id);
 /* The kernel half asks again when it meets the file. */
 void tables__forget_file(struct tables *tables, const struct file_id *id);
+/* Takes out what it knows of a forgotten one. */
+void tables__drop_file(struct tables *tables, uint32_t file);
+/* The index may be another file's: rules that were remembered for it must be gone by then. */
+void tables__reuse_file(struct tables *tables, uint32_t file);
 
 /* Puts a file's rows where the kernel half finds them; nrows 0: it has none. Copies. It is done at
  * tables__commit_rows(). */
@@ -109,6 +112,8 @@ void listed_mappings__free(struct listed_mappings *list);
 int tables__add_process(struct tables *tables, uint32_t pid, uint32_t flags);
 /* One past the highest index of processes in use. */
 uint32_t tables__nprocesses(const struct tables *tables);
+/* Sets used[file] for the files of all mappings that the books refer to. */
+void tables__mark_files(const struct tables *tables, bool *used);
 /* Takes books that nobody adds to any more out of the tables: totals, places, mappings. The blocks,
  * and with them the index, go at tables__sweep(). */
 void tables__clear_process(struct tables *tables, uint32_t process);

@@ -144,6 +144,17 @@ int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd
 	return 0;
 }
 
+void symbolizer__drop_module(struct symbolizer *symbolizer, uint32_t index)
+{
+	struct module *module = index < symbolizer->nmodules ? &symbolizer->modules[index] : NULL;
+
+	if (!module || !module->known)
+		return;
+	close(module->fd);
+	free(module->path);
+	memset(module, 0, sizeof(*module));
+}
+
 /* ---- the files of one module, while it is named ---- */
 
 struct files {

@@ -18,6 +18,9 @@ void symbolizer__free(struct symbolizer *symbolizer);	/* takes NULL */
 int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t module, int fd,
 			   const char *path, const char *root);
 
+/* Nobody asks for names in the module any more; it can be added again. */
+void symbolizer__drop_module(struct symbolizer *symbolizer, uint32_t module);
+
 /* The separate debug file of the ELF file `fd`, by build id or debuglink, looked for under `root`
  * and under our own /. A descriptor for the caller to close; -ENOENT: none, -errno. */
 int symbol__open_debug_file(int fd, const char *path, const char *root);

@@ -7,21 +7,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "collect/free_lists.h"
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
 #include "target/target.h"
-
-/* Puts an entry at the head of a free list; *link is where the entry keeps the next one's index. */
-static void give_back(__u64 *list, uint32_t index, uint32_t *link)
-{
-	__u64 head = __atomic_load_n(list, __ATOMIC_ACQUIRE), new;
-
-	do {
-		*link = head;
-		new = (head & ~FREE_LIST_INDEX) + FREE_LIST_STEP + index;
-	} while (!__atomic_compare_exchange_n(list, &head, new, false, __ATOMIC_SEQ_CST,
-					      __ATOMIC_ACQUIRE));
-}
 
 static void give_back_frames(struct tables *tables, const struct site *site)
 {
@@ -110,21 +99,15 @@ int tables__sweep(struct tables *tables)
 	return err;
 }
 
-/* An index that nobody has; 0: there is none. Taken as the kernel half does it. */
+/* An index that nobody has; 0: there is none. */
 static uint32_t take_process(struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
-	__u64 head = __atomic_load_n(&skel->bss->free_processes, __ATOMIC_ACQUIRE), rest;
-	uint32_t index;
+	uint32_t index = take_back(&skel->bss->free_processes, &tables->processes[0].next,
+				   sizeof(*tables->processes));
 
-	while (head & FREE_LIST_INDEX) {
-		index = head;
-		rest = (head & ~FREE_LIST_INDEX) + FREE_LIST_STEP + tables->processes[index].next;
-		if (__atomic_compare_exchange_n(&skel->bss->free_processes, &head, rest, false,
-						__ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
-			return index;
-	}
-	index = __atomic_fetch_add(&skel->data->next_process, 1, __ATOMIC_ACQ_REL);
+	if (!index)
+		index = __atomic_fetch_add(&skel->data->next_process, 1, __ATOMIC_ACQ_REL);
 	return index < MAX_PROCESSES ? index : 0;
 }
 
@@ -152,4 +135,15 @@ uint32_t tables__nprocesses(const struct tables *tables)
 	uint32_t n = __atomic_load_n(&tables->skeleton->data->next_process, __ATOMIC_ACQUIRE);
 
 	return n < MAX_PROCESSES ? n : MAX_PROCESSES;
+}
+
+void tables__mark_files(const struct tables *tables, bool *used)
+{
+	uint32_t n = tables__nprocesses(tables);
+	const struct mapping *m;
+
+	for (uint32_t i = 1; i < n; i++)
+		for (uint32_t at = tables->processes[i].mappings;
+		     at && (m = tables__mapping(tables, at)); at = m->next)
+			used[m->file] = true;
 }
