@@ -18,6 +18,7 @@
 #include "collect/collect.h"
 #include "commands/commands.h"
 #include "doctor/doctor.h"
+#include "probe/probe.h"
 #include "report/block.h"
 #include "report/report.h"
 #include "snapshot/pprof.h"
@@ -68,6 +69,7 @@ static int open_tracing(struct tracing *tracing)
 		.nusers = options->nusers,
 		.follow_fork = options->follow_fork,
 		.leaks_at_exit = options->leaks_at_exit,
+		.custom = options->allocators,
 	};
 	sigset_t set;
 
@@ -129,6 +131,7 @@ static int start(struct tracing *tracing)
 	collector__start(tracing->collector);
 	if (!command) {
 		log__info("tracing %s", collector__title(tracing->collector));
+		custom_allocators__warn(tracing->options.allocators);
 		return 0;
 	}
 	err = launch__go(&tracing->launch);
@@ -356,7 +359,8 @@ static int check_targets(const struct options *options)
 		if (err)
 			return err;
 	}
-	return privilege__check();
+	err = probes__check(options->allocators);
+	return err ? err : privilege__check();
 }
 
 static int trace(struct tracing *tracing)
@@ -371,6 +375,8 @@ static int trace(struct tracing *tracing)
 		err = start(tracing);
 	if (!err)
 		err = run(tracing);
+	if (!err && tracing->options.command)
+		custom_allocators__warn(tracing->options.allocators);
 	close_tracing(tracing);
 	return err == -EPIPE ? 0 : err;		/* the reader has seen enough */
 }

@@ -26,6 +26,7 @@ enum {
 	OPT_USER,
 	OPT_FOLLOW_FORK,
 	OPT_LEAKS_AT_EXIT,
+	OPT_ALLOCATOR,
 	OPT_DOMAIN,
 	OPT_SAMPLE_BYTES,
 	OPT_MIN_SIZE,
@@ -58,6 +59,7 @@ static const struct option long_options[] = {
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "follow-fork", no_argument, NULL, OPT_FOLLOW_FORK },
 	{ "leaks-at-exit", no_argument, NULL, OPT_LEAKS_AT_EXIT },
+	{ "allocator", required_argument, NULL, OPT_ALLOCATOR },
 	{ "domain", required_argument, NULL, OPT_DOMAIN },
 	{ "sample-bytes", required_argument, NULL, OPT_SAMPLE_BYTES },
 	{ "interval", required_argument, NULL, 'i' },
@@ -117,6 +119,8 @@ static enum cli_result parse_selection_option(struct parser *parser, int option)
 	case OPT_FOLLOW_FORK:
 		options->follow_fork = true;
 		return CLI_RUN;
+	case OPT_ALLOCATOR:
+		return parse_allocator(options);
 	case OPT_DOMAIN:
 		return parse_domains(option, &options->domains);
 	case OPT_SAMPLE_BYTES:
@@ -468,6 +472,7 @@ void cli__free(struct options *options)
 	free(options->comms);
 	free(options->cgroups);
 	free(options->users);
+	custom_allocators__free(options->allocators);
 	free(options->wrappers);
 	free(options->filters);
 	*options = (struct options){};

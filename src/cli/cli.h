@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "probe/custom.h"
 #include "report/report.h"
 
 enum command {
@@ -42,6 +43,7 @@ struct options {
 	bool follow_fork;	/* and the children of all these */
 	bool leaks_at_exit;	/* one more report of each process that ends */
 	enum domains domains;
+	struct custom_allocator *allocators;	/* a list; owned */
 	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation */
 
 	uint64_t interval_ns;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/parse.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -144,6 +145,18 @@ enum cli_result parse_user(struct options *options)
 	options->users = users;
 	users[options->nusers++] = number;
 	return CLI_RUN;
+}
+
+enum cli_result parse_allocator(struct options *options)
+{
+	switch (custom_allocators__add(&options->allocators, optarg)) {
+	case 0:
+		return CLI_RUN;
+	case -ENOMEM:
+		return no_memory();
+	default:
+		return CLI_USAGE;
+	}
 }
 
 enum cli_result parse_domains(int option, enum domains *domains)

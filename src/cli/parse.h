@@ -28,6 +28,7 @@ enum cli_result parse_pids(int option, struct options *options);
 enum cli_result parse_comm(int option, struct options *options);
 enum cli_result parse_cgroup(int option, struct options *options);
 enum cli_result parse_user(struct options *options);
+enum cli_result parse_allocator(struct options *options);
 enum cli_result parse_domains(int option, enum domains *domains);
 enum cli_result parse_sample_bytes(int option, uint64_t *bytes);
 enum cli_result parse_group_by(int option, enum group_by *group_by);

@@ -12,6 +12,8 @@
 #include "snapshot/snapshot.h"
 #include "symbol/symbol.h"
 
+struct custom_allocator;
+
 struct collect_opts {
 	uint32_t max_blocks, max_stacks;
 	uint32_t nframe;	/* traceback limit */
@@ -24,6 +26,7 @@ struct collect_opts {
 	const uid_t *users;
 	size_t ncomms, ncgroups, nusers;
 	bool follow_fork;	/* and the children of all these */
+	struct custom_allocator *custom; /* what the user describes; stays the caller's */
 	bool leaks_at_exit;	/* collector__take_exited() is asked for */
 };
 

@@ -101,7 +101,8 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 
 	if (err)
 		return err;
-	collector->modules = modules__new(&collector->tables, collector->names, symbolizer);
+	collector->modules = modules__new(&collector->tables, collector->names, symbolizer,
+					  asked->custom);
 	collector->machine.tables = &collector->tables;
 	collector->machine.modules = collector->modules;
 	collector->books = books__new(&collector->tables, collector->modules, collector->names);

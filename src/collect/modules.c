@@ -24,6 +24,7 @@ struct modules {
 	struct tables *tables;
 	struct names *names;
 	struct symbolizer *symbolizer;
+	struct custom_allocator *custom;
 	struct unwind_rules *rules;
 	uint32_t nrules;	/* rules that the kernel has */
 	struct module **by_file;
@@ -35,7 +36,7 @@ struct modules {
 };
 
 struct modules *modules__new(struct tables *tables, struct names *names,
-			     struct symbolizer *symbolizer)
+			     struct symbolizer *symbolizer, struct custom_allocator *custom)
 {
 	struct modules *modules = calloc(1, sizeof(*modules));
 
@@ -44,6 +45,7 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 	modules->tables = tables;
 	modules->names = names;
 	modules->symbolizer = symbolizer;
+	modules->custom = custom;
 	modules->rules = unwind_rules__new();
 	modules->by_file = calloc(MAX_FILES, sizeof(*modules->by_file));
 	modules->started_ns = clock_ns(CLOCK_MONOTONIC);
@@ -317,7 +319,7 @@ static void read_module(struct modules *modules, struct module *module)
 		tables__set_rows(modules->tables, module->file, NULL, 0);
 		return;
 	}
-	if (probes__find(module->fd, &module->probes))
+	if (probes__find(module->fd, module->path, modules->custom, &module->probes))
 		memset(&module->probes, 0, sizeof(module->probes));
 	describe(modules, module, library);
 	err = read_rows(modules, module);

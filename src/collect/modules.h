@@ -33,9 +33,9 @@ struct module {
 
 struct modules;
 
-/* `tables`, `names` and `symbolizer` stay the caller's and outlive the modules. */
+/* All of these stay the caller's and outlive the modules; `custom` is a list. */
 struct modules *modules__new(struct tables *tables, struct names *names,
-			     struct symbolizer *symbolizer);
+			     struct symbolizer *symbolizer, struct custom_allocator *custom);
 void modules__free(struct modules *modules);
 
 /*

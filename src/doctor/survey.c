@@ -69,7 +69,7 @@ static int examine(struct survey *survey, pid_t pid, const struct target_mapping
 		survey->nunread_files++;
 		return 0;
 	}
-	err = probes__find(fd, &probes);
+	err = probes__find(fd, mapping->path, NULL, &probes);
 	if (!err && !probes.allocator) {
 		probes__free(&probes);
 		err = -ENOEXEC;

@@ -62,6 +62,12 @@ const struct function cxx_operators[] = {
 	{}
 };
 
+const struct function cxx_functions[] = {
+	{ "new", NEWS(1) },
+	{ "delete", FREES(1) },
+	{}
+};
+
 /* jemalloc(3), "Non-standard API". */
 static const struct function jemalloc_functions[] = {
 	{ "mallocx", ALLOCATES(1) },

@@ -18,6 +18,8 @@ struct function {
 extern const struct function standard_functions[];
 /* C++'s operators. Of one code under several names, an earlier row's name is kept. */
 extern const struct function cxx_operators[];
+/* Which function may throw is said by the names "new" and "delete"; for other names than these. */
+extern const struct function cxx_functions[];
 
 struct allocator {
 	const char *name;	/* NULL: the dynamic linker, whose malloc is for itself alone */

@@ -29,6 +29,8 @@ struct linker_hook {
 	uint64_t r_debug;	/* address of _r_debug in the file's own numbering; 0: not exported */
 };
 
+struct custom_allocator;
+
 struct probes {
 	struct probe *items;	/* each file offset once, aliases folded; at most MAX_PROBES */
 	size_t count;		/* 0: no allocator, or one that is not followed */
@@ -45,9 +47,16 @@ struct probes {
  * `fd`. Returns 0 with count 0 where the file defines none (a reference is not a definition; the
  * dynamic linker's own malloc is not one either) or one that is not followed, -ENOEXEC where it is
  * no such file, -errno where it cannot be read. A malloc of nobody we know is followed too: its
- * names say what it does. probes__free() releases.
+ * names say what it does. `custom` lists what the user describes, or is NULL; `path` is what it and
+ * messages call the file; -ENOENT and a sentence: one of its functions is not there. probes__free()
+ * releases.
  */
-int probes__find(int fd, struct probes *probes);
+int probes__find(int fd, const char *path, struct custom_allocator *custom,
+		 struct probes *probes);
 void probes__free(struct probes *probes);
+
+/* A sentence and an error: of what the user describes, a file given as a path cannot be read, or
+ * one of its functions is not there. */
+int probes__check(const struct custom_allocator *custom);
 
 #endif

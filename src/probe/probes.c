@@ -2,12 +2,17 @@
 #include "probe/probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gelf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "probe/allocators.h"
 #include "probe/code.h"
+#include "probe/custom.h"
 #include "probe/exits.h"
 #include "probe/instruction.h"
 
@@ -35,6 +40,9 @@ struct search {
 	uint64_t go_start, go_end;	/* code that Go's compiler made */
 	uint64_t cleanup, cleanup_size;	/* address; 0: not found */
 	struct linker_hook linker;
+	const char *wanted;		/* a symbol; "": it is there */
+	char suggestions[256];
+	const struct custom_allocator *custom; /* the user's description of the file, or NULL */
 	struct found found[MAX_PROBES];
 	size_t nfound;
 };
@@ -212,8 +220,11 @@ static int look_in(struct search *search, const struct allocator *allocator,
 	return 0;
 }
 
-#define RANK_OPERATORS 100
-#define RANK_OWN 200
+/* Of several names for one address, whose is kept. */
+#define RANK_CUSTOM 0
+#define RANK_STANDARD 1000
+#define RANK_OPERATORS 1100
+#define RANK_OWN 1200
 
 /* Of a recognised allocator, the names that are its alone. */
 static int look_in_own(struct search *search, const struct allocator *allocator, const char *name,
@@ -239,12 +250,68 @@ static int look_at_function(struct search *search, const char *name, const GElf_
 	if (!is_function(sym))
 		return 0;
 	if (owner && search->its_malloc)
-		err = look_in(search, owner, standard_functions, 0, name, sym);
+		err = look_in(search, owner, standard_functions, RANK_STANDARD, name,
+			      sym);
 	if (!err && owner && owner->has_operators)
 		err = look_in(search, owner, cxx_operators, RANK_OPERATORS, name, sym);
 	for (size_t i = 0; !err && i < nallocators; i++)
 		if (search->markers[i])
 			err = look_in_own(search, &allocators[i], name, sym);
+	return err;
+}
+
+/* ---- what the user describes ---- */
+
+static const struct allocator custom_allocator = { .name = "custom" };
+
+static int look_at_custom(struct search *search, const char *name, const GElf_Sym *sym)
+{
+	if (!is_function(sym))
+		return 0;
+	return look_in(search, &custom_allocator, search->custom->functions, RANK_CUSTOM, name,
+		       sym);
+}
+
+/* Names of the file's functions that may have been meant. */
+static int suggest(struct search *search, const char *name, const GElf_Sym *sym)
+{
+	size_t length = strlen(search->suggestions);
+
+	if (is_function(sym) && (strstr(name, "alloc") || strstr(name, "free")) &&
+	    length + strlen(name) + 3 < sizeof(search->suggestions) &&
+	    !strstr(search->suggestions, name))
+		snprintf(search->suggestions + length, sizeof(search->suggestions) - length,
+			 "%s%s", length ? ", " : "", name);
+	return 0;
+}
+
+static int look_for_wanted(struct search *search, const char *name, const GElf_Sym *sym)
+{
+	if (is_function(sym) && !strcmp(name, search->wanted))
+		search->wanted = "";
+	return 0;
+}
+
+/* The user knows best: also functions that are not exported. */
+static int find_custom(struct search *search, const char *path)
+{
+	bool locals = search->locals;
+	int err;
+
+	search->locals = true;
+	err = search_tables(search, look_at_custom);
+	for (const struct function *f = search->custom->functions; f->symbol && !err; f++) {
+		search->wanted = f->symbol;
+		search_tables(search, look_for_wanted);
+		if (!*search->wanted)
+			continue;
+		search_tables(search, suggest);
+		log__error("--allocator: %s has no function '%s'; those with alloc or free in "
+			   "their names are: %s", path, f->symbol,
+			   *search->suggestions ? search->suggestions : "none");
+		err = -ENOENT;
+	}
+	search->locals = locals;
 	return err;
 }
 
@@ -256,7 +323,7 @@ static const struct allocator *name_allocator(const struct search *search)
 	for (size_t i = 0; !allocator && i < nallocators; i++)
 		if (search->markers[i] && allocators[i].functions)
 			allocator = &allocators[i];
-	return allocator;
+	return allocator || !search->custom ? allocator : &custom_allocator;
 }
 
 /* ---- where the probes go ---- */
@@ -388,11 +455,13 @@ static int make_probes(struct search *search, struct probes *probes)
 	return err ? err : add_all_exits(search, probes);
 }
 
-static int find_probes(struct search *search, struct probes *probes)
+static int find_probes(struct search *search, const char *path, struct probes *probes)
 {
 	const struct allocator *allocator;
 	int err = find_owner(search);
 
+	if (!err && search->custom)
+		err = find_custom(search, path);
 	if (err)
 		return err;
 	allocator = name_allocator(search);
@@ -404,7 +473,8 @@ static int find_probes(struct search *search, struct probes *probes)
 	return err || !search->nfound ? err : make_probes(search, probes);
 }
 
-int probes__find(int fd, struct probes *probes)
+int probes__find(int fd, const char *path, struct custom_allocator *custom,
+		 struct probes *probes)
 {
 	struct search *search = calloc(1, sizeof(*search));
 	uint64_t available;
@@ -413,9 +483,16 @@ int probes__find(int fd, struct probes *probes)
 	*probes = (struct probes){ 0 };
 	if (!search)
 		return -ENOMEM;
+	custom = custom_allocators__find(custom, fd, path);
+	if (custom)
+		custom->met = true;
+	search->custom = custom;
 	err = code__open(&search->code, fd);
 	if (!err)
-		err = find_probes(search, probes);
+		err = find_probes(search, path, probes);
+	if (probes->unseen)
+		log__warn("%s: where %s returns cannot be found in full; some of its blocks are "
+			  "missing", path, probes->unseen);
 	probes->linker = search->linker;
 	if (search->cleanup &&
 	    code__offset(&search->code, search->cleanup, &probes->cleanup, &available))
@@ -431,4 +508,34 @@ void probes__free(struct probes *probes)
 {
 	free(probes->items);
 	*probes = (struct probes){ 0 };
+}
+
+int probes__check(const struct custom_allocator *custom)
+{
+	int err = 0;
+
+	for (; custom && !err; custom = custom->next) {
+		/* As if the user had described no other. */
+		struct custom_allocator alone = { .file = custom->file,
+						  .functions = custom->functions };
+		struct probes probes;
+		int fd;
+
+		if (!strchr(custom->file, '/'))
+			continue;
+		fd = open(custom->file, O_RDONLY | O_CLOEXEC);
+		if (fd < 0) {
+			err = -errno;
+			log__error("--allocator: %s cannot be read: %s", custom->file,
+				   strerror(errno));
+			break;
+		}
+		err = probes__find(fd, custom->file, &alone, &probes);
+		if (err == -ENOEXEC)
+			log__error("--allocator: %s is no x86-64 program or library",
+				   custom->file);
+		probes__free(&probes);
+		close(fd);
+	}
+	return err;
 }

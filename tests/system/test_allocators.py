@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tracing import (WORKLOADS, Tracer, Workload, assert_lines, assert_nothing_lost, assert_totals,
-                     lines_of, lines_of_truth, trace)
+from tracing import (MEMTRACEBPF, WORKLOADS, Process, Tracer, Workload, assert_lines,
+                     assert_nothing_lost, assert_totals, lines_of, lines_of_truth, trace)
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 PRELOADED = ["libjemalloc.so.2", "libtcmalloc.so.4", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"]
@@ -79,3 +79,52 @@ def test_from_the_start(spawn, allocator):
     report = tracer.last()
     assert_lines(report, truth)
     assert_nothing_lost(report)
+
+
+POOL = "malloc=pool_get,free=pool_put,calloc=pool_zeroed,realloc=pool_resize,new=pool_new"
+
+
+@pytest.mark.parametrize("file", ["pool", WORKLOADS / "pool"])
+def test_custom_allocator(spawn, file):
+    """The pool's blocks are counted, its arenas are not; malloc is followed as ever."""
+    report, truth = trace(spawn, "pool", "blocks",
+                          options=[*BY_TRACEBACK, "--allocator", f"{file}:{POOL}"])
+    assert_lines(report, truth)
+    assert_totals(report, truth)
+    assert_nothing_lost(report)
+
+
+def test_custom_allocator_that_throws(spawn):
+    """What an exception takes itself is temporary."""
+    report, truth = trace(spawn, "pool", "exceptions",
+                          options=[*BY_TRACEBACK, "--allocator", f"pool:{POOL}"])
+    lines, expected = lines_of(report, "pool_user.cc"), lines_of_truth(truth)
+    assert {line: lines[line][:2] for line in expected} == {
+        line: books[:2] for line, books in expected.items()}
+    assert report["traced"]["count"] == truth["count"]
+    assert_nothing_lost(report)
+
+
+def test_custom_allocator_that_nobody_maps(spawn):
+    workload = spawn(Workload, "pool", "blocks")
+    tracer = spawn(Tracer, "-p", workload.pid, "--allocator", "libnone.so:malloc=none")
+    tracer.err.find("no process that is followed maps libnone.so")
+    workload.run()
+    tracer.stop()
+
+
+@pytest.mark.parametrize("value, says", [
+    ("pool", "needs a file and its functions"),
+    ("pool:", "needs a file and its functions"),
+    (":malloc=x", "needs a file and its functions"),
+    ("pool:mallac=x", "'mallac' is no function of an allocator"),
+    ("pool:malloc=", "malloc needs the name of its function"),
+    ("pool:free=pool_put", "none of the functions returns a block"),
+    ("/no/such/file:malloc=x", "/no/such/file cannot be read: No such file or directory"),
+    ("/etc/passwd:malloc=x", "/etc/passwd is no x86-64 program or library"),
+    (f"{WORKLOADS / 'jemalloc'}:malloc=pool_got", "has no function 'pool_got'"),
+])
+def test_custom_allocator_refused(spawn, value, says):
+    done = spawn(Process, MEMTRACEBPF, "--allocator", value, "--", "true")
+    assert done.wait() != 0
+    assert len(done.err.lines) == 1 and says in done.err.lines[0], done.err.lines

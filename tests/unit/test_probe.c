@@ -46,7 +46,7 @@ static int find_in(const char *path, struct probes *probes)
 	int err;
 
 	assert_true(fd >= 0);
-	err = probes__find(fd, probes);
+	err = probes__find(fd, path, NULL, probes);
 	close(fd);
 	return err;
 }
@@ -641,7 +641,7 @@ static int find_in_bytes(const uint8_t *bytes, size_t size)
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, size), size);
-	err = probes__find(fd, &probes);
+	err = probes__find(fd, "memory", NULL, &probes);
 	assert_true(err <= 0);
 	if (err) {
 		assert_null(probes.items);

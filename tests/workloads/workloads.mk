@@ -52,7 +52,7 @@ WL_PROGRAMS := \
 	$(addprefix threads.,fp nofp musl) \
 	$(addprefix containers.,fp nofp) \
 	operators.libstdc++ $(addprefix operators.,$(patsubst libs_%,%,$(filter libs_%,$(.VARIABLES)))) \
-	jemalloc tcmalloc mimalloc \
+	jemalloc tcmalloc mimalloc pool \
 	$(addprefix lifecycle.,fp) \
 	$(addprefix snapshots.,nofp musl) \
 	$(addprefix loader.,fp nofp) plugin1.so plugin2.so \
@@ -91,6 +91,10 @@ $(WL)/operators.%: tests/workloads/operators.cc $(WL)/truth.o tests/workloads/wo
 	$(call msg,WORKLOAD,$@)
 	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(WL_NOFP) -o $@ $(filter %.cc %.o,$^) $(libs_$*)
 	$(Q)$(after_$*)
+
+$(WL)/pool: tests/workloads/pool.cc tests/workloads/pool_user.cc $(WL)/truth.o tests/workloads/workloads.mk
+	$(call msg,WORKLOAD,$@)
+	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(WL_NOFP) -o $@ $(filter %.cc %.o,$^)
 
 $(WL)/jemalloc $(WL)/tcmalloc $(WL)/mimalloc: $(WL)/%: tests/workloads/%.c $(WL)/truth.o \
 		tests/workloads/workloads.mk

@@ -25,7 +25,7 @@ static int attach(pid_t pid, const struct probe_programs *programs)
 		if (!maps.items[i].executable || !maps.items[i].inode)
 			continue;
 		fd = target__open_mapping(pid, &maps.items[i]);
-		if (fd < 0 || probes__find(fd, &probes) || !probes.count)
+		if (fd < 0 || probes__find(fd, maps.items[i].path, NULL, &probes) || !probes.count)
 			continue;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		if (!probe__attach(programs, path, maps.items[i].path, pid, &probes, &links))
