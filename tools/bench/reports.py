@@ -184,11 +184,11 @@ def user_memory():
     return rows
 
 
-def idle(seconds=20):
-    """CPU of tracing the whole machine, beyond what the machine does anyway."""
-    with tracing("-i", "5") as session:
-        time.sleep(2)    # what there is to attach to has been found
+def idle():
+    """CPU of tracing the whole machine; what else runs should be nothing."""
+    with tracing("-i", "5", report="[") as session:
+        wait_for_reports(session, 2)    # all has been found and named
         pid = session.process.pid
         before, begin = process.run_ns(pid), time.monotonic()
-        time.sleep(seconds)
+        wait_for_reports(session, 4)
         return {"cpu_share": (process.run_ns(pid) - before) / 1e9 / (time.monotonic() - begin)}
