@@ -11,7 +11,7 @@ import time
 import process
 from workloads import Failed, NotStarted
 
-BUDGET = 1.5    # seconds of runs that a way may take for a workload in a round
+BUDGET = 1.2    # seconds of runs that a way may take for a workload in a round
 RUNS = 10       # of them the fastest counts: what is slower was disturbed
 
 
@@ -46,9 +46,9 @@ def affordable(kind, workload, seconds):
     workload.run(count)
     while True:
         taken = workload.run(count)
-        if count == kind.operations or taken > seconds / 10:
+        if count == kind.operations or taken > seconds / 4:
             return max(1, min(kind.operations, int(count * seconds / taken)))
-        count = min(kind.operations, 10 * count)
+        count = min(kind.operations, 4 * count)
 
 
 def fastest_run(kind, workload):
