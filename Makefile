@@ -62,7 +62,7 @@ $(BUILD)/src/snapshot/pprof_read.o $(BUILD)/src/snapshot/pprof_write.o: $(BUILD)
 # Only the loader of the kernel half sees the skeleton.
 $(filter $(BUILD)/src/collect/%,$(OBJS)): $(SKEL)
 
-$(BUILD)/memtracebpf.bpf.o: bpf/memtracebpf.bpf.c $(wildcard bpf/*.h) include/memtracebpf.h
+$(BUILD)/memtracebpf.bpf.o: bpf/memtracebpf.bpf.c $(wildcard bpf/*.h include/*.h)
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror \

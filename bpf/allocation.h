@@ -83,7 +83,7 @@ static __noinline struct thread *new_thread(struct task_struct *task, struct mm_
 	thread->mm = mm;
 	thread->generation = counting;
 	thread->process = process;
-	thread->number = next_thread_number();
+	thread->last.address = 0;
 	thread->call = CALL_NONE;
 	thread->nthrowing = 0;
 	thread->freed = 0;
@@ -296,7 +296,8 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 		return;
 	/* Failed: the old block lives on. */
 	if (!address && thread->size && CALL_KIND(thread->call) != CALL_REALLOCATES_OR_FREES) {
-		if (thread->old_known && !put_block(process, &key, &thread->old))
+		thread->old.last = 0;	/* its thread, at least, has tried to allocate */
+		if (thread->old_known && !put_block(&thread->last, process, &key, &thread->old))
 			book_out(process, &thread->old, false, thread->alone);
 		return;
 	}
@@ -362,15 +363,15 @@ static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thr
 	thread->walk.slack_known = slack_known;
 	block.size = size;
 	block.site = place(thread);
-	block.time = bpf_jiffies64();
-	block.thread = thread->number;
+	block.time = bpf_jiffies64() >> clock_shift & ((1 << BLOCK_TIME_BITS) - 1);
+	block.last = 1;
 	if (slack_known)
 		block.slack = slack_of(address, block.size);
 	key.address = address;
 	key.process = thread->process;
-	if (put_block(process, &key, &block))
+	end_last_block(thread);
+	if (put_block(&thread->last, process, &key, &block))
 		book_in(process, &block, thread->alone);
-	last_blocks[thread->number & (LAST_BLOCKS - 1)] = address;
 	note_inner(thread, 0, address);
 }
 
@@ -431,7 +432,7 @@ static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 	__u64 address = argument(ctx, CALL_POINTER(call)), sp = PT_REGS_SP(ctx);
 	struct block_key key = {};
 	struct process *process;
-	struct block block;
+	struct block block = {};
 
 	if (!thread)
 		return;
@@ -444,8 +445,7 @@ static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 	key.address = address;
 	key.process = thread->process;
 	if (take_block(&key, &block))
-		book_out(process, &block,
-			 last_blocks[block.thread & (LAST_BLOCKS - 1)] == address, thread->alone);
+		book_out(process, &block, block.last, thread->alone);
 	else if (!(thread->freed == address && sp <= thread->freed_sp) &&
 		 !is_cleanup(ctx, thread, process))
 		count_unmatched(process);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The books of live blocks, and the totals of sites and processes that follow from them. A block
- * is looked for from the newest table to the oldest; new ones go into the newest with room.
+ * The books of live blocks, and the totals of sites and processes that follow from them. A block is
+ * in a slot of the block table; one that fits none, or finds none free, is loose, in a hash table.
  */
 #ifndef MT_BLOCKS_H
 #define MT_BLOCKS_H
+
+#include "block_table.h"
 
 static __always_inline void raise_peak(struct process *process, __u64 size)
 {
@@ -33,11 +35,10 @@ static __always_inline __u64 add(__u64 *counter, __u64 n, bool alone)
 	return __sync_fetch_and_add(counter, n) + n;
 }
 
-/* Returns how many blocks there are now. */
-static __always_inline __u64 process_in(struct process *process, __u64 size, bool alone)
+static __always_inline void process_in(struct process *process, __u64 size, bool alone)
 {
 	raise_peak(process, add(&process->size, size, alone));
-	return add(&process->count, 1, alone);
+	add(&process->count, 1, alone);
 }
 
 static __always_inline void process_out(struct process *process, __u64 size, bool alone)
@@ -63,7 +64,6 @@ static __always_inline void book_in(struct process *process, const struct block 
 {
 	struct site *site = block->site ? site_at(block->site) : NULL;
 	struct process *sum = keep_sum ? process_at(0) : NULL;
-	__u64 live;
 
 	if (site) {
 		note_peak(process, site);
@@ -75,14 +75,12 @@ static __always_inline void book_in(struct process *process, const struct block 
 		add(&process->unplaced_size, block->size, alone);
 		add(&process->unplaced_count, 1, alone);
 	}
-	live = process_in(process, block->size, alone);
+	process_in(process, block->size, alone);
 	if (sum)
-		live = process_in(sum, block->size, false);
-	if (live == blocks_grow_at)
-		ask_to_grow();
+		process_in(sum, block->size, false);
 }
 
-/* A block ended. `temporary`: its thread has not allocated since. */
+/* A block ended. `temporary`: before its thread allocated again. */
 static __always_inline void book_out(struct process *process, const struct block *block,
 				     bool temporary, bool alone)
 {
@@ -103,87 +101,228 @@ static __always_inline void book_out(struct process *process, const struct block
 		process_out(sum, block->size, false);
 }
 
-/* Takes the block out of the tables from `level` down, into *block; false: it is in none. */
-static __always_inline bool take_block_from(__u32 level, const struct block_key *key,
-					    struct block *block)
-{
-	struct block *found;
-	void *map;
-	__u32 i;
+/* ---- where they are ---- */
 
-	for (i = 0; i < MAX_BLOCK_LEVELS; i++) {
-		map = bpf_map_lookup_elem(&block_levels, &level);
-		found = map ? bpf_map_lookup_elem(map, key) : NULL;
-		if (found) {
-			*block = *found;
-			bpf_map_delete_elem(map, key);
-			return true;
-		}
-		if (level-- == 0)
-			break;
-	}
-	return false;
+static __always_inline struct block_bucket *bucket_at(const struct block_table *table, __u32 index)
+{
+	return bpf_map_lookup_elem(table->buckets, &index);
 }
 
-static __always_inline bool take_block(const struct block_key *key, struct block *block)
+static __always_inline bool find_table(__u32 version, struct block_table *table)
 {
-	return take_block_from(top_block_level, key, block);
+	__u32 i = version & 1;
+
+	table->version = version;
+	table->buckets = bpf_map_lookup_elem(&block_tables, &i);
+	/* After the map: it changes only while no program has that. */
+	table->nbuckets = *(volatile __u32 *)&tables_now.nbuckets[version & 1];
+	return table->buckets;
 }
 
-#define EEXIST 17
+/* The table for new blocks, and the one that blocks are moved from. */
+static __always_inline bool find_tables(struct block_table *new, struct block_table *old)
+{
+	__u32 version = tables_now.version;
+
+	find_table(version - 1, old);
+	if (find_table(version, new))
+		return true;
+	*new = *old;	/* the new one is on its way; nothing moves before it is there */
+	old->buckets = NULL;
+	return new->buckets;
+}
+
+static __always_inline __u32 *count_of_loose(const struct block_key *key)
+{
+	return &loose_counts[loose_hash(key)];
+}
+
+static __always_inline bool take_loose(const struct block_key *key, struct block *block)
+{
+	struct block *found = bpf_map_lookup_elem(&loose_blocks, key);
+
+	if (!found)
+		return false;
+	*block = *found;
+	if (bpf_map_delete_elem(&loose_blocks, key))
+		return false;	/* somebody else did */
+	__sync_fetch_and_add(count_of_loose(key), -1);
+	return true;
+}
+
+/* Has the block been taken out of the table that blocks are moved from? Its copy is void then. */
+static __always_inline bool is_void(const struct block_key *key)
+{
+	struct block_table old;
+
+	return find_table(tables_now.version - 1, &old) && taken_from_old(&old, block_id(key));
+}
+
+__noinline int take_any_loose(const struct block_key *key, struct block *block)
+{
+	struct block_key moved;
+
+	if (!key || !block)
+		return 0;
+	if (take_loose(key, block))
+		return 1;
+	moved = *key;
+	moved.moved = 1;
+	return !is_void(key) && take_loose(&moved, block);
+}
+
+/* Takes the block out of wherever it is, into *block; 0: it is nowhere. */
+__noinline int take_block(const struct block_key *key, struct block *block)
+{
+	struct block_table new, old;
+	__u64 id;
+
+	if (!key || !block)
+		return 0;
+	id = block_id(key);
+	if (id && find_tables(&new, &old) &&
+	    take_from_tables(&new, &old, id, block))
+		return 1;
+	return *count_of_loose(key) ? take_any_loose(key, block) : 0;
+}
+
 #define E2BIG 7
 
-/* Puts the block into the newest table with room. 0 or an error. */
-static __always_inline long insert_block(const struct block_key *key, const struct block *block)
+__noinline int put_loose(const struct block_key *key, const struct block *block)
 {
-	__u32 i, level = top_block_level;
-	long err = -E2BIG;
-	void *map;
+	long err;
 
-	for (i = 0; i < MAX_BLOCK_LEVELS; i++) {
-		map = bpf_map_lookup_elem(&block_levels, &level);
-		if (map)
-			err = bpf_map_update_elem(map, key, block, BPF_NOEXIST);
-		if (err != -E2BIG || level-- == 0)
-			break;
+	if (!key || !block)
+		return 0;
+	__sync_fetch_and_add(count_of_loose(key), 1);
+	err = bpf_map_update_elem(&loose_blocks, key, block, BPF_ANY);
+	if (err) {
+		__sync_fetch_and_add(count_of_loose(key), -1);
+		count_lost(err == -E2BIG ? LOST_BLOCKS_FULL : LOST_BLOCKS_MEMORY);
 	}
-	return err;
+	return !err;
 }
 
 /* Takes out what is still at the address of a block that begins: its end was missed. */
-static __noinline int forget_missed(__u32 level, struct process *process,
-				    const struct block_key *key)
+__noinline int forget_missed(struct process *process, const struct block_key *key)
 {
-	struct block old;
+	struct block missed = {};
 
-	if (!process || !key)
+	if (!process || !key || !take_block(key, &missed))
 		return 0;
-	if (take_block_from(level, key, &old)) {
-		book_out(process, &old, false, false);
-		count_lost(LOST_FREES_MISSED);
-	}
+	book_out(process, &missed, false, false);
+	count_lost(LOST_FREES_MISSED);
 	return 0;
 }
 
-/* Enters a block; false: it could not be had, and that was counted. */
-static __always_inline bool put_block(struct process *process, const struct block_key *key,
-				      const struct block *block)
+/* The block's table and buckets and, in `may_live`, whether a block may be at its address. */
+static __always_inline bool find_place(const struct block_key *key, __u64 id,
+				       struct block_table *table, struct bucket_pair *pair,
+				       bool *may_live)
 {
-	__u32 top = top_block_level;
-	long err;
+	struct block_table old;
 
-	if (top)	/* the newest table refuses what it has itself; the older ones are not asked */
-		forget_missed(top - 1, process, key);
-	err = insert_block(key, block);
-	if (err == -EEXIST) {
-		forget_missed(top, process, key);
-		err = insert_block(key, block);
-	}
-	if (err) {
-		count_lost(err == -E2BIG ? LOST_BLOCKS_FULL : LOST_BLOCKS_MEMORY);
+	*may_live = true;
+	if (!id || !find_tables(table, &old) || !find_buckets(table, id, pair))
 		return false;
-	}
+	*may_live = old.buckets || *count_of_loose(key) || pair_holds(pair);
 	return true;
+}
+
+static __always_inline bool put_into_slot(const struct bucket_pair *pair, __u64 id,
+					  const struct block *block, struct last_block *last)
+{
+	struct block_slot slot;
+	__u64 key, value;
+	__u32 room;
+
+	if (!pack_block(block, id, &key, &value))
+		return false;
+	room = put_into_buckets(pair, key, value, &slot);
+	if (room <= CROWDED &&
+	    !(__sync_fetch_and_add(&tables_now.crowded, 1) & tables_now.ask_mask))
+		ask_to_grow();
+	if (room && block->last) {
+		last->key = key;
+		last->value = value;
+		last->bucket = slot.index;
+		last->slot = slot.i;
+	}
+	return room;
+}
+
+/* Enters a block; 0: it could not be had, and that was counted. `last`: the thread's. */
+__noinline int put_block(struct last_block *last, struct process *process,
+				const struct block_key *key, const struct block *block)
+{
+	struct block_table table = {};
+	struct bucket_pair pair = {};
+	bool may_live;
+	__u64 id;
+
+	if (!last || !process || !key || !block)
+		return 0;
+	id = block_id(key);
+	if (!find_place(key, id, &table, &pair, &may_live))
+		id = 0;
+	if (may_live)
+		forget_missed(process, key);
+	if (block->last) {
+		last->address = key->address;
+		last->key = 0;
+		last->version = table.version;
+		last->site = block->site;
+		last->time = block->time;
+	}
+	if (id && put_into_slot(&pair, id, block, last))
+		return 1;
+	return put_loose(key, block);
+}
+
+/* ---- a thread's last block: freed before the next one, it is temporary ---- */
+
+__noinline int end_last_anywhere(const struct block_key *key, const struct last_block *last)
+{
+	struct block_table new, old;
+	struct block *loose;
+	struct block_key moved;
+
+	if (!key || !last)
+		return 0;
+	if (last->key && find_tables(&new, &old) &&
+	    end_last_in_tables(&new, &old, last->key, last->value))
+		return 0;
+	if (!*count_of_loose(key))
+		return 0;
+	moved = *key;
+	moved.moved = !!last->key;
+	loose = bpf_map_lookup_elem(&loose_blocks, &moved);
+	if (loose && loose->site == last->site && loose->time == last->time)
+		loose->last = 0;
+	return 0;
+}
+
+/* The thread allocates again: if its last block lives, it is no more the last one. */
+static __always_inline void end_last_block(struct thread *thread)
+{
+	struct last_block *last = &thread->last;
+	struct block_table table;
+	struct block_bucket *bucket;
+	struct block_key key = { .address = last->address, .process = thread->process };
+	__u32 i = last->slot & (BUCKET_SLOTS - 1);
+
+	if (!last->address)
+		return;
+	last->address = 0;
+	if (!last->key || last->version != tables_now.version ||
+	    !find_table(last->version, &table)) {
+		end_last_anywhere(&key, last);
+		return;
+	}
+	bucket = bucket_at(&table, last->bucket);
+	if (bucket && load_word(&bucket->keys[i]) == last->key &&
+	    load_word(&bucket->values[i]) == last->value)
+		swap_word(&bucket->keys[i], last->key, last->key & ~BLOCK_LAST);
 }
 
 #endif

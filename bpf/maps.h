@@ -60,6 +60,16 @@ struct stack_memo {
 	__u32 bp_needed, bx_needed; /* 0: the value does not matter */
 };
 
+/* The block that a thread got last. */
+struct last_block {
+	__u64 address;		/* 0: none */
+	__u64 key, value;	/* of its slot; key 0: it is loose */
+	__u32 version;		/* of the table */
+	__u32 bucket, slot;
+	__u32 site, time;	/* not to take another's block for it */
+	__u32 pad;
+};
+
 /* A call in progress that may end in an exception. */
 #define MAX_THROWING 4	/* within each other: operator new in its own std::new_handler */
 struct throwing {
@@ -86,10 +96,10 @@ struct thread {
 	__u64 pointer;		/* realloc: the old block; posix_memalign: where the new one goes */
 	struct block old;	/* realloc: the old block's entry, taken out of the books */
 	__u32 old_known;
-	__u32 number;		/* index of last_blocks */
 	__u32 nthrowing;
 	struct throwing throwing[MAX_THROWING];	/* the innermost last */
 	__u64 freed, freed_sp;	/* what was freed last, with which stack pointer */
+	struct last_block last;
 	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
 	struct walk walk;
 	struct walk_room room;
@@ -116,23 +126,27 @@ struct {
 	__type(value, struct bystander);
 } bystanders SEC(".maps");
 
-/* ---- live blocks: hash tables, the newest the largest, so that memory follows use ---- */
+/* ---- live blocks: see block_table.h ---- */
 
-/* Declared as types only: user space makes the tables. */
-struct block_level {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(key_size, sizeof(struct block_key));
-	__uint(value_size, sizeof(struct block));
+/* Declared as a type only: user space makes the tables. */
+struct block_buckets {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, BUCKET_BYTES);
 };
 
+/* The one in use; and while that is replaced, the one that blocks are moved from. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, MAX_BLOCK_LEVELS);
+	__uint(max_entries, 2);
 	__type(key, __u32);
-	__array(values, struct block_level);
-} block_levels SEC(".maps");
+	__array(values, struct block_buckets);
+} block_tables SEC(".maps");
+
+/* Blocks that have no slot. */
+TABLE(loose_blocks, struct block_key, struct block, 1);
 
 /* ---- tables that grow by pieces ---- */
 
@@ -228,6 +242,7 @@ struct {
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
 const volatile __u32 site_buckets = 1024;
+const volatile __u32 clock_shift = 2;	/* jiffies of a step of the blocks' clock, as a power of two */
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 
@@ -239,8 +254,8 @@ const volatile bool each_end;		/* user space wants to know at once of every proc
 /* Read and written while running. */
 __u32 counting;			/* the one switch, off at 0; another number: all begins anew */
 __u64 jiffies_now;		/* what read_clock read */
-__u32 top_block_level;		/* newest level that has a map */
-__u64 blocks_grow_at;		/* live blocks at which user space is asked for the next level */
+struct block_tables tables_now __attribute__((aligned(64)));
+__u32 loose_counts[LOOSE_COUNTS]; /* loose blocks by loose_hash(): where none are, none is sought */
 /* The first entries that nobody had yet: 0 is the sum of all, no place, no file ... */
 __u32 next_process = 1;
 __u32 next_site = 1;
@@ -262,22 +277,6 @@ __u64 started;		/* CLOCK_MONOTONIC, in ns: when counting began */
 __u32 our_pid_level;
 __u64 our_pid_namespace;	/* only compared */
 __u64 lost[LOST_MAX];
-
-/*
- * The address of each thread's last block, where whoever frees it finds it. Threads that begin one
- * after the other are a line of the cache apart. Of many thousand some share a place: then a
- * temporary block may not be seen as one, but never another as temporary.
- */
-#define LAST_BLOCKS 65536
-__u64 last_blocks[LAST_BLOCKS];
-__u32 next_thread;
-
-static __always_inline __u32 next_thread_number(void)
-{
-	__u32 n = __sync_fetch_and_add(&next_thread, 1);
-
-	return (n * 8 + n / (LAST_BLOCKS / 8)) & (LAST_BLOCKS - 1);
-}
 
 static __always_inline void count_lost(enum lost_reason reason)
 {

@@ -211,15 +211,30 @@ struct site {
 struct block_key {
 	__u64 address;
 	__u32 process;
-	__u32 pad;
+	__u32 moved;		/* among the blocks without a slot: it had one in a table before */
 };
 
 struct block {
 	__u64 size;		/* bytes asked for */
 	__u32 site;
-	__u32 time;		/* of the allocation, in jiffies; wraps after 49 days or more */
+	__u32 time;		/* of the allocation, in steps of at most 27 ms; wraps after 49 days or more */
 	__u32 slack;		/* bytes that the allocator gave beyond size; if --tree asks */
-	__u32 thread;		/* whose: index of last_blocks */
+	__u32 last;		/* its thread has not allocated since */
+};
+
+/* Live blocks in 16 bytes each, see block_table.h: buckets of as many keys and then as many values. */
+#define BUCKET_SLOTS 16
+#define BUCKET_BYTES 256
+#define BLOCK_TIME_BITS 28
+
+#define LOOSE_COUNTS 32768
+
+/* Which table is which. One is in use; while it is replaced, the other is there, too. */
+struct block_tables {
+	__u32 version;		/* new blocks go into block_tables[version & 1] */
+	__u32 nbuckets[2];
+	__u32 crowded;		/* times that a new block's buckets were nearly full */
+	__u32 ask_mask;		/* user space is asked for a larger table when `crowded` has none of it */
 };
 
 /*
@@ -262,7 +277,6 @@ static inline __u32 site_bucket(__u64 hash, __u32 which, __u32 buckets)
 
 	return (__u32)((__u64)high * buckets >> 32) * SITE_BUCKET;
 }
-#define MAX_BLOCK_LEVELS 5	/* hash tables of blocks: 1/16, 1/16, 1/8, 1/4, 1/2 of --max-blocks */
 
 /* What the kernel half tells user space. */
 enum event_type {

@@ -16,7 +16,7 @@
 #define FEW_STACKS (64 << 10)
 #define MANY_STACKS (512 << 10) /* of many processes */
 #define MAX_SECONDS (1000000000 * SEC)
-/* Blocks keep the time in 32 bits: of jiffies, at most a thousand a second. */
+/* The blocks' clock goes round after no less. */
 #define MAX_AGE (UINT32_MAX * MSEC)
 #define NFRAME_VARIABLE "MEMTRACEBPF_NFRAME" /* as PYTHONTRACEMALLOC */
 

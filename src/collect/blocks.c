@@ -5,17 +5,44 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "collect/block_memory.h"
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
 
 #define BATCH 4096
 
+/* Returns other than 0 to end the search. */
 typedef int (*look_fn)(const struct block_key *key, const struct block *block, void *context);
 
-/* Calls look() for every entry of a level, until it returns an error. */
-static int for_each_block(int fd, look_fn look, void *context)
+/* A slot may change hands meanwhile: what is in it is that of one block, if its key stays. */
+static __always_inline int look_into_slots(const struct block_table *table, look_fn look,
+					   void *context)
+{
+	int err = 0;
+
+	for (uint32_t index = 0; index < table->nbuckets; index++) {
+		const struct block_bucket *bucket = bucket_at(table, index);
+
+		for (uint32_t i = 0; !err && i < BUCKET_SLOTS; i++) {
+			uint64_t key = load_word(&bucket->keys[i]);
+			uint64_t value = load_word(&bucket->values[i]);
+			struct block_key block_key;
+			struct block block;
+
+			if (!(key & BLOCK_ID_MASK) || key != load_word(&bucket->keys[i]))
+				continue;
+			unpack_key(key, &block_key);
+			unpack_block(key, value, &block);
+			err = look(&block_key, &block, context);
+		}
+	}
+	return err;
+}
+
+static int look_into_loose(int fd, look_fn look, void *context)
 {
 	struct block_key *keys = calloc(BATCH, sizeof(*keys));
 	struct block *blocks = calloc(BATCH, sizeof(*blocks));
@@ -40,73 +67,77 @@ static int for_each_block(int fd, look_fn look, void *context)
 	return err;
 }
 
-static int for_all_blocks(const struct tables *tables, look_fn look, void *context)
+/* Calls look() for every live block, until it returns an error. Meanwhile no block is moved. */
+static __always_inline int for_each_block(struct tables *tables, look_fn look, void *context)
 {
-	int err = 0;
+	struct block_table table;
+	int err;
 
-	for (uint32_t i = 0; !err && i < tables->nblock_levels; i++)
-		err = for_each_block(tables->block_levels[i], look, context);
+	pthread_mutex_lock(&tables->growing);
+	err = tables__map_blocks(tables, &table);
+	if (!err) {
+		err = look_into_slots(&table, look, context);
+		tables__unmap_blocks(&table);
+	}
+	pthread_mutex_unlock(&tables->growing);
+	if (!err)
+		err = look_into_loose(bpf_map__fd(tables->skeleton->maps.loose_blocks), look,
+				      context);
 	return err;
 }
 
-/* ---- the kernel's clock for blocks ---- */
+/* ---- the blocks' clock ---- */
 
-static int read_clock(struct tables *tables, uint64_t *jiffies, uint64_t *ns)
+#define MOST_AGE_NS ((1ULL << 32) * 1000000)	/* --min-age */
+
+/* The coarse clocks go on with each jiffy (kernel/time/posix-timers.c, posix_get_coarse_res). */
+static uint64_t ns_per_jiffy(void)
+{
+	struct timespec resolution = { .tv_nsec = 4000000 };
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+	return resolution.tv_nsec;
+}
+
+uint32_t tables__clock_shift(void)
+{
+	uint64_t span = ns_per_jiffy() << BLOCK_TIME_BITS;
+	uint32_t shift = 0;
+
+	while (span << shift < MOST_AGE_NS)
+		shift++;
+	return shift;
+}
+
+struct clock {
+	uint64_t now;		/* jiffies */
+	uint64_t ns_per_jiffy;
+	uint32_t shift;
+};
+
+static int read_clock(struct tables *tables, struct clock *clock)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(tables->skeleton->progs.read_clock), &opts))
 		return -errno;
-	*ns = clock_ns(CLOCK_MONOTONIC);
-	*jiffies = tables->skeleton->bss->jiffies_now;
+	clock->now = tables->skeleton->bss->jiffies_now;
+	clock->ns_per_jiffy = ns_per_jiffy();
+	clock->shift = tables->skeleton->rodata->clock_shift;
 	return 0;
 }
 
-int tables__start_clock(struct tables *tables)
-{
-	return read_clock(tables, &tables->clock_jiffies, &tables->clock_ns);
-}
-
-struct clock {
-	uint32_t now;		/* jiffies, as blocks have them */
-	uint64_t ns_per_jiffy;
-};
-
-/*
- * How long a jiffy is, the kernel tells nobody. It is one of four lengths (kernel/Kconfig.hz),
- * and two looks at both clocks say which.
- */
-static int set_clock(struct tables *tables, struct clock *clock)
-{
-	static const unsigned int hz[] = { 100, 250, 300, 1000 };
-	uint64_t jiffies, ns, best = ~0ULL;
-	int err = read_clock(tables, &jiffies, &ns);
-
-	if (err)
-		return err;
-	clock->now = jiffies;
-	clock->ns_per_jiffy = 4000000;
-	for (int i = 0; i < 4; i++) {
-		uint64_t expected = (ns - tables->clock_ns) * hz[i] / 1000000000ULL;
-		uint64_t seen = jiffies - tables->clock_jiffies;
-		uint64_t error = expected > seen ? expected - seen : seen - expected;
-
-		if (error >= best)
-			continue;
-		best = error;
-		clock->ns_per_jiffy = 1000000000ULL / hz[i];
-	}
-	return 0;
-}
-
-/* At least 1: 0 is an age that is not known. */
+/* From the middle of the clock's step. At least 1: 0 is an age that is not known. */
 static uint64_t age_of(const struct clock *clock, const struct block *block)
 {
-	uint32_t jiffies = clock->now - block->time, future = block->time - clock->now;
+	uint64_t most = (1ULL << BLOCK_TIME_BITS << clock->shift) - 1;
+	uint64_t jiffies = (clock->now - ((uint64_t)block->time << clock->shift)) & most;
+	uint64_t half = clock->ns_per_jiffy << clock->shift >> 1;
+	uint64_t ns = jiffies * clock->ns_per_jiffy;
 
-	if (!jiffies || future < 60 * 1000)	/* it may be younger than now */
+	if (jiffies > most - 60 * 1000 || ns <= half)	/* it may be younger than now */
 		return 1;
-	return jiffies * clock->ns_per_jiffy;
+	return ns - half;
 }
 
 /* ---- what is asked of blocks ---- */
@@ -135,9 +166,9 @@ static int add_age(const struct block_key *key __unused, const struct block *blo
 int tables__read_ages(struct tables *tables, struct block_ages *ages)
 {
 	struct age_sums sums = { .ages = ages };
-	int err = set_clock(tables, &sums.clock);
+	int err = read_clock(tables, &sums.clock);
 
-	return err ? err : for_all_blocks(tables, add_age, &sums);
+	return err ? err : for_each_block(tables, add_age, &sums);
 }
 
 struct block_search {
@@ -168,36 +199,9 @@ int tables__find_block(struct tables *tables, uint32_t process, uint64_t address
 		       struct found_block *found)
 {
 	struct block_search search = { .process = process, .address = address, .found = found };
-	int err = set_clock(tables, &search.clock);
+	int err = read_clock(tables, &search.clock);
 
 	if (!err)
-		err = for_all_blocks(tables, match_block, &search);
+		err = for_each_block(tables, match_block, &search);
 	return err == 1 ? 0 : err ? err : -ENOENT;
-}
-
-struct sweep {
-	int fd;
-	const uint8_t *dead;
-};
-
-static int sweep_block(const struct block_key *key, const struct block *block __unused,
-		       void *context)
-{
-	const struct sweep *sweep = context;
-
-	if (sweep->dead[key->process] && bpf_map_delete_elem(sweep->fd, key) && errno != ENOENT)
-		return -errno;
-	return 0;
-}
-
-int tables__sweep_blocks(struct tables *tables, const uint8_t *dead)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; !err && i < tables->nblock_levels; i++) {
-		struct sweep sweep = { tables->block_levels[i], dead };
-
-		err = for_each_block(sweep.fd, sweep_block, &sweep);
-	}
-	return err;
 }

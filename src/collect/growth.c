@@ -32,66 +32,6 @@ static int make_piece(size_t bytes, void **memory)
 	return err;
 }
 
-/* Capacity of a level: 1/16, 1/16, 1/8, 1/4, 1/2 of the whole. */
-static uint32_t level_capacity(uint32_t max_blocks, uint32_t level)
-{
-	uint32_t shift = level ? MAX_BLOCK_LEVELS - level : MAX_BLOCK_LEVELS - 1;
-	uint32_t capacity = max_blocks >> shift;
-
-	return capacity ? capacity : 1;
-}
-
-static int add_block_level(struct tables *tables)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-	uint32_t level = tables->nblock_levels;
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "blocks", sizeof(struct block_key),
-				sizeof(struct block), level_capacity(tables->max_blocks, level),
-				&opts);
-
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.block_levels), &level, &fd,
-				0)) {
-		close(fd);
-		return -errno;
-	}
-	tables->block_levels[level] = fd;
-	__atomic_store_n(&tables->nblock_levels, level + 1, __ATOMIC_RELEASE);
-	return 0;
-}
-
-static uint64_t live_blocks(const struct tables *tables)
-{
-	uint64_t live = 0;
-
-	for (uint32_t i = 1; i < MAX_PROCESSES; i++)
-		live += __atomic_load_n(&tables->processes[i].count, __ATOMIC_ACQUIRE);
-	return live;
-}
-
-/* A new level when the present ones are half full: the other half is the time that it takes. */
-static int grow_blocks(struct tables *tables)
-{
-	struct memtracebpf_bpf__bss *bss = tables->skeleton->bss;
-
-	while (tables->nblock_levels < MAX_BLOCK_LEVELS) {
-		uint64_t capacity = 0;
-		int err;
-
-		for (uint32_t i = 0; i < tables->nblock_levels; i++)
-			capacity += level_capacity(tables->max_blocks, i);
-		__atomic_store_n(&bss->blocks_grow_at, capacity / 2, __ATOMIC_RELEASE);
-		if (capacity && live_blocks(tables) < capacity / 2)
-			return 0;
-		err = add_block_level(tables);
-		if (err)
-			return err;
-		__atomic_store_n(&bss->top_block_level, tables->nblock_levels - 1, __ATOMIC_RELEASE);
-	}
-	return 0;
-}
-
 /* A table of `used` entries out of `most` pieces of 2^shift, `have` of which are there. */
 struct pieces {
 	struct bpf_map *map;
@@ -179,33 +119,43 @@ static int grow_mappings(struct tables *tables)
 	});
 }
 
+int tables__grow_pieces(struct tables *tables)
+{
+	int err = grow_sites(tables);
+
+	if (!err)
+		err = grow_frames(tables);
+	return err ? err : grow_mappings(tables);
+}
+
 int tables__grow(struct tables *tables)
 {
 	int err;
 
 	pthread_mutex_lock(&tables->growing);
-	err = grow_sites(tables);
+	err = tables__grow_pieces(tables);
 	if (!err)
-		err = grow_frames(tables);
-	if (!err)
-		err = grow_mappings(tables);
-	if (!err)
-		err = grow_blocks(tables);
+		err = tables__grow_blocks(tables);
 	pthread_mutex_unlock(&tables->growing);
 	return err;
 }
 
 /* ---- the thread: what the kernel half asks for must not wait until a report is written ---- */
 
-static int answer(void *context, void *request, size_t size)
+static int ignore(void *context __unused, void *request __unused, size_t size __unused)
 {
-	int err = tables__grow(context);
+	return 0;
+}
 
-	(void)request;
-	(void)size;
+/* However many requests there are, they all say the same. */
+static void answer(struct tables *tables)
+{
+	int err = ring_buffer__consume(tables->requests);
+
+	if (err > 0)
+		err = tables__grow(tables);
 	if (err)
 		log__warn("no memory for larger tables: %s", strerror(-err));
-	return 0;
 }
 
 static void *answer_requests(void *context)
@@ -218,7 +168,7 @@ static void *answer_requests(void *context)
 
 	while (!fds[1].revents) {
 		if (poll(fds, 2, -1) > 0 && fds[0].revents)
-			ring_buffer__consume(tables->requests);
+			answer(tables);
 	}
 	return NULL;
 }
@@ -230,7 +180,7 @@ int tables__start_growing(struct tables *tables)
 	tables->stop_growing = eventfd(0, EFD_CLOEXEC);
 	if (tables->stop_growing < 0)
 		return -errno;
-	tables->requests = ring_buffer__new(fd, answer, tables, NULL);
+	tables->requests = ring_buffer__new(fd, ignore, NULL, NULL);
 	err = tables->requests ? pthread_create(&tables->grower, NULL, answer_requests, tables) :
 				 errno;
 	if (err) {

@@ -21,6 +21,12 @@ static uint32_t buckets_for(uint32_t max_stacks)
 	return max_stacks / SITE_BUCKET * 5 / 4 + 16;
 }
 
+/* Blocks beyond 64 KiB, and the few that find no slot: a hash table's buckets are there at once. */
+static uint32_t most_loose(uint32_t max_blocks)
+{
+	return max_blocks / 16 > 4096 ? max_blocks / 16 : 4096;
+}
+
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	if (level == LIBBPF_DEBUG ? log__verbosity() < 3 : log__verbosity() < 2)
@@ -44,9 +50,11 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	skel->rodata->whole_machine = opts->whole_machine;
 	skel->rodata->follow_fork = opts->follow_fork;
 	skel->rodata->each_end = opts->each_end;
+	skel->rodata->clock_shift = tables__clock_shift();
 	skel->rodata->keep_slack = opts->keep_slack;
 	skel->rodata->keep_sum = opts->keep_sum;
 	bpf_map__set_max_entries(skel->maps.site_slots, nbuckets * SITE_BUCKET);
+	bpf_map__set_max_entries(skel->maps.loose_blocks, most_loose(opts->max_blocks));
 	bpf_program__set_autoload(skel->progs.process_forked, opts->follow_fork);
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
 	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);
@@ -114,8 +122,6 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 	if (!err)
 		err = tables__grow(tables);
 	if (!err)
-		err = tables__start_clock(tables);
-	if (!err)
 		err = tables__start_growing(tables);
 	if (err) {
 		log__error("cannot make the tables: %s", strerror(-err));
@@ -133,8 +139,9 @@ void tables__close(struct tables *tables)
 		unmap_array(tables->frames[i], 1, FRAME_PIECE_BYTES);
 	for (uint32_t i = 0; i < tables->nmapping_pieces; i++)
 		unmap_array(tables->mappings[i], 1, MAPPING_PIECE_BYTES);
-	for (uint32_t i = 0; i < tables->nblock_levels; i++)
-		close(tables->block_levels[i]);
+	for (int i = 0; i < 2; i++)
+		if (tables->block_tables[i])
+			close(tables->block_tables[i]);
 	for (uint32_t i = 0; i < tables->changes.n; i++)
 		close(tables->changes.maps[i]);
 	unmap_array(tables->processes, MAX_PROCESSES, sizeof(struct process));
@@ -178,23 +185,6 @@ uint32_t tables__nsites(const struct tables *tables)
 	return __atomic_load_n(&tables->skeleton->data->next_site, __ATOMIC_ACQUIRE);
 }
 
-/* Takes the levels out; that waits until no program uses them (kernel/bpf/syscall.c,
- * maybe_wait_bpf_programs), and so also for whatever else the programs had begun. */
-static int remove_block_levels(struct tables *tables)
-{
-	int levels = bpf_map__fd(tables->skeleton->maps.block_levels);
-
-	while (tables->nblock_levels) {
-		uint32_t level = tables->nblock_levels - 1;
-
-		if (bpf_map_delete_elem(levels, &level))
-			return -errno;
-		close(tables->block_levels[level]);
-		tables->nblock_levels--;
-	}
-	return 0;
-}
-
 static void clear_process(struct process *process)
 {
 	process->size = process->count = process->peak_size = process->peak_epoch = 0;
@@ -224,14 +214,13 @@ int tables__clear(struct tables *tables)
 
 	__atomic_store_n(&skel->bss->counting, 0, __ATOMIC_RELEASE);
 	pthread_mutex_lock(&tables->growing);
-	err = remove_block_levels(tables);
+	err = tables__remove_blocks(tables);
 	if (!err) {
 		for (uint32_t i = 0; i < MAX_PROCESSES; i++)
 			clear_process(&tables->processes[i]);
 		clear_places(tables);
 		memset(skel->bss->lost, 0, sizeof(skel->bss->lost));
 		tables->skipped_before += tables__programs_skipped(tables);
-		skel->bss->top_block_level = 0;
 	}
 	pthread_mutex_unlock(&tables->growing);
 	if (!err)
@@ -264,8 +253,9 @@ uint64_t tables__memory(const struct tables *tables)
 			 tables->nmapping_pieces * MAPPING_PIECE_BYTES + tables->row_bytes;
 	struct bpf_map *map;
 
-	for (uint32_t i = 0; i < tables->nblock_levels; i++)
-		bytes += map_memory_use(tables->block_levels[i]);
+	for (int i = 0; i < 2; i++)
+		if (tables->block_tables[i])
+			bytes += map_memory_use(tables->block_tables[i]);
 	bpf_object__for_each_map(map, tables->skeleton->obj)
 		bytes += map_memory_use(bpf_map__fd(map));
 	return bytes;

@@ -14,6 +14,7 @@
 
 #include "base/types.h"
 
+struct block_table;
 struct memtracebpf_bpf;
 struct ring_buffer;
 
@@ -51,8 +52,7 @@ struct tables {
 	uint64_t *frames[MAX_FRAME_PIECES];
 	struct mapping *mappings[MAX_MAPPING_PIECES];
 	uint32_t nsite_pieces, nframe_pieces, nmapping_pieces;
-	int block_levels[MAX_BLOCK_LEVELS];	/* map fds */
-	uint32_t nblock_levels;
+	int block_tables[2];	/* map fds; 0: none. See struct block_tables */
 	uint64_t *site_slots;
 	uint32_t nbuckets;	/* of SITE_BUCKET slots */
 	/* The thread that makes the tables grow, and the lock that it takes to do so. */
@@ -62,7 +62,6 @@ struct tables {
 	int stop_growing;		/* eventfd */
 	uint64_t row_bytes;	/* of all files' rows */
 	struct row_changes changes;
-	uint64_t clock_ns, clock_jiffies; /* a moment, in both units */
 	uint64_t skipped_before; /* programs skipped before the books were last cleared */
 };
 
@@ -75,6 +74,18 @@ int tables__grow(struct tables *tables);
 /* From now on, a thread does so when the kernel half asks. */
 int tables__start_growing(struct tables *tables);
 void tables__stop_growing(struct tables *tables);
+/* Its parts; the lock is held. */
+int tables__grow_pieces(struct tables *tables);
+int tables__grow_blocks(struct tables *tables);
+
+/* Removes all blocks and their tables; the lock is held and nothing is counted. Then or later no
+ * program runs any more that had begun before. */
+int tables__remove_blocks(struct tables *tables);
+/* The table of live blocks in our memory; the lock is held from one to the other. */
+int tables__map_blocks(const struct tables *tables, struct block_table *table);
+void tables__unmap_blocks(struct block_table *table);
+/* Of the blocks' clock: its steps are so many jiffies, as a power of two. */
+uint32_t tables__clock_shift(void);
 
 /* Sites, words of stacks and mappings by index; NULL where user space has no such piece. */
 struct site *tables__site(const struct tables *tables, uint32_t site);
@@ -134,9 +145,6 @@ struct block_ages {
 	uint64_t *slack;	/* bytes that the allocator gave beyond size */
 	uint64_t *oldest_ns;	/* 0: no block */
 };
-
-/* Must have been called some time before ages are asked for. */
-int tables__start_clock(struct tables *tables);
 
 /* Looks at every live block: dear where there are millions. */
 int tables__read_ages(struct tables *tables, struct block_ages *ages);
