@@ -166,6 +166,7 @@ BENCH := $(BUILD)/bench
 
 $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) $(unit_unwind))
 	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(SNAPSHOT))

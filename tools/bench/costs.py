@@ -54,7 +54,7 @@ def affordable(kind, workload, seconds):
 def fastest_run(kind, workload):
     """(operations, seconds)"""
     if kind.once:
-        count = affordable(kind, workload, 10 * BUDGET)
+        count = affordable(kind, workload, 15 * BUDGET)
         return count, workload.run(count)
     count = affordable(kind, workload, BUDGET)
     runs = [workload.run(count)]

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -29,11 +30,12 @@ class Workload:
         command, environment = wrap([str(word) for word in command])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True, cwd=BENCH,
+                                        start_new_session=True,
                                         env={**os.environ, **environment})
 
     def answer(self, is_answer):
         """The next line that is one; profilers write to the same stream."""
-        timer = threading.Timer(TIMEOUT, self.process.kill)
+        timer = threading.Timer(TIMEOUT, self.kill)
         timer.start()
         for line in self.process.stdout:
             if is_answer(line):
@@ -51,6 +53,13 @@ class Workload:
         except BrokenPipeError:
             raise Failed("the program crashed") from None
 
+    def kill(self):
+        """With what a profiler has started it from."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
     def end(self):
         try:
             self.process.stdin.close()
@@ -59,8 +68,9 @@ class Workload:
         try:
             self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            pass
+        self.kill()
+        self.process.wait()
         self.process.stdout.close()
 
 
@@ -147,7 +157,8 @@ class Redis(Workload):
         return count / float(rate)
 
     def end(self):
-        self.process.terminate()
+        subprocess.run(["redis-cli", "-s", self.socket, "shutdown", "nosave"],
+                       stderr=subprocess.DEVNULL, timeout=TIMEOUT, check=False)
         super().end()
 
 
