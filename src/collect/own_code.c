@@ -11,15 +11,19 @@
 #include "base/log.h"
 #include "target/target.h"
 
-/* Whoever runs in the page meanwhile waits for the kernel, and then finds the same code. */
-static bool copy_page(void *page, size_t size)
+/*
+ * Whoever runs in the page meanwhile waits for the kernel, and then finds the same code. It comes
+ * from the file: in memory there may be breakpoints of others, which the kernel does not know in
+ * the copy.
+ */
+static bool copy_page(void *page, size_t size, int fd, uint64_t offset)
 {
 	void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (copy == MAP_FAILED)
 		return false;
-	memcpy(copy, page, size);
-	if (!mprotect(copy, size, PROT_READ | PROT_EXEC) &&
+	if (pread(fd, copy, size, offset) == (ssize_t)size &&
+	    !mprotect(copy, size, PROT_READ | PROT_EXEC) &&
 	    mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == page)
 		return true;
 	munmap(copy, size);
@@ -49,7 +53,8 @@ static void spare_mapping(const struct target_mapping *mapping, const struct mod
 
 		if (offset >= mapping->end - mapping->start || page == last)
 			continue;
-		if (!copy_page((void *)page, size))
+		if (!copy_page((void *)page, size, module->fd,
+			       page - mapping->start + mapping->offset))
 			log__verbose("%s: our own calls will trap", module->path);
 		last = page;
 	}
