@@ -20,6 +20,13 @@ static void write_ended(FILE *out, const struct snapshot_ended *ended)
 		format_size(held, ended->size, false), ended->count);
 }
 
+static void write_inherited(FILE *out, uint64_t frees)
+{
+	if (frees)
+		fprintf(out, "Freed after fork: %" PRIu64 " block%s of a parent's books (no loss)\n",
+			frees, frees == 1 ? "" : "s");
+}
+
 static void write_sampled(FILE *out, const struct snapshot *snapshot)
 {
 	char buffer[FORMAT_SIZE_MAX];
@@ -92,6 +99,7 @@ void write_footer(FILE *out, const struct snapshot *snapshot, const struct stati
 			statistics->filtered_count);
 	write_total(out, snapshot);
 	write_ended(out, &snapshot->ended);
+	write_inherited(out, snapshot->frees_inherited);
 	write_sampled(out, snapshot);
 	write_lost(out, snapshot);
 	if (opts->own_memory && snapshot->own_rss)

@@ -173,7 +173,7 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 			snapshot->frames_cut[i]);
 		separator = ",";
 	}
-	fputs("}}", out);
+	fprintf(out, "}},\"frees_inherited\":%" PRIu64, snapshot->frees_inherited);
 }
 
 static void write_own_memory(FILE *out, const struct snapshot *snapshot)

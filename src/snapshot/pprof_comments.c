@@ -99,6 +99,7 @@ static void read_losses(const char *comment, struct snapshot *snapshot)
 	for (int i = 0; key && i < STOP_MAX; i++)
 		read_number(key, stop_reason__key(i), &snapshot->frames_cut[i]);
 	read_number(comment, "programs_skipped", &snapshot->programs_skipped);
+	read_number(comment, "frees_inherited", &snapshot->frees_inherited);
 	read_number(comment, "own_rss", &snapshot->own_rss);
 	read_number(comment, "own_kernel", &snapshot->own_kernel);
 }

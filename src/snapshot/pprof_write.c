@@ -232,6 +232,8 @@ static void writer__processes(struct writer *w, const struct snapshot *s)
 		writer__comment(w, "ended.size=%" PRIu64, s->ended.size);
 		writer__comment(w, "ended.count=%" PRIu64, s->ended.count);
 	}
+	if (s->frees_inherited)
+		writer__comment(w, "frees_inherited=%" PRIu64, s->frees_inherited);
 }
 
 static void writer__comments(struct writer *w)

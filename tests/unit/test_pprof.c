@@ -110,6 +110,7 @@ static struct snapshot *full_snapshot(struct names *names)
 	s->own_rss = 7;
 	s->own_kernel = 8;
 	s->ended = (struct snapshot_ended){ 9, 10, 11, 12, 13 };
+	s->frees_inherited = 14;
 	s->sample_bytes = 1ULL << 40;
 	s->many = true;
 	s->exited = true;
@@ -191,6 +192,7 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_int_equal(x->own_rss, y->own_rss);
 	assert_int_equal(x->own_kernel, y->own_kernel);
 	assert_memory_equal(&x->ended, &y->ended, sizeof(x->ended));
+	assert_int_equal(x->frees_inherited, y->frees_inherited);
 	assert_int_equal(x->sample_bytes, y->sample_bytes);
 	assert_int_equal(x->without_variances, y->without_variances);
 	assert_int_equal(x->many, y->many);

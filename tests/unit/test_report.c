@@ -621,12 +621,14 @@ static void test_json(void **state)
 	b->now->frames_cut[STOP_NO_ROWS] = 2;
 	b->now->frames_cut[STOP_REGISTER] = 3;
 	b->now->programs_skipped = 9;
+	b->now->frees_inherited = 12;
 	b->now->own_rss = 5000000;
 	b->now->own_kernel = 7000;
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
 		"assert \" \".join(o) == \"version time elapsed_ms pids group_by traced processes\"\\\n"
-		"    \" ended exited sample_bytes statistics other lost filtered own_memory note\"\n"
+		"    \" ended exited sample_bytes statistics other lost frees_inherited\"\\\n"
+		"    \" filtered own_memory note\"\n"
 		"assert o[\"exited\"] is False and o[\"sample_bytes\"] is None\n"
 		"assert set(o[\"ended\"].values()) == {0}\n"
 		"assert o[\"own_memory\"] == dict(rss=5000000, kernel=7000)\n"
@@ -645,7 +647,8 @@ static void test_json(void **state)
 		"assert by[\"no_rows\"] == 2 and by[\"register\"] == 3 and sum(by.values()) == 5\n"
 		"assert o[\"lost\"] == {\"blocks\": 4321, \"stacks\": 65, \"frames_cut\": 5,\n"
 		"    \"frees_unmatched\": 7, \"frees_missed\": 8, \"programs_skipped\": 9,\n"
-		"    \"events\": 0}\n");
+		"    \"events\": 0}\n"
+		"assert o[\"frees_inherited\"] == 12\n");
 	free(text);
 
 	text = print(report__json, b->now, NULL,
