@@ -303,15 +303,13 @@ static bool wait_until(struct tracing *tracing, uint64_t deadline_ns)
 		{ .fd = STDOUT_FILENO },	/* POLLERR: a pipe without a reader */
 	};
 
+	/* Also where reports take longer than the interval: at least one look. */
 	for (;;) {
 		uint64_t now = clock_ns(CLOCK_MONOTONIC);
-		struct timespec left = {};
+		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+		struct timespec timeout = { left / 1000000000ULL, left % 1000000000ULL };
 
-		if (now >= deadline_ns)
-			return false;
-		left.tv_sec = (deadline_ns - now) / 1000000000ULL;
-		left.tv_nsec = (deadline_ns - now) % 1000000000ULL;
-		if (ppoll(fds, 3, &left, NULL) < 0 && errno != EINTR)
+		if (ppoll(fds, 3, &timeout, NULL) < 0 && errno != EINTR)
 			return true;
 		if (fds[0].revents)
 			collector__handle_events(tracing->collector);
@@ -321,6 +319,8 @@ static bool wait_until(struct tracing *tracing, uint64_t deadline_ns)
 			return true;
 		if (fds[2].revents & (POLLERR | POLLHUP) || collector__ended(tracing->collector))
 			return true;
+		if (!left)
+			return false;
 	}
 }
 
