@@ -44,7 +44,7 @@ static __always_inline bool is_bystander(struct task_struct *task, struct mm_str
 	struct bystander *known = bpf_task_storage_get(&bystanders, task, NULL, 0);
 
 	return known && known->mm == mm && known->generation == counting &&
-	       known->selection == selection;
+	       known->selection == selection && known->user == user_of(task);
 }
 
 static __always_inline void remember_bystander(struct task_struct *task, struct mm_struct *mm)
@@ -57,6 +57,7 @@ static __always_inline void remember_bystander(struct task_struct *task, struct 
 	fresh->mm = mm;
 	fresh->generation = counting;
 	fresh->selection = selection;
+	fresh->user = user_of(task);
 }
 
 /*

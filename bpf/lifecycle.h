@@ -8,6 +8,7 @@
 
 #define SIGSTOP 19
 #define PF_FORKNOEXEC 0x00000040	/* include/linux/sched.h */
+#define MAX_SHARING 8		/* a child that shares memory, its child that does ... */
 #define ENDS_AT_A_TIME 64		/* that user space is told of, or ... */
 #define MANY_SITES 512			/* ... one that gives back so many places */
 
@@ -77,16 +78,18 @@ struct cgroup_search {
 static long cgroup_search_up(__u32 i, struct cgroup_search *search)
 {
 	struct cgroup_subsys_state *parent;
-	__u64 id;
+	struct cgroup_id id = {};
+	struct cgroup *at = search->at;
 
-	if (!search->at)
+	if (!at)
 		return 1;
-	id = BPF_CORE_READ(search->at, kn, id);
+	id.id = BPF_CORE_READ(at, kn, id);
+	id.hierarchy = BPF_CORE_READ(at, root, hierarchy_id);
 	if (bpf_map_lookup_elem(&selected_cgroups, &id)) {
 		search->found = 1;
 		return 1;
 	}
-	parent = BPF_CORE_READ(search->at, self.parent);
+	parent = BPF_CORE_READ(at, self.parent);
 	search->at = parent ? BPF_CORE_READ(parent, cgroup) : NULL;
 	return 0;
 }
@@ -96,13 +99,14 @@ static long cgroup_search_hierarchy(__u32 i, struct cgroup_search *search)
 {
 	__u32 controllers = bpf_core_enum_value(enum cgroup_subsys_id, CGROUP_SUBSYS_COUNT);
 	struct cgroup_subsys_state *state = NULL;
+	struct css_set *set = search->set;	/* BPF_CORE_READ relocates all that it is given */
 
 	if (i > controllers)
 		return 1;
 	if (i == controllers) {
-		search->at = BPF_CORE_READ(search->set, dfl_cgrp);
+		search->at = BPF_CORE_READ(set, dfl_cgrp);
 	} else {
-		bpf_probe_read_kernel(&state, sizeof(state), &search->set->subsys[i & 31]);
+		bpf_probe_read_kernel(&state, sizeof(state), &set->subsys[i & 31]);
 		search->at = state ? BPF_CORE_READ(state, cgroup) : NULL;
 	}
 	bpf_loop(64, cgroup_search_up, search, 0);
@@ -118,6 +122,12 @@ static __noinline int in_selected_cgroup(struct task_struct *task)
 	search.set = BPF_CORE_READ(task, cgroups);
 	bpf_loop(32, cgroup_search_hierarchy, &search, 0);
 	return search.found;
+}
+
+/* 0 where it does not matter. */
+static __always_inline __u32 user_of(struct task_struct *task)
+{
+	return select_by & SELECT_USER ? BPF_CORE_READ(task, cred, euid.val) : 0;
 }
 
 static __noinline int is_selected(struct task_struct *task)
@@ -141,7 +151,7 @@ static __noinline int is_selected(struct task_struct *task)
 			return 0;
 	}
 	if (select_by & SELECT_USER) {
-		user = BPF_CORE_READ(task, cred, euid.val);
+		user = user_of(task);
 		if (!bpf_map_lookup_elem(&selected_users, &user))
 			return 0;
 	}
@@ -196,7 +206,9 @@ static __noinline __u32 open_books(struct task_struct *task, __u32 flags)
 	process->flags = flags;
 	process->since = bpf_ktime_get_ns();
 	process->id = __sync_fetch_and_add(&books_opened, 1) + 1;
-	if ((task->flags & PF_FORKNOEXEC) && BPF_CORE_READ(task, group_leader, start_time) > started)
+	/* The first thread's: any other is a copy of a task, too. */
+	if ((BPF_CORE_READ(task, group_leader, flags) & PF_FORKNOEXEC) &&
+	    BPF_CORE_READ(task, group_leader, start_time) > started)
 		process->flags |= PROCESS_FORKED;
 	BPF_CORE_READ_STR_INTO(&process->comm, task, group_leader, comm);
 	*(volatile __u32 *)&process->state = PROCESS_LIVE;
@@ -230,20 +242,18 @@ static __noinline __u32 named_books(struct task_struct *task)
 static __noinline __u32 find_process(struct task_struct *task)
 {
 	struct task_struct *parent;
-	__u32 tgid, *index, named;
+	__u32 i, tgid, *index, named;
 
 	if (!task)
 		return 0;
-	tgid = task->tgid;
-	index = bpf_map_lookup_elem(&process_of, &tgid);
-	if (index)
-		return *index;
-	parent = task->real_parent;
-	if (parent->mm == task->mm) {
-		tgid = parent->tgid;
+	for (i = 0; i < MAX_SHARING; i++) {
+		tgid = task->tgid;
 		index = bpf_map_lookup_elem(&process_of, &tgid);
 		if (index)
 			return *index;
+		parent = task->real_parent;
+		if (parent->mm != task->mm)
+			break;
 		task = parent;
 	}
 	named = named_books(task);
@@ -300,6 +310,9 @@ static __always_inline void program_begins(struct task_struct *task)
 
 	if (!*(volatile __u32 *)&our_tgid)
 		return;
+	/* What it remembered is told from the new image by the address of its mm, which may come again. */
+	bpf_task_storage_delete(&threads, task);
+	bpf_task_storage_delete(&bystanders, task);
 	if (!bpf_map_lookup_elem(&process_of, &tgid))
 		named_books(task);
 	index = bpf_map_lookup_elem(&process_of, &tgid);
@@ -361,6 +374,12 @@ static __always_inline void process_renamed(struct task_struct *task, const char
 		bpf_probe_read_kernel_str(process->comm, sizeof(process->comm), name);
 	if (select_by & SELECT_COMM)
 		__sync_fetch_and_add(&selection, 1);
+}
+
+/* Tasks go to another cgroup. */
+static __always_inline void cgroup_changed(void)
+{
+	__sync_fetch_and_add(&selection, 1);
 }
 
 /* ---- libraries ---- */

@@ -46,7 +46,7 @@ struct comm {
 TABLE(selected_pids, __u32, __u32, MAX_PROCESSES);
 TABLE(selected_comms, struct comm, __u8, 1024);
 TABLE(selected_users, __u32, __u8, 1024);
-TABLE(selected_cgroups, __u64, __u8, 1024);
+TABLE(selected_cgroups, struct cgroup_id, __u8, 1024);
 /* Children of what is followed, by thread group id. */
 TABLE(children, __u32, __u8, 65536);
 
@@ -117,6 +117,7 @@ struct bystander {
 	struct mm_struct *mm;	/* only compared */
 	__u32 generation;	/* value of `counting` */
 	__u32 selection;
+	__u32 user;
 };
 
 struct {

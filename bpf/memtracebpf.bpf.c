@@ -123,6 +123,13 @@ int BPF_PROG(task_renamed, struct task_struct *task, const char *name)
 	return 0;
 }
 
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(task_moved)
+{
+	cgroup_changed();
+	return 0;
+}
+
 /* Its cookie: how far the linker's r_debug lies from the probed function. */
 SEC("uprobe/libraries")
 int libraries_changed(struct pt_regs *ctx)

@@ -304,6 +304,13 @@ struct listed_mapping {
 	struct file_id id;
 };
 
+/* A cgroup: the inode number of its directory, which is unique in its hierarchy alone. */
+struct cgroup_id {
+	__u64 id;
+	__u32 hierarchy;	/* as in /proc/PID/cgroup; 0: the unified one */
+	__u32 pad;
+};
+
 /* Which processes are followed: all for which every one of these that is asked for holds. */
 enum select_by {
 	SELECT_PID = 1,
@@ -364,5 +371,6 @@ MT_ASSERT_SIZE(struct process, 192);
 _Static_assert(__builtin_offsetof(struct process, size) == 64, "counters on a line of their own");
 MT_ASSERT_SIZE(struct event, 48);
 MT_ASSERT_SIZE(struct listed_mapping, 48);
+MT_ASSERT_SIZE(struct cgroup_id, 16);
 
 #endif

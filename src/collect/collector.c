@@ -80,6 +80,8 @@ static int watch_lives(struct memtracebpf_bpf *skel)
 		err = attach_tracepoint(skel->progs.process_exit, &skel->links.process_exit);
 	if (!err)
 		err = attach_tracepoint(skel->progs.task_renamed, &skel->links.task_renamed);
+	if (!err)
+		err = attach_tracepoint(skel->progs.task_moved, &skel->links.task_moved);
 	return err;
 }
 

@@ -5,12 +5,11 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <mntent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "base/log.h"
 #include "memtracebpf.skel.h"
@@ -37,49 +36,72 @@ static int add_comm(const struct bpf_map *map, const char *name)
 	return add(map, comm);
 }
 
-/* A cgroup's id is the inode number of its directory (kernfs_ino()). 1: it is none. */
-static int add_cgroup_directory(const struct bpf_map *map, const char *path)
+/* The number that /proc/self/cgroup has for the mounted hierarchy; 0: the unified one. */
+static uint32_t hierarchy_of(const struct mntent *mount)
 {
-	struct statfs fs;
-	struct stat st;
-	__u64 id;
+	FILE *cgroups = fopen("/proc/self/cgroup", "re");
+	char *line = NULL, *controllers;
+	uint32_t found = 0;
+	size_t size = 0;
 
-	if (stat(path, &st) || statfs(path, &fs) || !S_ISDIR(st.st_mode) ||
-	    (fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC))
+	while (cgroups && !found && getline(&line, &size, cgroups) >= 0) {
+		controllers = strchr(line, ':');
+		if (!controllers)
+			continue;
+		controllers++;
+		/* The first of "cpu,cpuacct", or "name=systemd". */
+		controllers[strcspn(controllers, ",:")] = '\0';
+		if (*controllers && hasmntopt(mount, controllers))
+			found = strtoul(line, NULL, 10);
+	}
+	free(line);
+	if (cgroups)
+		fclose(cgroups);
+	return found;
+}
+
+/* The directory, if it is one of the mounted hierarchy (kernfs_ino()). 1: it is none. */
+static int add_cgroup_directory(const struct bpf_map *map, const char *path,
+				const struct mntent *mount)
+{
+	struct cgroup_id id = {};
+	struct stat st, root;
+
+	if (stat(path, &st) || stat(mount->mnt_dir, &root) || !S_ISDIR(st.st_mode) ||
+	    st.st_dev != root.st_dev)
 		return 1;
-	id = st.st_ino;
+	id.id = st.st_ino;
+	id.hierarchy = hierarchy_of(mount);
 	return add(map, &id);
 }
 
-/* The path as /proc/PID/cgroup has it: below the mount point of any hierarchy. */
-static int add_cgroup_path(const struct bpf_map *map, const char *path)
+static bool is_cgroup(const struct mntent *mount)
+{
+	return !strcmp(mount->mnt_type, "cgroup2") || !strcmp(mount->mnt_type, "cgroup");
+}
+
+/* A directory, or a path as /proc/PID/cgroup has it: below the mount point of any hierarchy. */
+static int add_cgroup(const struct bpf_map *map, const char *path)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	bool found = false;
 	struct mntent *mount;
 	char full[PATH_MAX];
-	int err = 1;
+	int added, err = 0;
 
-	while (mounts && (mount = getmntent(mounts)) && err >= 0) {
-		int added = 1;
-
-		if ((!strcmp(mount->mnt_type, "cgroup2") || !strcmp(mount->mnt_type, "cgroup")) &&
+	while (mounts && !err && (mount = getmntent(mounts))) {
+		if (!is_cgroup(mount))
+			continue;
+		added = add_cgroup_directory(map, path, mount);
+		if (added == 1 &&
 		    snprintf(full, sizeof(full), "%s/%s", mount->mnt_dir, path) < PATH_MAX)
-			added = add_cgroup_directory(map, full);
-		if (added <= 0)
-			err = added;
+			added = add_cgroup_directory(map, full, mount);
+		found |= added == 0;
+		err = added < 0 ? added : 0;
 	}
 	if (mounts)
 		endmntent(mounts);
-	return err;
-}
-
-static int add_cgroup(const struct bpf_map *map, const char *path)
-{
-	int err = add_cgroup_directory(map, path);
-
-	if (err == 1)
-		err = add_cgroup_path(map, path);
-	if (err != 1)
+	if (err || found)
 		return err;
 	log__error("there is no cgroup %s: give its directory below /sys/fs/cgroup, or its path as "
 		   "/proc/PID/cgroup shows it", path);

@@ -56,6 +56,7 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	bpf_map__set_max_entries(skel->maps.site_slots, nbuckets * SITE_BUCKET);
 	bpf_map__set_max_entries(skel->maps.loose_blocks, most_loose(opts->max_blocks));
 	bpf_program__set_autoload(skel->progs.process_forked, opts->follow_fork);
+	bpf_program__set_autoload(skel->progs.task_moved, opts->select_by & SELECT_CGROUP);
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
 	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);
 	bpf_program__set_autoload(skel->progs.allocation_return, !sessions);
