@@ -205,6 +205,27 @@ def assert_lines(report, truth):
     assert lines_of(report, *{file for file, _ in expected}) == expected
 
 
+def sum_of(truths):
+    """Of processes that run the same file, whose lines are one entry each: one truth."""
+    lines = collections.defaultdict(lambda: Books(0, 0, 0, 0))
+    for truth in truths:
+        for line, books in lines_of_truth(truth).items():
+            lines[line] = Books(*map(sum, zip(lines[line], books)))
+    return {"lines": [{"file": file, "line": line, **books._asdict()}
+                      for (file, line), books in lines.items()]}
+
+
+def book_of(report, pid):
+    """The process' entry in the table; it has no other."""
+    book, = (process for process in report["processes"] if process["pid"] == pid)
+    return book
+
+
+def comm(program):
+    """The name that the kernel keeps of a file's."""
+    return os.path.basename(program)[:15]
+
+
 def assert_totals(report, truth):
     """The process as a whole: only where nothing but the workload's lines allocates."""
     traced = report["traced"]

@@ -54,6 +54,8 @@ WL_PROGRAMS := \
 	operators.libstdc++ $(addprefix operators.,$(patsubst libs_%,%,$(filter libs_%,$(.VARIABLES)))) \
 	jemalloc tcmalloc mimalloc pool \
 	$(addprefix lifecycle.,fp) \
+	$(addprefix processes.,nofp musl static) \
+	$(addprefix quick.,nofp musl-static) become.musl-static \
 	$(addprefix snapshots.,nofp musl) \
 	$(addprefix loader.,fp nofp) plugin1.so plugin2.so \
 	$(addprefix stacks.,$(patsubst variant_%,%,$(filter variant_%,$(.VARIABLES)))) \
@@ -75,9 +77,20 @@ endef
 $(eval $(call wl_rule,alloc,tests/workloads/alloc.c))
 $(eval $(call wl_rule,threads,tests/workloads/threads.c))
 $(eval $(call wl_rule,lifecycle,tests/workloads/lifecycle.c))
+$(eval $(call wl_rule,processes,tests/workloads/processes.c))
 $(eval $(call wl_rule,snapshots,tests/workloads/snapshots.c))
 $(eval $(call wl_rule,loader,tests/workloads/loader.c,-rdynamic))
 $(eval $(call wl_rule,stacks,tests/workloads/stacks.c tests/workloads/stacks_asm.S))
+
+define wl_rule_untold
+$$(WL)/$(1).%: tests/workloads/$(1).c tests/workloads/workloads.mk
+	$$(call msg,WORKLOAD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(wl_cc) -std=gnu11 $$(WL_FLAGS) $$(variant_$$*) -o $$@ $$<
+endef
+
+$(eval $(call wl_rule_untold,quick))
+$(eval $(call wl_rule_untold,become))
 
 $(WL)/truth.o: $(WL_TRUTH)
 	$(Q)mkdir -p $(@D)

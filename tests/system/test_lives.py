@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whose blocks they are: children, tasks that share memory, threads, programs that come after."""
+
+import pytest
+
+from tracing import (WORKLOADS, Tracer, Workload, assert_lines, assert_nothing_lost, book_of, comm,
+                     lines_of, losses, sum_of)
+
+
+@pytest.mark.parametrize("variant", ["nofp", "musl", "static"])
+def test_families(spawn, variant):
+    """All of them in one tracing, each with books of its own."""
+    program = f"processes.{variant}"
+    scenarios = {"inherits": [20], "generations": [60], "clones": [], "vforks": [],
+                 "leaderless": [], "many_threads": [10_000]}
+    workloads = {name: spawn(Workload, program, name, *arguments)
+                 for name, arguments in scenarios.items()}
+    tracer = spawn(Tracer, "--comm", comm(program))
+    truths = {name: workload.run() for name, workload in workloads.items()}
+    report = tracer.stop()
+    assert_lines(report, sum_of(truths.values()))
+    assert_nothing_lost(report)
+    # Children of fork: ten blocks each of 20, one, two, ... of 60.
+    assert report["ended"] == {"processes": 80, "alloc_count": 200 + 1830, "count": 200 + 1830,
+                               "alloc_size": 20 * 29000 + 1830 * 500,
+                               "size": 20 * 29000 + 1830 * 500}
+    # 60 freed and one reallocated, which is no loss.
+    assert report["frees_inherited"] == 20 * 61
+    # Their children never had books of their own: they shared their parents'.
+    for name in "inherits", "clones", "vforks":
+        book = book_of(report, workloads[name].pid)
+        assert (book["size"], book["count"]) == (truths[name]["size"], truths[name]["count"])
+        assert book["comm"] == comm(program)
+
+
+def test_first_thread_ends(spawn):
+    """The process lives on, and ends with its last thread."""
+    workload = spawn(Workload, "processes.nofp", "leaderless")
+    tracer = spawn(Tracer, "--comm", comm("processes.nofp"), interval=0.05)
+    truth = workload.run()
+    tracer.pass_interval()
+    report = tracer.report()
+    assert_lines(report, truth)
+    assert report["ended"]["processes"] == 0
+    workload.say()
+    assert workload.wait() == 0
+    tracer.pass_interval()
+    report = tracer.stop()
+    assert report["ended"]["processes"] == 1
+    assert report["processes"] == []
+    assert_nothing_lost(report)
+
+
+def test_exec_forgets(spawn):
+    """The books are the last image's. Those in between have none, and make it likely that the last
+    one gets the memory descriptor of the first."""
+    tracer = spawn(Tracer, "--comm", comm("processes.nofp"), "--comm", "alloc.fp")
+    truths = []
+    for between in range(1, 8):
+        workload = spawn(Workload, "processes.nofp", "hold", 30,
+                         *[WORKLOADS / "become.musl-static"] * between,
+                         WORKLOADS / "alloc.fp", "entry_points")
+        workload.run()
+        workload.say()
+        workload.out.expect("ready")
+        truths.append(workload.run())
+    report = tracer.stop()
+    assert_lines(report, sum_of(truths))
+    # The new program's first blocks may have come before its file could be read.
+    assert losses(report).keys() <= {"frames_cut"}
+    assert report["ended"] == {"processes": 0, "alloc_count": 7 * 31, "count": 0, "size": 0,
+                               "alloc_size": 7 * (1 + sum(range(1000, 1030)))}
+    assert lines_of(report, "processes.c") == {}
