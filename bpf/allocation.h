@@ -32,6 +32,8 @@ static __always_inline struct process *books_of(struct thread *thread)
 /* A block ended that is not in the books. */
 static __always_inline void count_unmatched(struct process *process)
 {
+	if (sample_bytes)	/* most are not in the books */
+		return;
 	if (process->flags & PROCESS_FORKED)
 		__sync_fetch_and_add(&process->frees_inherited, 1);
 	else
@@ -88,6 +90,8 @@ static __noinline struct thread *new_thread(struct task_struct *task, struct mm_
 	thread->call = CALL_NONE;
 	thread->nthrowing = 0;
 	thread->freed = 0;
+	thread->passed_sp = 0;
+	thread->way = sample_bytes ? next_way() : 0;
 	thread->memos[0].site = thread->memos[1].site = 0;
 	remember_books(thread);
 	return thread;
@@ -224,6 +228,8 @@ static __always_inline bool call_begins(struct pt_regs *ctx, __u32 call)
 	forget_thrown(thread, PT_REGS_SP(ctx));
 	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
 		return false;
+	if (sample_bytes && is_part_of_passed(thread, PT_REGS_SP(ctx), call))
+		return false;
 	thread->call = call;
 	thread->call_sp = PT_REGS_SP(ctx);
 	thread->size = size_asked_for(ctx, call);
@@ -234,7 +240,14 @@ static __always_inline bool call_begins(struct pt_regs *ctx, __u32 call)
 	/* After the call the old address may already be another thread's. */
 	if (has_old_block(call))
 		take_old_block(thread);
-	return true;
+	if (!sample_bytes)
+		return true;
+	thread->hit = is_hit(thread, thread->size);
+	if (thread->hit || (has_old_block(call) && thread->old_known))
+		return true;
+	thread->call = CALL_NONE;
+	let_pass(thread, PT_REGS_SP(ctx), call);
+	return false;
 }
 
 /* Entry of a call that returns a block or throws. */
@@ -242,12 +255,20 @@ static __always_inline void throwing_begins(struct pt_regs *ctx, __u32 call)
 {
 	struct thread *thread = current_thread();
 	struct throwing *new;
+	__u64 size;
 
 	if (!thread)
 		return;
 	forget_thrown(thread, PT_REGS_SP(ctx));
 	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
 		return;
+	size = size_asked_for(ctx, call);
+	if (sample_bytes && is_part_of_passed(thread, PT_REGS_SP(ctx), call))
+		return;
+	if (sample_bytes && !is_hit(thread, size)) {
+		let_pass(thread, PT_REGS_SP(ctx), call);
+		return;
+	}
 	/* Full: the outermost was thrown out of, or its block will be missing. */
 	if (thread->nthrowing >= MAX_THROWING) {
 		thread->throwing[0] = thread->throwing[1];
@@ -257,7 +278,7 @@ static __always_inline void throwing_begins(struct pt_regs *ctx, __u32 call)
 	}
 	new = &thread->throwing[thread->nthrowing++ % MAX_THROWING];
 	new->sp = PT_REGS_SP(ctx);
-	new->size = size_asked_for(ctx, call);
+	new->size = size;
 	new->block = 0;
 	thread->freed = 0;
 }
@@ -360,7 +381,7 @@ static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thr
 	struct block block = {};
 
 	begin_walk(&thread->walk, process, thread->process, ctx, pc, sp);
-	thread->walk.size_class = size_class(size);
+	thread->walk.sizes = sample_bytes ? size : size_class(size);
 	thread->walk.slack_known = slack_known;
 	block.size = size;
 	block.site = place(thread);
@@ -393,7 +414,7 @@ static __always_inline void call_returns(struct pt_regs *ctx, __u32 call)
 		end_old_block(thread, process, address);
 	/* At a return probe the kernel has put back the return address and popped it
 	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
-	if (address)
+	if (address && (!sample_bytes || thread->hit))
 		block_begins(ctx, thread, process, address, thread->size, call,
 			     PT_REGS_IP(ctx), PT_REGS_SP(ctx));
 	thread->call = CALL_NONE;

@@ -53,9 +53,9 @@ TABLE(children, __u32, __u8, 65536);
 /* Where a thread's stack led that began with these registers and left this trail. */
 struct stack_memo {
 	__u64 pc, sp, bp, bx;
+	__u64 sizes;
 	__u32 epoch;		/* struct process's */
 	__u32 site;		/* 0: nothing is remembered */
-	__u32 size_class;
 	__u32 ntrail;
 	__u32 bp_needed, bx_needed; /* 0: the value does not matter */
 };
@@ -100,6 +100,12 @@ struct thread {
 	struct throwing throwing[MAX_THROWING];	/* the innermost last */
 	__u64 freed, freed_sp;	/* what was freed last, with which stack pointer */
 	struct last_block last;
+	/* When not all allocations are recorded: see sampling.h. */
+	__u64 way;		/* to the next hit */
+	__u64 passed_sp;	/* of the last call that was let pass; 0: none */
+	__u64 passed_back;	/* its return address */
+	__u32 passed_call;
+	__u32 hit;		/* the call in progress was */
 	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
 	struct walk walk;
 	struct walk_room room;
@@ -244,6 +250,7 @@ const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
 const volatile __u32 site_buckets = 1024;
 const volatile __u32 clock_shift = 2;	/* jiffies of a step of the blocks' clock, as a power of two */
+const volatile __u64 sample_bytes = 0;	/* mean way between recorded bytes; 0: all are recorded */
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 

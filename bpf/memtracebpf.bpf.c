@@ -32,6 +32,7 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "blocks.h"
 #include "lifecycle.h"
 #include "cleanup.h"
+#include "sampling.h"
 #include "allocation.h"
 
 const volatile bool never = false;

@@ -54,7 +54,8 @@ struct site_search {
 	struct walk_room *room;
 	__u64 hash;
 	__u32 process, epoch;
-	__u32 nframes, stop, size_class;
+	__u32 nframes, stop;
+	__u64 sizes;
 	__u32 site;		/* found; 0: not yet */
 	__u32 nfree1, nfree2;	/* free slots of each bucket, and the last of them */
 	__u32 last_free1, last_free2;
@@ -66,7 +67,7 @@ static __always_inline bool is_site(const struct site *site, const struct site_s
 
 	if (site->hash != search->hash || site->process != search->process ||
 	    site->epoch != search->epoch || site->nframes != search->nframes ||
-	    site->stop != search->stop || site->size_class != search->size_class)
+	    site->stop != search->stop || site->sizes != search->sizes)
 		return false;
 	known = frames_at(site->frames);
 	return known && frames_equal(known, search->room->frames, search->nframes);
@@ -194,7 +195,7 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
 	site->frames = frames;
 	site->nframes = w->nframes;
 	site->stop = w->stop;
-	site->size_class = w->size_class;
+	site->sizes = w->sizes;
 	site->slack_known = w->slack_known;
 	return id;
 }
@@ -233,10 +234,10 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 	search.room = room;
 	search.nframes = w->nframes;
 	search.stop = w->stop;
-	search.size_class = w->size_class;
+	search.sizes = w->sizes;
 	search.process = w->process;
 	search.epoch = w->epoch;
-	search.hash = (w->hash ^ w->process ^ (__u64)w->size_class << 32) * 0xc4ceb9fe1a85ec53ULL;
+	search.hash = (w->hash ^ w->process ^ w->sizes << 32) * 0xc4ceb9fe1a85ec53ULL;
 	search.hash ^= search.hash >> 29;
 	for (i = 0; i < 4; i++) {
 		search.nfree1 = search.nfree2 = 0;
@@ -271,10 +272,10 @@ static __always_inline __u32 recall_site(struct thread *thread)
 	struct walk *w = &thread->walk;
 	struct stack_memo *memo;
 
-	w->trail = ((w->pc >> 2) ^ (w->sp >> 4) ^ w->size_class) & (MAX_TRAILS - 1);
+	w->trail = ((w->pc >> 2) ^ (w->sp >> 4) ^ w->sizes) & (MAX_TRAILS - 1);
 	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
 	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->epoch != w->epoch ||
-	    memo->size_class != w->size_class ||
+	    memo->sizes != w->sizes ||
 	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx))
 		return 0;
 	w->origin = w->sp;
@@ -297,7 +298,7 @@ static __always_inline __u32 place(struct thread *thread)
 	memo->bp = w->bp;
 	memo->bx = w->bx;
 	memo->epoch = w->epoch;
-	memo->size_class = w->size_class;
+	memo->sizes = w->sizes;
 	walk_stack(w, &thread->room);
 	site = site_of(w, &thread->room);
 	/* What user space is about to read leads further the next time. */

@@ -186,7 +186,8 @@ struct process {
 
 /*
  * A place: one stack of one process, one power of two of sizes, and what was allocated there. Its
- * index is the site id. A site is found through site_slots.
+ * index is the site id. A site is found through site_slots. Where not all allocations are recorded
+ * it is one size, because how many others a block stands for depends on its size.
  */
 struct site {
 	__u32 process;		/* index into processes; 0: this site is free */
@@ -194,8 +195,7 @@ struct site {
 	__u64 hash;
 	__u32 frames;		/* first word in the frame pool */
 	__u16 nframes;
-	__u8 stop;		/* enum stop_reason */
-	__u8 size_class;	/* 0: blocks of no bytes; n: of 2^(n-1) to 2^n - 1 bytes */
+	__u16 stop;		/* enum stop_reason */
 	__u64 alloc_size, alloc_count; /* ever allocated: bytes asked for, blocks */
 	__u64 freed_size, freed_count; /* of these, no longer outstanding */
 	__u64 temporary;	/* freed, by whichever thread, before theirs allocated again */
@@ -205,6 +205,8 @@ struct site {
 	__u64 alloc_slack, freed_slack;	/* bytes beyond what was asked for; if --tree asks for them */
 	__u32 epoch;		/* struct process's */
 	__u32 slack_known;	/* the slacks were read */
+	__u64 sizes;		/* 0: blocks of no bytes; n: of 2^(n-1) to 2^n - 1 bytes. Sampling: the
+				 * size of each block */
 } __attribute__((aligned(64)));
 
 /* A live block. Keyed by process too: two processes have the same addresses. */

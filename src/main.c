@@ -59,6 +59,7 @@ static int open_tracing(struct tracing *tracing)
 		.nframe = options->nframe,
 		.min_age_ns = options->min_age_ns,
 		.usable = options->format == FORMAT_TREE || options->output,
+		.sample_bytes = options->sample_bytes,
 		.nprocesses = options->npids,
 		.everything = options->everything,
 		.comms = options->comms,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "collect/sampling.h"
 #include "memtracebpf.skel.h"
 #include "target/target.h"
 
@@ -221,7 +222,7 @@ static void read_counters_once(const struct site *site, struct trace *trace)
 #define TRIES 8	/* a place where threads never rest is read as it comes */
 
 /* A thread may be between a size and its count: counters that stand still belong together. */
-static void read_counters(const struct site *site, struct trace *trace)
+static void read_counters(const struct site *site, bool sampling, struct trace *trace)
 {
 	struct trace again = {};
 
@@ -234,7 +235,9 @@ static void read_counters(const struct site *site, struct trace *trace)
 		again = *trace;
 	}
 	trace->temporary = site->temporary;
-	trace->size_class = site->size_class;
+	trace->size_class = site->sizes;
+	if (sampling && site->sizes)
+		trace->size_class = 64 - __builtin_clzll(site->sizes);
 }
 
 /* What the site held at the process' peak: see struct site. */
@@ -255,7 +258,7 @@ static int add_site(struct books *books, uint32_t id, struct placed *placed,
 	int err;
 
 	if (site)
-		read_counters(site, &trace);
+		read_counters(site, books->tables->skeleton->rodata->sample_bytes, &trace);
 	/* Counted last in the kernel half: what comes before is complete. */
 	if (trace.alloc_count && site->process < MAX_PROCESSES)
 		process = books->place_of[site->process];
@@ -336,6 +339,34 @@ static int add_ages(struct books *books, uint64_t min_age_ns, const uint32_t *si
 	return err;
 }
 
+/* From what was recorded to what there is; see sampling__scale(). */
+static void scale_up(const struct books *books, const uint32_t *sites, struct snapshot *snapshot)
+{
+	uint64_t sample_bytes = books->tables->skeleton->rodata->sample_bytes;
+
+	snapshot->size = snapshot->count = snapshot->peak_size = 0;
+	for (size_t i = 0; i < snapshot->nprocesses; i++) {
+		struct snapshot_process *process = &snapshot->processes[i];
+
+		process->size = process->count = process->peak_size = 0;
+	}
+	for (size_t i = 0; i < snapshot->ntraces; i++) {
+		struct trace *trace = &snapshot->traces[i];
+		struct snapshot_process *process = &snapshot->processes[trace->process];
+
+		if (sites[i])
+			sampling__scale(sample_bytes, tables__site(books->tables, sites[i])->sizes,
+					trace);
+		process->size += trace->size;
+		process->count += trace->count;
+		process->peak_size += trace->peak_size;
+		snapshot->size += trace->size;
+		snapshot->count += trace->count;
+	}
+	if (snapshot->nprocesses == 1)
+		snapshot->peak_size = snapshot->processes[0].peak_size;
+}
+
 static void read_losses(struct books *books, struct snapshot *snapshot)
 {
 	for (int i = 0; i < LOST_MAX; i++)
@@ -364,6 +395,8 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 		err = add_unplaced(books, placed, snapshot);
 	if (!err && (opts->min_age_ns || opts->ages))
 		err = add_ages(books, opts->min_age_ns, sites, nsites, snapshot);
+	if (!err && books->tables->skeleton->rodata->sample_bytes)
+		scale_up(books, sites, snapshot);
 	free(placed);
 	free(sites);
 	return err;

@@ -94,6 +94,7 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 		.nframe = asked->nframe,
 		.keep_slack = asked->usable,
 		.keep_sum = asked->nprocesses > 1 && !collector->whole_machine,
+		.sample_bytes = asked->sample_bytes,
 		.select_by = selection__kinds(asked),
 		.whole_machine = collector->whole_machine,
 		.follow_fork = asked->follow_fork,
@@ -414,6 +415,7 @@ static int read_books(struct collector *collector, const struct books_opts *opts
 	snapshot->how = how(collector);
 	snapshot->note = note(collector);
 	snapshot->many = collector->whole_machine;
+	snapshot->sample_bytes = collector->opts.sample_bytes;
 	snapshot->ended = collector->ended.sum;
 	snapshot->frees_inherited = collector->ended.frees_inherited;
 	err = books__read(collector->books, opts, snapshot);

@@ -1,28 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "collect/ended.h"
 
+#include <bpf/libbpf.h>
+
 #include "base/log.h"
+#include "collect/sampling.h"
+#include "memtracebpf.skel.h"
 
 #define SWEEP_AT 512	/* processes whose blocks are looked for together */
 
+static struct trace read_site(const struct tables *tables, const struct site *site)
+{
+	uint64_t sample_bytes = tables->skeleton->rodata->sample_bytes;
+	struct trace trace = {
+		.size = site->alloc_size - site->freed_size,
+		.count = site->alloc_count - site->freed_count,
+		.alloc_size = site->alloc_size,
+		.alloc_count = site->alloc_count,
+	};
+
+	if (sample_bytes)
+		sampling__scale(sample_bytes, site->sizes, &trace);
+	return trace;
+}
+
 static void add_up(struct ended *ended, const struct tables *tables, const struct process *process)
 {
+	bool replaced = process->state == PROCESS_REPLACED;
+	uint64_t size = process->size, count = process->count;
 	struct snapshot_ended *sum = &ended->sum;
 	const struct site *site;
 
 	for (uint32_t id = process->sites; id && (site = tables__site(tables, id));
 	     id = site->next) {
-		sum->alloc_size += site->alloc_size;
-		sum->alloc_count += site->alloc_count;
+		struct trace trace = read_site(tables, site);
+
+		sum->alloc_size += trace.alloc_size;
+		sum->alloc_count += trace.alloc_count;
+		size += trace.size - (site->alloc_size - site->freed_size);
+		count += trace.count - (site->alloc_count - site->freed_count);
 	}
 	sum->alloc_size += process->unplaced_size;
 	sum->alloc_count += process->unplaced_count;
 	ended->frees_inherited += process->frees_inherited;
-	if (process->state != PROCESS_ENDED)
+	/* A program that another took the place of held nothing in the end. */
+	if (replaced)
 		return;
 	sum->processes++;
-	sum->size += process->size;
-	sum->count += process->count;
+	sum->size += size;
+	sum->count += count;
 }
 
 void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look, void *context)

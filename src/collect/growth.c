@@ -12,7 +12,7 @@
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
 
-#define SPARE_PIECES 2		/* beyond the one in use, and ... */
+#define SPARE_PIECES 7		/* beyond the one in use, and ... */
 #define SPARE_PART 4		/* ... a quarter of them */
 #define MOST_AT_ONCE 256
 

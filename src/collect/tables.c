@@ -46,6 +46,7 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	skel->rodata->nframe_limit = opts->nframe;
 	skel->rodata->max_sites = opts->max_stacks;
 	skel->rodata->site_buckets = nbuckets;
+	skel->rodata->sample_bytes = opts->sample_bytes;
 	skel->rodata->select_by = opts->select_by;
 	skel->rodata->whole_machine = opts->whole_machine;
 	skel->rodata->follow_fork = opts->follow_fork;

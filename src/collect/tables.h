@@ -24,6 +24,7 @@ struct tables_opts {
 	uint32_t nframe;	/* traceback limit */
 	bool keep_slack;	/* read what the allocator gave beyond what was asked for */
 	bool keep_sum;		/* keep the sum of all processes in processes[0] */
+	uint64_t sample_bytes;	/* mean way between samples; 0: all is recorded */
 	uint32_t select_by;	/* enum select_by */
 	bool whole_machine;	/* probes are not for single processes */
 	bool follow_fork;	/* children of what is followed are followed */
