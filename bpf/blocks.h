@@ -158,17 +158,18 @@ static __always_inline bool is_void(const struct block_key *key)
 	return find_table(tables_now.version - 1, &old) && taken_from_old(&old, block_id(key));
 }
 
+/* On 6.1, keys and values for helpers must lie on the stack. */
 __noinline int take_any_loose(const struct block_key *key, struct block *block)
 {
-	struct block_key moved;
+	struct block_key copy;
 
 	if (!key || !block)
 		return 0;
-	if (take_loose(key, block))
+	copy = *key;
+	if (take_loose(&copy, block))
 		return 1;
-	moved = *key;
-	moved.moved = 1;
-	return !is_void(key) && take_loose(&moved, block);
+	copy.moved = 1;
+	return !is_void(key) && take_loose(&copy, block);
 }
 
 /* Takes the block out of wherever it is, into *block; 0: it is nowhere. */
@@ -190,12 +191,16 @@ __noinline int take_block(const struct block_key *key, struct block *block)
 
 __noinline int put_loose(const struct block_key *key, const struct block *block)
 {
+	struct block_key key_copy;
+	struct block copy;
 	long err;
 
 	if (!key || !block)
 		return 0;
+	key_copy = *key;
+	copy = *block;
 	__sync_fetch_and_add(count_of_loose(key), 1);
-	err = bpf_map_update_elem(&loose_blocks, key, block, BPF_ANY);
+	err = bpf_map_update_elem(&loose_blocks, &key_copy, &copy, BPF_ANY);
 	if (err) {
 		__sync_fetch_and_add(count_of_loose(key), -1);
 		count_lost(err == -E2BIG ? LOST_BLOCKS_FULL : LOST_BLOCKS_MEMORY);

@@ -249,7 +249,7 @@ struct {
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
 const volatile __u32 site_buckets = 1024;
-const volatile __u32 clock_shift = 2;	/* jiffies of a step of the blocks' clock, as a power of two */
+const volatile __u32 clock_shift;	/* a step of the blocks' clock is 2^this jiffies */
 const volatile __u64 sample_bytes = 0;	/* mean way between recorded bytes; 0: all are recorded */
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */

@@ -216,10 +216,11 @@ static __always_inline bool find_slot(const struct block_table *table, __u64 wan
 #define BUCKET_HOLDS ~0U
 
 /*
- * How many slots of the bucket are free; BUCKET_HOLDS: the block is in one. A function of its own, or
- * clang runs out of registers; counted without a branch, or the verifier follows each of its ways.
+ * How many slots of the bucket are free; BUCKET_HOLDS: the block is in one. A function of its own,
+ * or clang runs out of registers; counted without a branch, or the verifier follows all ways.
  */
-static __noinline __attribute__((unused)) __u32 bucket_room(const struct block_bucket *bucket, __u64 id)
+static __noinline __attribute__((unused)) __u32
+bucket_room(const struct block_bucket *bucket, __u64 id)
 {
 	__u32 i, room = BUCKET_SLOTS;
 	__u64 key, negative;
@@ -360,9 +361,9 @@ static __always_inline bool taken_from_old(const struct block_table *table, __u6
 }
 
 /*
- * Ends "its thread has not allocated since" of the block with just these words. Should another thread
- * be given the same address meanwhile, at the same place and time, that block is taken for it:
- * then a temporary block is not seen as one, but never another as temporary.
+ * Ends "its thread has not allocated since" of the block with just these words. Should another
+ * thread be given the same address meanwhile, at the same place and time, that block is taken for
+ * it: then a temporary block is not seen as one, but never another as temporary.
  */
 static __always_inline bool end_last(const struct block_table *table, __u64 key, __u64 value)
 {

@@ -219,12 +219,12 @@ struct block_key {
 struct block {
 	__u64 size;		/* bytes asked for */
 	__u32 site;
-	__u32 time;		/* of the allocation, in steps of at most 27 ms; wraps after 49 days or more */
+	__u32 time;		/* of the allocation, in steps of at most 27 ms; wraps after 49 days */
 	__u32 slack;		/* bytes that the allocator gave beyond size; if --tree asks */
 	__u32 last;		/* its thread has not allocated since */
 };
 
-/* Live blocks in 16 bytes each, see block_table.h: buckets of as many keys and then as many values. */
+/* Live blocks in 16 bytes each, see block_table.h: buckets of keys, and then as many values. */
 #define BUCKET_SLOTS 16
 #define BUCKET_BYTES 256
 #define BLOCK_TIME_BITS 28

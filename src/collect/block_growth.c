@@ -99,8 +99,8 @@ static void drop_loose(struct loose_blocks *base, const struct block_key *key)
 /* ---- growth ---- */
 
 /*
- * Adds a table, into which new blocks go from now on. When the update of the map of maps returns, no
- * program runs that began before it (kernel/bpf/syscall.c, maybe_wait_bpf_programs), and so none
+ * Adds a table, into which new blocks go from now on. When the update of the map of maps returns,
+ * no program runs that began before it (kernel/bpf/syscall.c, maybe_wait_bpf_programs), and so none
  * that knows but the old table.
  */
 static int add_table(struct tables *tables, uint32_t nbuckets)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The table of live blocks, on the host: threads that put and take at random, while another moves all
- * blocks from table to table, against a model of what must be there.
+ * The table of live blocks, on the host: threads that put and take at random, while another moves
+ * all blocks from table to table, against a model of what must be there.
  */
 #include <pthread.h>
 #include <sched.h>
