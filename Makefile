@@ -84,6 +84,7 @@ unit_pprof := $(SNAPSHOT)
 unit_report := $(wildcard src/report/*.c) $(SNAPSHOT)
 unit_processes := $(unit_report)
 unit_cli := $(wildcard src/cli/*.c) src/probe/custom.c src/probe/allocators.c $(SNAPSHOT)
+unit_regions := src/collect/regions.c
 unit_symbol := $(wildcard src/symbol/*.c) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
 unit_unwind_libdw := $(unit_unwind)

@@ -92,6 +92,7 @@ static __noinline struct thread *new_thread(struct task_struct *task, struct mm_
 	thread->freed = 0;
 	thread->passed_sp = 0;
 	thread->way = sample_bytes ? next_way() : 0;
+	thread->mapping.kind = MAPPING_NONE;
 	thread->memos[0].site = thread->memos[1].site = 0;
 	remember_books(thread);
 	return thread;
@@ -409,6 +410,10 @@ static __always_inline void call_returns(struct pt_regs *ctx, __u32 call)
 	process = books_of(thread);
 	if (!process)
 		return;
+	if (!keep_blocks) {
+		thread->call = CALL_NONE;
+		return;
+	}
 	address = returned_block(ctx, thread);
 	if (has_old_block(call))
 		end_old_block(thread, process, address);
@@ -438,7 +443,7 @@ static __always_inline void throwing_returns(struct pt_regs *ctx)
 		return;
 	thread->nthrowing--;
 	process = books_of(thread);
-	if (!process || !address || bpf_probe_read_user(&pc, sizeof(pc), (void *)sp))
+	if (!keep_blocks || !process || !address || bpf_probe_read_user(&pc, sizeof(pc), (void *)sp))
 		return;
 	if (ended->block == address)
 		note_inner(thread, 0, address);
@@ -456,7 +461,7 @@ static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 	struct process *process;
 	struct block block = {};
 
-	if (!thread)
+	if (!keep_blocks || !thread)
 		return;
 	forget_thrown(thread, sp);
 	if (!address || (thread->call && is_nested(thread, sp)))

@@ -37,7 +37,10 @@ static __always_inline __u64 add(__u64 *counter, __u64 n, bool alone)
 
 static __always_inline void process_in(struct process *process, __u64 size, bool alone)
 {
-	raise_peak(process, add(&process->size, size, alone));
+	size = add(&process->size, size, alone);
+	if (keep_regions)
+		size += *(volatile __u64 *)&process->mapped_size;
+	raise_peak(process, size);
 	add(&process->count, 1, alone);
 }
 

@@ -78,6 +78,16 @@ struct throwing {
 	__u64 block;		/* what a call within it returned last; 0: none */
 };
 
+/* A call in progress that maps or unmaps memory. */
+struct mapping_call {
+	__u64 sp;		/* stack pointer at its entry */
+	__u64 began;		/* struct region_event's */
+	__u64 address, size;	/* that it was given; of brk: the break before it, nothing */
+	__u64 new_size;		/* mremap */
+	__u32 flags;		/* mremap */
+	__u32 kind;		/* enum mapping_kind; 0: there is none */
+};
+
 /*
  * What a thread needs between the entry and the return of an allocator call, and the room to walk
  * its stack in. Task storage is private to its thread, so that a probe which is preempted, or
@@ -106,6 +116,7 @@ struct thread {
 	__u64 passed_back;	/* its return address */
 	__u32 passed_call;
 	__u32 hit;		/* the call in progress was */
+	struct mapping_call mapping;
 	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
 	struct walk walk;
 	struct walk_room room;
@@ -245,6 +256,12 @@ struct {
 	__uint(max_entries, 4096);
 } growth SEC(".maps");
 
+/* What the program maps itself, in the order in which it happened. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);
+} regions SEC(".maps");
+
 /* Set before load. */
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
@@ -252,6 +269,8 @@ const volatile __u32 site_buckets = 1024;
 const volatile __u32 clock_shift;	/* a step of the blocks' clock is 2^this jiffies */
 const volatile __u64 sample_bytes = 0;	/* mean way between recorded bytes; 0: all are recorded */
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
+const volatile bool keep_blocks = true;	/* follow blocks; else only whether a call is in progress */
+const volatile bool keep_regions = false;	/* follow what the program maps itself */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 
 const volatile __u32 select_by;		/* enum select_by */
@@ -278,6 +297,7 @@ __u64 free_mappings;
 __u64 free_frames[FRAME_LENGTHS];	/* by length */
 __u64 books_opened;		/* processes' ids */
 __u32 processes_ended;
+__u64 region_moments;	/* struct region_event's */
 __u32 selection;		/* grows when what was not selected may be now */
 /* Ourselves: see look_at_ourselves. */
 __u32 our_tgid;

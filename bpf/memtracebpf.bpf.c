@@ -2,7 +2,8 @@
 /*
  * The kernel half: every point where it is attached, and what happens there. Parts, in the order
  * of a block's way: lifecycle.h who is traced, allocation.h whose block it is, stack.h and
- * unwind.h where it was allocated, blocks.h the books, maps.h where all of it is kept.
+ * unwind.h where it was allocated, blocks.h the books, maps.h where all of it is kept; regions.h
+ * what is mapped without an allocator.
  */
 #include "vmlinux.h"
 
@@ -34,6 +35,7 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "cleanup.h"
 #include "sampling.h"
 #include "allocation.h"
+#include "regions.h"
 
 const volatile bool never = false;
 
@@ -93,6 +95,35 @@ int allocation_pass(struct pt_regs *ctx)
 {
 	keep_to_threads_stack(ctx);
 	passes(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+/* At what maps memory, the same three. */
+SEC("?uprobe/session")
+int mapping_session(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	keep_to_threads_stack(ctx);
+	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
+		return !mapping_call_begins(ctx, cookie);
+	mapping_call_returns(ctx, cookie);
+	return 0;
+}
+
+SEC("?uprobe/entry")
+int mapping_entry(struct pt_regs *ctx)
+{
+	keep_to_threads_stack(ctx);
+	mapping_call_begins(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+SEC("?uretprobe/return")
+int mapping_return(struct pt_regs *ctx)
+{
+	keep_to_threads_stack(ctx);
+	mapping_call_returns(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
 

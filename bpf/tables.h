@@ -4,6 +4,7 @@
 #define MT_TABLES_H
 
 #define VM_EXEC 4
+#define VM_HUGETLB 0x00400000
 #define EBUSY 16
 #define PAGE_SHIFT 12
 #define MAX_LISTED_MAPPINGS 1024	/* of one process, looked through for one */
@@ -86,6 +87,7 @@ struct vma {
 	struct file_id id;	/* inode 0: no file */
 	__u32 executable;
 	__u32 vdso;
+	__u64 page_size;
 };
 
 static __always_inline void read_vma(struct vm_area_struct *area, struct vma *vma)
@@ -96,10 +98,13 @@ static __always_inline void read_vma(struct vm_area_struct *area, struct vma *vm
 	vma->end = area->vm_end;
 	vma->bias = vma->start - (area->vm_pgoff << PAGE_SHIFT);
 	vma->executable = !!(area->vm_flags & VM_EXEC);
+	vma->page_size = USER_PAGE;
 	/* Not what stat(2) says: on overlayfs this is the file that uprobes know, too. */
 	if (file) {
 		vma->id.inode = file->f_inode->i_ino;
 		vma->id.device = file->f_inode->i_sb->s_dev;
+		if (area->vm_flags & VM_HUGETLB) /* fs/hugetlbfs/inode.c, hugetlbfs_fill_super */
+			vma->page_size = file->f_inode->i_sb->s_blocksize;
 	} else if ((__u64)area->vm_mm->context.vdso == vma->start) {
 		vma->vdso = 1;
 		vma->bias = vma->start;

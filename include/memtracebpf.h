@@ -72,6 +72,8 @@ struct file_id {
 enum file_flags {
 	FILE_READ = 1,		/* user space has looked at it: rows that are not there do not exist */
 	FILE_LIBRARY = 2,	/* it has a name for the dynamic linker (DT_SONAME) */
+	FILE_RUNTIME = 4,	/* a library of an allocator, of threads or the linker: what it maps is
+				 * for their own use */
 };
 
 /* What user space found out about a file. */
@@ -82,6 +84,8 @@ struct code_file {
 	__u32 pad;
 	/* The allocator's code that frees what it cached for a thread which ends; size 0: not known. */
 	__u32 cleanup, cleanup_size;	/* offset in the file, bytes */
+	/* The code that maps stacks for threads; the same. */
+	__u32 threads, threads_size;
 };
 
 /*
@@ -136,6 +140,7 @@ enum lost_reason {
 	LOST_EVENTS,		/* events for user space dropped: the ring buffer was full */
 	LOST_PROCESSES,		/* processes not followed: too many at one time */
 	LOST_FILES,		/* files not known: too many, or no memory to note where they lie */
+	LOST_REGIONS,		/* calls that map or unmap memory: the ring buffer was full */
 	LOST_MAX,
 };
 
@@ -181,7 +186,10 @@ struct process {
 	__u64 frees_inherited;	/* of blocks of the parent's, after fork */
 	__u64 pad2;
 	char comm[16];
-	__u64 pad3[6];
+	/* The same of memory that the program maps itself; only user space writes it. */
+	__u64 mapped_size, mapped_count;
+	__u64 mapped_unplaced_size, mapped_unplaced_count;
+	__u64 pad3[2];
 } __attribute__((aligned(64)));
 
 /*
@@ -206,8 +214,11 @@ struct site {
 	__u32 epoch;		/* struct process's */
 	__u32 slack_known;	/* the slacks were read */
 	__u64 sizes;		/* 0: blocks of no bytes; n: of 2^(n-1) to 2^n - 1 bytes. Sampling: the
-				 * size of each block */
+				 * size of each block. | MAPS_MEMORY */
 } __attribute__((aligned(64)));
+
+/* The place does not allocate blocks: it maps memory, of which no sample is taken. */
+#define MAPS_MEMORY (1ULL << 63)
 
 /* A live block. Keyed by process too: two processes have the same addresses. */
 struct block_key {
@@ -297,6 +308,25 @@ struct event {
 	struct file_id id;
 };
 
+/*
+ * A call has changed what memory the program has mapped. What was in the old range and was born
+ * before `began` is gone; then the new range is mapped. `began` and `ended` number the moments
+ * before and after all such calls: they tell a range that was unmapped from one that another
+ * thread has mapped there since.
+ */
+struct region_event {
+	__u32 process;
+	__u32 generation;	/* the value of `counting` */
+	__u64 books;		/* the process' id */
+	__u64 old_start, old_end;
+	__u64 start, end;
+	__u64 began, ended;
+	__u64 time;		/* CLOCK_MONOTONIC, in ns */
+	__u64 heap_size;	/* of the process, at that moment */
+	__u32 site;
+	__u32 pad;
+};
+
 /* One executable mapping of a file, as user space reads them from list_mappings. */
 struct listed_mapping {
 	__u32 pid;		/* as our pid namespace has it */
@@ -360,11 +390,20 @@ enum call_register {
 #define CALL_POINTER(call) ((call) >> 16 & 0xf)
 #define CALL_CHUNK_HEADS (1U << 20)	/* glibc's word before a block tells what the block takes */
 
+/* What maps memory, as the attach cookie names it. */
+enum mapping_kind {
+	MAPPING_NONE = 0,
+	MAPPING_MMAP,
+	MAPPING_MUNMAP,
+	MAPPING_MREMAP,
+	MAPPING_BREAK,		/* brk, sbrk */
+};
+
 #define MT_ASSERT_SIZE(type, n) _Static_assert(sizeof(type) == (n), "size of " #type)
 MT_ASSERT_SIZE(struct unwind_rule, 16);
 MT_ASSERT_SIZE(struct unwind_row, 8);
 MT_ASSERT_SIZE(struct file_id, 16);
-MT_ASSERT_SIZE(struct code_file, 24);
+MT_ASSERT_SIZE(struct code_file, 32);
 MT_ASSERT_SIZE(struct mapping, 40);
 MT_ASSERT_SIZE(struct site, 128);
 MT_ASSERT_SIZE(struct block_key, 16);
@@ -372,6 +411,7 @@ MT_ASSERT_SIZE(struct block, 24);
 MT_ASSERT_SIZE(struct process, 192);
 _Static_assert(__builtin_offsetof(struct process, size) == 64, "counters on a line of their own");
 MT_ASSERT_SIZE(struct event, 48);
+MT_ASSERT_SIZE(struct region_event, 88);
 MT_ASSERT_SIZE(struct listed_mapping, 48);
 MT_ASSERT_SIZE(struct cgroup_id, 16);
 

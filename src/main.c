@@ -60,6 +60,8 @@ static int open_tracing(struct tracing *tracing)
 		.min_age_ns = options->min_age_ns,
 		.usable = options->format == FORMAT_TREE || options->output,
 		.sample_bytes = options->sample_bytes,
+		.no_blocks = options->domains == DOMAIN_MMAP,
+		.regions = options->domains != DOMAIN_HEAP,
 		.nprocesses = options->npids,
 		.everything = options->everything,
 		.comms = options->comms,

@@ -85,15 +85,53 @@ static int attach_linker(pid_t pid, const struct module *module, const struct ta
 	return probe__attach(&programs, path, module->path, pid, &probes, links);
 }
 
+/* These calls are rare, and so have their probes at the very beginning. */
+static int attach_mappers(pid_t pid, const struct module *module, const struct tables *tables,
+			  struct probe_links **links)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	struct probe_programs programs = { -1, -1, -1, -1 };
+	struct probe items[MAX_MAPPERS] = {};
+	struct probes probes = { .items = items, .count = module->mappers.count };
+	char path[32];
+
+	if (tables->sessions) {
+		programs.session_fd = bpf_program__fd(skel->progs.mapping_session);
+		programs.multi_fd = programs.session_fd;
+	} else {
+		programs.entry_fd = bpf_program__fd(skel->progs.mapping_entry);
+		programs.return_fd = bpf_program__fd(skel->progs.mapping_return);
+	}
+	for (size_t i = 0; i < probes.count; i++) {
+		const struct mapper *mapper = &module->mappers.items[i];
+
+		items[i] = (struct probe){
+			.kind = CALL_ALLOCATES, .symbol = mapper->symbol, .cookie = mapper->kind,
+			.function = mapper->function, .offset = mapper->function,
+		};
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", module->fd);
+	return probe__attach(&programs, path, module->path, pid, &probes, links);
+}
+
+/* A library's own mappings are told by who calls; a program's with an allocator within only by the
+ * allocator's call in progress. */
+static bool wants_allocator(const struct module *module, const struct tables *tables)
+{
+	return module->probes.count && (tables->skeleton->rodata->keep_blocks ||
+					!(tables->files[module->file].flags & FILE_RUNTIME));
+}
+
 int attachments__add(struct attachments *attachments, const struct module *module,
 		     const struct tables *tables)
 {
-	bool allocator = module->probes.count;
+	bool allocator = wants_allocator(module, tables);
+	bool mappers = tables->mapped && module->mappers.count;
 	bool linker = module->probes.linker.function;
 	struct attachment *attachment;
 	int err = 0;
 
-	if (!allocator && !linker)
+	if (!allocator && !linker && !mappers)
 		return 0;
 	attachment = attachment_of(attachments, module->file);
 	if (!attachment)
@@ -102,6 +140,8 @@ int attachments__add(struct attachments *attachments, const struct module *modul
 		err = attach_linker(attachments->pid, module, tables, &attachment->linker);
 	if (!err && allocator && !attachment->allocator)
 		err = attach_allocator(attachments->pid, module, tables, &attachment->allocator);
+	if (!err && mappers && !attachment->mappers)
+		err = attach_mappers(attachments->pid, module, tables, &attachment->mappers);
 	return err;
 }
 
@@ -109,6 +149,7 @@ static void detach(struct attachment *attachment)
 {
 	probe_links__free(attachment->allocator);
 	probe_links__free(attachment->linker);
+	probe_links__free(attachment->mappers);
 }
 
 bool attachments__remove(struct attachments *attachments, uint32_t file)

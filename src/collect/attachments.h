@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel half's programs at a file's allocator and at the dynamic linker's hook. */
+/* The kernel half's programs at a file's allocator, at what maps memory and at the linker's hook. */
 #ifndef MT_ATTACHMENTS_H
 #define MT_ATTACHMENTS_H
 
@@ -8,7 +8,7 @@
 
 struct attachment {
 	uint32_t file;		/* the module's */
-	struct probe_links *allocator, *linker;	/* NULL: none */
+	struct probe_links *allocator, *linker, *mappers;	/* NULL: none */
 };
 
 /* What is attached to, in one process or in all. */

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "collect/block_memory.h"
-#include "collect/tables.h"
+#include "collect/mapped.h"
 #include "memtracebpf.skel.h"
 
 #define BATCH 4096
@@ -168,6 +168,7 @@ int tables__read_ages(struct tables *tables, struct block_ages *ages)
 	struct age_sums sums = { .ages = ages };
 	int err = read_clock(tables, &sums.clock);
 
+	mapped__read_ages(tables->mapped, ages);
 	return err ? err : for_each_block(tables, add_age, &sums);
 }
 
@@ -203,5 +204,7 @@ int tables__find_block(struct tables *tables, uint32_t process, uint64_t address
 
 	if (!err)
 		err = for_each_block(tables, match_block, &search);
-	return err == 1 ? 0 : err ? err : -ENOENT;
+	if (err)
+		return err == 1 ? 0 : err;
+	return mapped__find(tables->mapped, process, address, found) ? 0 : -ENOENT;
 }

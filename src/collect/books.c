@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "collect/mapped.h"
 #include "collect/sampling.h"
 #include "memtracebpf.skel.h"
 #include "target/target.h"
@@ -164,8 +165,8 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 		.pid = from->pid,
 		.cgroup = cgroup_of(books, index),
 		.since_ns = clock_ns(CLOCK_MONOTONIC) - from->since,
-		.size = from->size,
-		.count = from->count,
+		.size = process_size(from),
+		.count = from->count + from->mapped_count,
 		.peak_size = from->peak_size,
 	};
 	char comm[16];
@@ -202,6 +203,7 @@ static int add_processes(struct books *books, uint32_t only, struct snapshot *sn
 /* What a process' sites have in all: the rest of its books are blocks without a stack. */
 struct placed {
 	uint64_t size, count;
+	uint64_t mapped_size, mapped_count;
 };
 
 /* Freed before allocated: whatever happens in between, no more is freed than was allocated. */
@@ -236,7 +238,7 @@ static void read_counters(const struct site *site, bool sampling, struct trace *
 	}
 	trace->temporary = site->temporary;
 	trace->size_class = site->sizes;
-	if (sampling && site->sizes)
+	if (sampling && site->sizes && !(site->sizes & MAPS_MEMORY))
 		trace->size_class = 64 - __builtin_clzll(site->sizes);
 }
 
@@ -272,37 +274,56 @@ static int add_site(struct books *books, uint32_t id, struct placed *placed,
 	if (!site->slack_known)
 		trace.usable_size = 0;
 	trace.process = process;
-	placed[process].size += trace.size;
-	placed[process].count += trace.count;
+	if (site->sizes & MAPS_MEMORY) {
+		trace.domain = names__string(books->names, "mmap");
+		placed[process].mapped_size += trace.size;
+		placed[process].mapped_count += trace.count;
+	} else {
+		placed[process].size += trace.size;
+		placed[process].count += trace.count;
+	}
 	snapshot->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += trace.alloc_count;
 	return snapshot__add_trace(snapshot, &trace);
+}
+
+static int add_unplaced_trace(const struct trace *trace, struct snapshot *snapshot)
+{
+	/* None lost: a difference is just what happened while we read. */
+	if (!trace->alloc_count || (int64_t)trace->size < 0 || (int64_t)trace->count < 0)
+		return 0;
+	return snapshot__add_trace(snapshot, trace);
 }
 
 static int add_unplaced(struct books *books, const struct placed *placed,
 			struct snapshot *snapshot)
 {
-	for (uint32_t index = 1; index < MAX_PROCESSES; index++) {
+	const char *domain = names__string(books->names, "mmap");
+	int err = 0;
+
+	for (uint32_t index = 1; index < MAX_PROCESSES && !err; index++) {
 		const struct process *all = &books->tables->processes[index];
 		uint32_t place = books->place_of[index];
-		struct trace trace = {
-			.process = place - 1,
+
+		if (!place--)
+			continue;
+		err = add_unplaced_trace(&(struct trace){
+			.process = place,
 			.alloc_size = all->unplaced_size,
 			.alloc_count = all->unplaced_count,
-		};
-		int err;
-
-		if (!place || !trace.alloc_count)
-			continue;
-		trace.size = all->size - placed[place - 1].size;
-		trace.count = all->count - placed[place - 1].count;
-		/* None lost: a difference is just what happened while we read. */
-		if ((int64_t)trace.size < 0 || (int64_t)trace.count < 0)
-			continue;
-		err = snapshot__add_trace(snapshot, &trace);
-		if (err)
-			return err;
+			.size = all->size - placed[place].size,
+			.count = all->count - placed[place].count,
+		}, snapshot);
+		if (!err)
+			err = add_unplaced_trace(&(struct trace){
+				.process = place,
+				.domain = domain,
+				.alloc_size = all->mapped_unplaced_size,
+				.alloc_count = all->mapped_unplaced_count,
+				.size = all->mapped_size - placed[place].mapped_size,
+				.count = all->mapped_count - placed[place].mapped_count,
+			}, snapshot);
 	}
-	return 0;
+	return err;
 }
 
 /* Notes the oldest block of each trace; with a minimum age, counts only what is older. */
@@ -353,10 +374,10 @@ static void scale_up(const struct books *books, const uint32_t *sites, struct sn
 	for (size_t i = 0; i < snapshot->ntraces; i++) {
 		struct trace *trace = &snapshot->traces[i];
 		struct snapshot_process *process = &snapshot->processes[trace->process];
+		const struct site *site = tables__site(books->tables, sites[i]);
 
-		if (sites[i])
-			sampling__scale(sample_bytes, tables__site(books->tables, sites[i])->sizes,
-					trace);
+		if (sites[i] && !(site->sizes & MAPS_MEMORY))
+			sampling__scale(sample_bytes, site->sizes, trace);
 		process->size += trace->size;
 		process->count += trace->count;
 		process->peak_size += trace->peak_size;
@@ -378,9 +399,10 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 {
 	uint32_t nsites = tables__nsites(books->tables);
 	struct placed *placed = calloc(MAX_PROCESSES, sizeof(*placed));
-	uint32_t *sites = calloc(nsites + MAX_PROCESSES, sizeof(*sites)); /* by trace; 0: no site */
+	uint32_t *sites = calloc(nsites + 2 * MAX_PROCESSES, sizeof(*sites)); /* by trace; 0: no site */
 	int err = placed && sites ? reserve_stacks(books, nsites) : -ENOMEM;
 
+	mapped__drain(books->tables->mapped);
 	read_losses(books, snapshot);
 	if (!err)
 		err = add_processes(books, opts->only, snapshot);

@@ -20,6 +20,8 @@ struct collect_opts {
 	uint64_t min_age_ns;	/* younger blocks are left out of snapshots; 0: none */
 	bool usable;		/* snapshots tell how much the allocator really gave */
 	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation */
+	bool no_blocks;		/* do not follow what allocators give */
+	bool regions;		/* follow what programs map themselves */
 	size_t nprocesses;	/* how many will be added */
 	/* Not only processes that are added: all that are one of each list which is not empty. */
 	bool everything;

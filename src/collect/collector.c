@@ -93,6 +93,8 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 		.max_stacks = asked->max_stacks,
 		.nframe = asked->nframe,
 		.keep_slack = asked->usable,
+		.no_blocks = asked->no_blocks,
+		.regions = asked->regions,
 		.keep_sum = asked->nprocesses > 1 && !collector->whole_machine,
 		.sample_bytes = asked->sample_bytes,
 		.select_by = selection__kinds(asked),
@@ -248,6 +250,16 @@ static int no_allocator(const struct traced *traced)
 	return -ENOTSUP;
 }
 
+static int no_mappers(const struct traced *traced)
+{
+	char comm[16];
+
+	target__comm(traced->pid, comm);
+	log__error("process %d (%s) maps no C library that memtracebpf can see: no file with a symbol "
+		   "mmap (a static program needs its symbol table)", traced->pid, comm);
+	return -ENOTSUP;
+}
+
 int collector__add_process(struct collector *collector, pid_t pid)
 {
 	struct traced *traced = new_process(collector, pid, 0);
@@ -264,8 +276,10 @@ int collector__add_process(struct collector *collector, pid_t pid)
 	else if (err && !traced->nmodules)
 		log__error("cannot follow what process %d maps: %s; does /proc/%d/maps show it?",
 			   pid, strerror(-err), pid);
-	if (!err && !traced__followed(traced))
+	if (!err && !collector->opts.no_blocks && !traced__followed(traced))
 		err = no_allocator(traced);
+	if (!err && collector->opts.no_blocks && !traced__has_mappers(traced))
+		err = no_mappers(traced);
 	return err;
 }
 
@@ -353,51 +367,61 @@ static int handle_event(void *context, void *data, size_t size __unused)
 	return 0;
 }
 
-/* Of a file whose blocks are missing in the reports. */
-static const char *not_followed(struct collector *collector, const struct module *module,
-				const char *comm, pid_t pid)
+/* What is missing of a process, in collector->note; false: nothing. */
+static bool note_missing(struct collector *collector, const struct traced *traced)
 {
-	snprintf(collector->note, sizeof(collector->note),
-		 "another allocator was found in %s (%d): %s in %s; blocks of its own are not "
-		 "followed and are missing here", comm, pid, module->probes.allocator,
-		 module->path);
-	return names__string(collector->names, collector->note);
+	const struct module *other = traced__not_followed(traced);
+	const struct process *process = books_of(collector, traced);
+	size_t size = sizeof(collector->note);
+	char comm[16];
+
+	if (!process || !traced->nmodules)
+		return false;
+	memcpy(comm, process->comm, sizeof(comm));
+	target__clean_comm(comm);
+	if (!collector->opts.no_blocks && other)
+		snprintf(collector->note, size,
+			 "another allocator was found in %s (%d): %s in %s; blocks of its own are "
+			 "not followed and are missing here", comm, traced->pid,
+			 other->probes.allocator, other->path);
+	else if (!collector->opts.no_blocks && !traced__followed(traced))
+		snprintf(collector->note, size, "no known allocator was found in %s (%d): its "
+			 "blocks are missing here", comm, traced->pid);
+	else if (collector->opts.regions && !traced__has_mappers(traced))
+		snprintf(collector->note, size, "no C library was found in %s (%d): what it maps "
+			 "itself is missing here", comm, traced->pid);
+	else
+		return false;
+	return true;
 }
 
 /* What the numbers of this report cannot tell, in words; NULL: nothing. */
 static const char *note(struct collector *collector)
 {
-	for (size_t i = 0; i < collector->nprocesses; i++) {
-		const struct traced *traced = collector->processes[i];
-		const struct module *other = traced__not_followed(traced);
-		const struct process *process = books_of(collector, traced);
-		char comm[16];
-
-		if (!process)
-			continue;
-		memcpy(comm, process->comm, sizeof(comm));
-		target__clean_comm(comm);
-		if (other)
-			return not_followed(collector, other, comm, traced->pid);
-		if (!traced->nmodules || traced__followed(traced))
-			continue;
-		snprintf(collector->note, sizeof(collector->note),
-			 "no known allocator was found in %s (%d): its blocks are missing here",
-			 comm, traced->pid);
-		return names__string(collector->names, collector->note);
-	}
+	for (size_t i = 0; i < collector->nprocesses; i++)
+		if (note_missing(collector, collector->processes[i]))
+			return names__string(collector->names, collector->note);
 	return NULL;
+}
+
+/* The calls that are followed, in words. */
+static const char *what(const struct collect_opts *opts)
+{
+	if (opts->no_blocks)
+		return "every mapping of the program's own";
+	return opts->regions ? "every call of the allocator and every mapping of the program's own" :
+			       "every call of the allocator";
 }
 
 static const char *how(struct collector *collector)
 {
 	const char *by = collector->tables.sessions ? "uprobe.session" : "perf uprobe";
-	char older[48] = "", how[128];
+	char older[48] = "", how[192];
 
 	if (collector->opts.min_age_ns)
 		snprintf(older, sizeof(older), "; only blocks older than %g s",
 			 collector->opts.min_age_ns / 1e9);
-	snprintf(how, sizeof(how), "every call of the allocator, by %s%s", by, older);
+	snprintf(how, sizeof(how), "%s, by %s%s", what(&collector->opts), by, older);
 	return names__string(collector->names, how);
 }
 
@@ -530,7 +554,8 @@ static void reset_peak(struct process *process)
 	__u64 peak = 0, size;
 
 	__atomic_store_n(&process->peak_size, 0, __ATOMIC_SEQ_CST);
-	size = __atomic_load_n(&process->size, __ATOMIC_SEQ_CST);
+	size = __atomic_load_n(&process->size, __ATOMIC_SEQ_CST) +
+	       __atomic_load_n(&process->mapped_size, __ATOMIC_SEQ_CST);
 	if (__atomic_compare_exchange_n(&process->peak_size, &peak, size, false, __ATOMIC_SEQ_CST,
 					__ATOMIC_SEQ_CST))
 		__atomic_fetch_add(&process->peak_epoch, 1, __ATOMIC_SEQ_CST);

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/log.h"
+#include "collect/mapped.h"
 #include "collect/sampling.h"
 #include "memtracebpf.skel.h"
 
@@ -19,7 +20,7 @@ static struct trace read_site(const struct tables *tables, const struct site *si
 		.alloc_count = site->alloc_count,
 	};
 
-	if (sample_bytes)
+	if (sample_bytes && !(site->sizes & MAPS_MEMORY))
 		sampling__scale(sample_bytes, site->sizes, &trace);
 	return trace;
 }
@@ -27,7 +28,7 @@ static struct trace read_site(const struct tables *tables, const struct site *si
 static void add_up(struct ended *ended, const struct tables *tables, const struct process *process)
 {
 	bool replaced = process->state == PROCESS_REPLACED;
-	uint64_t size = process->size, count = process->count;
+	uint64_t size = process_size(process), count = process->count + process->mapped_count;
 	struct snapshot_ended *sum = &ended->sum;
 	const struct site *site;
 
@@ -40,8 +41,8 @@ static void add_up(struct ended *ended, const struct tables *tables, const struc
 		size += trace.size - (site->alloc_size - site->freed_size);
 		count += trace.count - (site->alloc_count - site->freed_count);
 	}
-	sum->alloc_size += process->unplaced_size;
-	sum->alloc_count += process->unplaced_count;
+	sum->alloc_size += process->unplaced_size + process->mapped_unplaced_size;
+	sum->alloc_count += process->unplaced_count + process->mapped_unplaced_count;
 	ended->frees_inherited += process->frees_inherited;
 	/* A program that another took the place of held nothing in the end. */
 	if (replaced)
@@ -55,6 +56,7 @@ void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look
 {
 	uint32_t n = tables__nprocesses(tables);
 
+	mapped__drain(tables->mapped);
 	for (uint32_t i = 1; i < n; i++) {
 		struct process *process = &tables->processes[i];
 		uint32_t state = __atomic_load_n(&process->state, __ATOMIC_ACQUIRE);

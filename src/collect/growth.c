@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "base/log.h"
+#include "collect/mapped.h"
 #include "collect/memory.h"
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
@@ -140,7 +141,7 @@ int tables__grow(struct tables *tables)
 	return err;
 }
 
-/* ---- the thread: what the kernel half asks for must not wait until a report is written ---- */
+/* ---- the thread: what the kernel half asks for and says must not wait for a report's end ---- */
 
 static int ignore(void *context __unused, void *request __unused, size_t size __unused)
 {
@@ -164,11 +165,16 @@ static void *answer_requests(void *context)
 	struct pollfd fds[] = {
 		{ .fd = ring_buffer__epoll_fd(tables->requests), .events = POLLIN },
 		{ .fd = tables->stop_growing, .events = POLLIN },
+		{ .fd = mapped__fd(tables->mapped), .events = POLLIN },
 	};
 
 	while (!fds[1].revents) {
-		if (poll(fds, 2, -1) > 0 && fds[0].revents)
+		if (poll(fds, 3, -1) <= 0)
+			continue;
+		if (fds[0].revents)
 			answer(tables);
+		if (fds[2].revents)
+			mapped__drain(tables->mapped);
 	}
 	return NULL;
 }

@@ -297,7 +297,14 @@ static void describe(struct modules *modules, const struct module *module, bool 
 
 	file->cleanup = module->probes.cleanup;
 	file->cleanup_size = module->probes.cleanup >> 32 ? 0 : module->probes.cleanup_size;
-	file->flags |= library ? FILE_LIBRARY : 0;
+	file->threads = module->mappers.threads;
+	file->threads_size = module->mappers.threads >> 32 ? 0 : module->mappers.threads_size;
+	if (library)
+		file->flags |= FILE_LIBRARY;
+	if (module->probes.linker.function ||
+	    (library && (module->probes.allocator || module->mappers.count ||
+			 module->mappers.threads_size)))
+		file->flags |= FILE_RUNTIME;
 }
 
 /* Reads in what there is to know of a file; what cannot be read stays empty. */
@@ -321,6 +328,7 @@ static void read_module(struct modules *modules, struct module *module)
 	}
 	if (probes__find(module->fd, module->path, modules->custom, &module->probes))
 		memset(&module->probes, 0, sizeof(module->probes));
+	mappers__find(module->fd, &module->mappers);
 	describe(modules, module, library);
 	err = read_rows(modules, module);
 	if (err)

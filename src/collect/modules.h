@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "collect/tables.h"
+#include "probe/mappers.h"
 #include "probe/probe.h"
 #include "symbol/symbol.h"
 #include "target/target.h"
@@ -29,6 +30,7 @@ struct module {
 	struct module_segment *segments; /* PT_LOAD, executable */
 	size_t nsegments;
 	struct probes probes;
+	struct mappers mappers;
 };
 
 struct modules;

@@ -73,6 +73,14 @@ const struct module *traced__followed(const struct traced *traced)
 	return NULL;
 }
 
+bool traced__has_mappers(const struct traced *traced)
+{
+	for (size_t i = 0; i < traced->nmodules; i++)
+		if (traced->modules[i]->mappers.count)
+			return true;
+	return false;
+}
+
 const struct module *traced__not_followed(const struct traced *traced)
 {
 	for (size_t i = 0; i < traced->nmodules; i++) {

@@ -30,7 +30,9 @@ void traced__close(struct traced *traced);
 
 /* A module that carries an allocator whose calls are followed, or NULL. */
 const struct module *traced__followed(const struct traced *traced);
-/* The same for one which is not followed. */
+/* Is there a C library, whose calls that map memory can be seen? */
+bool traced__has_mappers(const struct traced *traced);
+/* A module with an allocator which is not followed, or NULL. */
 const struct module *traced__not_followed(const struct traced *traced);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "collect/free_lists.h"
-#include "collect/tables.h"
+#include "collect/mapped.h"
 #include "memtracebpf.skel.h"
 #include "target/target.h"
 
@@ -69,11 +69,16 @@ void tables__clear_process(struct tables *tables, uint32_t index)
 
 	clear_sites(tables, process->sites);
 	clear_mappings(tables, process->mappings);
+	mapped__lock(tables->mapped);
+	mapped__forget(tables->mapped, index);
 	if (tables->skeleton->rodata->keep_sum) {
 		__atomic_fetch_sub(&sum->size, process->size, __ATOMIC_ACQ_REL);
 		__atomic_fetch_sub(&sum->count, process->count, __ATOMIC_ACQ_REL);
+		sum->mapped_size -= process->mapped_size;
+		sum->mapped_count -= process->mapped_count;
 	}
 	memset(process, 0, sizeof(*process));
+	mapped__unlock(tables->mapped);
 	process->state = PROCESS_CLEARED;
 }
 

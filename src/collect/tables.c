@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collect/mapped.h"
 #include "collect/memory.h"
 #include "memtracebpf.skel.h"
 #include "probe/attach.h"
@@ -54,6 +55,8 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	skel->rodata->clock_shift = tables__clock_shift();
 	skel->rodata->keep_slack = opts->keep_slack;
 	skel->rodata->keep_sum = opts->keep_sum;
+	skel->rodata->keep_blocks = !opts->no_blocks;
+	skel->rodata->keep_regions = opts->regions;
 	bpf_map__set_max_entries(skel->maps.site_slots, nbuckets * SITE_BUCKET);
 	bpf_map__set_max_entries(skel->maps.loose_blocks, most_loose(opts->max_blocks));
 	bpf_program__set_autoload(skel->progs.process_forked, opts->follow_fork);
@@ -62,8 +65,15 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);
 	bpf_program__set_autoload(skel->progs.allocation_return, !sessions);
 	bpf_program__set_autoload(skel->progs.allocation_pass, sessions);
+	bpf_program__set_autoload(skel->progs.mapping_session, opts->regions && sessions);
+	bpf_program__set_autoload(skel->progs.mapping_entry, opts->regions && !sessions);
+	bpf_program__set_autoload(skel->progs.mapping_return, opts->regions && !sessions);
+	if (!opts->regions)
+		bpf_map__set_max_entries(skel->maps.regions, 4096);
 	if (sessions) {
 		bpf_program__set_expected_attach_type(skel->progs.allocation_session,
+						      TRACE_UPROBE_SESSION);
+		bpf_program__set_expected_attach_type(skel->progs.mapping_session,
 						      TRACE_UPROBE_SESSION);
 		bpf_program__set_expected_attach_type(skel->progs.allocation_pass,
 						      TRACE_UPROBE_MULTI);
@@ -124,6 +134,8 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 	if (!err)
 		err = tables__grow(tables);
 	if (!err)
+		err = opts->regions ? mapped__new(tables, &tables->mapped) : 0;
+	if (!err)
 		err = tables__start_growing(tables);
 	if (err) {
 		log__error("cannot make the tables: %s", strerror(-err));
@@ -135,6 +147,7 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 void tables__close(struct tables *tables)
 {
 	tables__stop_growing(tables);
+	mapped__free(tables->mapped);
 	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
 		unmap_array(tables->sites[i], 1, SITE_PIECE_BYTES);
 	for (uint32_t i = 0; i < tables->nframe_pieces; i++)
@@ -192,6 +205,8 @@ static void clear_process(struct process *process)
 	process->size = process->count = process->peak_size = process->peak_epoch = 0;
 	process->unplaced_size = process->unplaced_count = process->frees_inherited = 0;
 	process->sites = process->nsites = 0;
+	process->mapped_size = process->mapped_count = 0;
+	process->mapped_unplaced_size = process->mapped_unplaced_count = 0;
 }
 
 static void clear_places(struct tables *tables)
@@ -215,6 +230,7 @@ int tables__clear(struct tables *tables)
 	int err;
 
 	__atomic_store_n(&skel->bss->counting, 0, __ATOMIC_RELEASE);
+	mapped__lock(tables->mapped);
 	pthread_mutex_lock(&tables->growing);
 	err = tables__remove_blocks(tables);
 	if (!err) {
@@ -224,7 +240,9 @@ int tables__clear(struct tables *tables)
 		memset(skel->bss->lost, 0, sizeof(skel->bss->lost));
 		tables->skipped_before += tables__programs_skipped(tables);
 	}
+	mapped__clear(tables->mapped);
 	pthread_mutex_unlock(&tables->growing);
+	mapped__unlock(tables->mapped);
 	if (!err)
 		err = tables__grow(tables);
 	__atomic_store_n(&skel->bss->counting, generation + 1, __ATOMIC_RELEASE);

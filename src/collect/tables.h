@@ -15,6 +15,7 @@
 #include "base/types.h"
 
 struct block_table;
+struct mapped;
 struct memtracebpf_bpf;
 struct ring_buffer;
 
@@ -23,6 +24,8 @@ struct tables_opts {
 	uint32_t max_stacks;	/* distinct stacks of all processes */
 	uint32_t nframe;	/* traceback limit */
 	bool keep_slack;	/* read what the allocator gave beyond what was asked for */
+	bool no_blocks;		/* do not follow blocks */
+	bool regions;		/* follow what programs map themselves */
 	bool keep_sum;		/* keep the sum of all processes in processes[0] */
 	uint64_t sample_bytes;	/* mean way between samples; 0: all is recorded */
 	uint32_t select_by;	/* enum select_by */
@@ -61,6 +64,7 @@ struct tables {
 	pthread_t grower;
 	struct ring_buffer *requests;	/* NULL: there is no such thread */
 	int stop_growing;		/* eventfd */
+	struct mapped *mapped;	/* the books of mapped memory; NULL: nobody asked for them */
 	uint64_t row_bytes;	/* of all files' rows */
 	struct row_changes changes;
 	uint64_t skipped_before; /* programs skipped before the books were last cleared */
@@ -119,6 +123,12 @@ struct listed_mappings {
 /* Those of one process, or with pid 0 of all, ourselves not included. 0 or -errno. */
 int tables__list_mappings(const struct tables *tables, pid_t pid, struct listed_mappings *list);
 void listed_mappings__free(struct listed_mappings *list);
+
+/* Outstanding: blocks and what is mapped. */
+static inline uint64_t process_size(const struct process *process)
+{
+	return process->size + process->mapped_size;
+}
 
 /* Opens books for the pid, as our namespace has it: an index into processes, or -errno. */
 int tables__add_process(struct tables *tables, uint32_t pid, uint32_t flags);

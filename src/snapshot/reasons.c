@@ -32,6 +32,7 @@ static const struct {
 				"blocks whose free was missed: their address came again" },
 	[LOST_EVENTS] = { "events", "events dropped: the ring buffer was full" },
 	[LOST_PROCESSES] = { "processes", "processes not followed: too many at one time" },
+	[LOST_REGIONS] = { "regions", "changes of mapped memory missed: the ring buffer was full" },
 	[LOST_FILES] = { "files", "files without names and unwind information: too many" },
 };
 

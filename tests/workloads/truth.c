@@ -22,6 +22,7 @@ struct line {
 	size_t peak_size, peak_count;	/* outstanding when all lines together held the most */
 	size_t usable_size;		/* outstanding, as the allocator gave it */
 	size_t temporary;
+	int mapped;			/* no blocks */
 	size_t classes[SIZE_CLASSES];	/* outstanding blocks by size_class() */
 };
 
@@ -159,6 +160,24 @@ void truth_temporary(uintptr_t p)
 	pthread_mutex_unlock(&lock);
 }
 
+static void change(struct line *line, long size, long count)
+{
+	line->size += size;
+	line->count += count;
+	line->alloc_size += size > 0 ? size : 0;
+	line->alloc_count += count > 0 ? count : 0;
+}
+
+void truth_change(const char *file, int number, long size, long count)
+{
+	pthread_mutex_lock(&lock);
+	line_of(file, number)->mapped = 1;
+	change(line_of(file, number), size, count);
+	change(&total, size, count);
+	note_peak();
+	pthread_mutex_unlock(&lock);
+}
+
 /* stdio would allocate a buffer. */
 static void say_text(const char *text)
 {
@@ -225,7 +244,8 @@ static void say_details(const struct line *line)
 	const char *comma = "";
 
 	say(",\"peak_size\":%zu,\"peak_count\":%zu,\"usable_size\":%zu,\"temporary\":%zu,"
-	    "\"classes\":{", line->peak_size, line->peak_count, line->usable_size, line->temporary);
+	    "\"mapped\":%s,\"classes\":{", line->peak_size, line->peak_count, line->usable_size,
+	    line->temporary, line->mapped ? "true" : "false");
 	for (int i = 0; i < SIZE_CLASSES; i++) {
 		if (!line->classes[i])
 			continue;

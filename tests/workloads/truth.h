@@ -43,6 +43,9 @@ void truth_take(const char *file, int line, uintptr_t p, size_t size);
 void truth_temporary(uintptr_t p);
 void truth_drop(uintptr_t p);
 
+/* Memory that is no block: so much more or less is this line's. */
+void truth_change(const char *file, int line, long size, long count);
+
 /* Writes `word` as a line and waits for one (or for EOF). */
 void truth_wait(const char *word);
 /* Writes the truth so far as a line of JSON and waits for one. */

@@ -56,6 +56,7 @@ WL_PROGRAMS := \
 	$(addprefix lifecycle.,fp) \
 	$(addprefix processes.,nofp musl static) \
 	$(addprefix quick.,nofp musl-static) become.musl-static \
+	$(addprefix maps.,nofp static static-pie musl musl-static) \
 	$(addprefix snapshots.,nofp musl) \
 	$(addprefix samples.,nofp musl) \
 	$(addprefix loader.,fp nofp) plugin1.so plugin2.so \
@@ -79,6 +80,7 @@ $(eval $(call wl_rule,alloc,tests/workloads/alloc.c))
 $(eval $(call wl_rule,threads,tests/workloads/threads.c))
 $(eval $(call wl_rule,lifecycle,tests/workloads/lifecycle.c))
 $(eval $(call wl_rule,processes,tests/workloads/processes.c))
+$(eval $(call wl_rule,maps,tests/workloads/maps.c))
 $(eval $(call wl_rule,snapshots,tests/workloads/snapshots.c))
 $(eval $(call wl_rule,samples,tests/workloads/samples.c))
 $(eval $(call wl_rule,loader,tests/workloads/loader.c,-rdynamic))

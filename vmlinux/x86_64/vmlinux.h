@@ -77,12 +77,14 @@ struct mm_struct {
 	atomic_t mm_users;
 	unsigned long exec_vm;
 	unsigned long start_code;
+	unsigned long brk;
 	mm_context_t context;
 	struct uprobes_state uprobes_state;
 };
 
 struct super_block {
 	__u32 s_dev;
+	unsigned long s_blocksize;
 };
 
 struct inode {

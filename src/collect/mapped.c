@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "collect/mapped.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "collect/regions.h"
+#include "memtracebpf.skel.h"
+
+struct mapped {
+	struct tables *tables;
+	struct ring_buffer *events;
+	pthread_mutex_t lock;
+	struct regions *of[MAX_PROCESSES];	/* by index of books; NULL: none */
+};
+
+static int handle_event(void *context, void *data, size_t size);
+
+int mapped__new(struct tables *tables, struct mapped **out)
+{
+	struct mapped *mapped = calloc(1, sizeof(*mapped));
+
+	if (!mapped)
+		return -ENOMEM;
+	mapped->tables = tables;
+	mapped->events = ring_buffer__new(bpf_map__fd(tables->skeleton->maps.regions),
+					  handle_event, mapped, NULL);
+	if (!mapped->events) {
+		free(mapped);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&mapped->lock, NULL);
+	*out = mapped;
+	return 0;
+}
+
+void mapped__free(struct mapped *mapped)
+{
+	if (!mapped)
+		return;
+	mapped__clear(mapped);
+	ring_buffer__free(mapped->events);
+	free(mapped);
+}
+
+int mapped__fd(const struct mapped *mapped)
+{
+	return mapped ? ring_buffer__epoll_fd(mapped->events) : -1;
+}
+
+void mapped__lock(struct mapped *mapped)
+{
+	if (mapped)
+		pthread_mutex_lock(&mapped->lock);
+}
+
+void mapped__unlock(struct mapped *mapped)
+{
+	if (mapped)
+		pthread_mutex_unlock(&mapped->lock);
+}
+
+void mapped__drain(struct mapped *mapped)
+{
+	mapped__lock(mapped);
+	if (mapped)
+		ring_buffer__consume(mapped->events);
+	mapped__unlock(mapped);
+}
+
+void mapped__forget(struct mapped *mapped, uint32_t process)
+{
+	if (!mapped)
+		return;
+	regions__free(mapped->of[process]);
+	mapped->of[process] = NULL;
+}
+
+void mapped__clear(struct mapped *mapped)
+{
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+		mapped__forget(mapped, i);
+}
+
+/* ---- totals, as bpf/blocks.h keeps those of blocks ---- */
+
+static void add(__u64 *counter, uint64_t n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_ACQ_REL);
+}
+
+static void raise_peak(struct process *process, uint64_t size)
+{
+	__u64 peak = __atomic_load_n(&process->peak_size, __ATOMIC_ACQUIRE);
+
+	while (size > peak)
+		if (__atomic_compare_exchange_n(&process->peak_size, &peak, size, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
+			add(&process->peak_epoch, 1);
+			break;
+		}
+}
+
+static void note_peak(const struct process *process, struct site *site)
+{
+	uint64_t epoch = __atomic_load_n(&process->peak_epoch, __ATOMIC_ACQUIRE);
+
+	if (site->peak_epoch == epoch)
+		return;
+	site->peak_size = site->alloc_size - site->freed_size;
+	site->peak_count = site->alloc_count - site->freed_count;
+	site->peak_epoch = epoch;
+}
+
+static void add_to_process(struct process *process, uint64_t size, uint64_t count)
+{
+	add(&process->mapped_size, size);
+	add(&process->mapped_count, count);
+}
+
+/* What an event does to the books of a process. */
+struct change {
+	struct tables *tables;
+	struct process *process;
+};
+
+/* `size` and `count` may be negative. */
+static void add_to_totals(const struct change *change, uint64_t size, uint64_t count)
+{
+	add_to_process(change->process, size, count);
+	if (change->tables->skeleton->rodata->keep_sum)
+		add_to_process(&change->tables->processes[0], size, count);
+}
+
+static void book_out(void *context, uint32_t id, uint64_t size, bool last)
+{
+	const struct change *change = context;
+	struct site *site = id ? tables__site(change->tables, id) : NULL;
+
+	if (site) {
+		note_peak(change->process, site);
+		add(&site->freed_size, size);
+		add(&site->freed_count, last);
+	}
+	add_to_totals(change, -size, -(uint64_t)last);
+}
+
+static void book_in(const struct change *change, const struct region_event *event)
+{
+	struct process *process = change->process, *sum = &change->tables->processes[0];
+	struct site *site = event->site ? tables__site(change->tables, event->site) : NULL;
+	uint64_t size = event->end - event->start;
+
+	if (site) {
+		note_peak(process, site);
+		add(&site->alloc_size, size);
+		add(&site->alloc_count, 1);
+	} else {
+		add(&process->mapped_unplaced_size, size);
+		add(&process->mapped_unplaced_count, 1);
+	}
+	add_to_totals(change, size, 1);
+	raise_peak(process, event->heap_size + process->mapped_size);
+	raise_peak(sum, process_size(sum));
+}
+
+/* ---- events ---- */
+
+static void count_lost(const struct tables *tables)
+{
+	add(&tables->skeleton->bss->lost[LOST_REGIONS], 1);
+}
+
+static void map_region(struct regions *regions, const struct change *change,
+		       const struct region_event *event)
+{
+	const struct region_call call = { .site = event->site, .time_ns = event->time };
+
+	if (regions__take(regions, event->start, event->end, event->ended, book_out,
+			  (void *)change) ||
+	    regions__add(regions, event->start, event->end, event->ended, &call))
+		count_lost(change->tables);
+	else
+		book_in(change, event);
+}
+
+static int handle_event(void *context, void *data, size_t size __unused)
+{
+	struct mapped *mapped = context;
+	struct tables *tables = mapped->tables;
+	const struct region_event *event = data;
+	struct change change = { tables, &tables->processes[event->process] };
+	struct regions *regions;
+
+	/* Of books that are closed, or of all that were forgotten. */
+	if (event->books != change.process->id ||
+	    event->generation != __atomic_load_n(&tables->skeleton->bss->counting, __ATOMIC_ACQUIRE))
+		return 0;
+	if (!mapped->of[event->process])
+		mapped->of[event->process] = regions__new();
+	regions = mapped->of[event->process];
+	if (!regions || regions__take(regions, event->old_start, event->old_end, event->began,
+				      book_out, &change))
+		count_lost(tables);
+	if (regions && event->start < event->end)
+		map_region(regions, &change, event);
+	return 0;
+}
+
+/* ---- questions ---- */
+
+struct age_sums {
+	struct block_ages *ages;
+	uint64_t now_ns;
+};
+
+static uint64_t age_of(const struct region *region, uint64_t now_ns)
+{
+	return now_ns > region->call->time_ns ? now_ns - region->call->time_ns : 1;
+}
+
+static void add_age(const struct region *region, void *context)
+{
+	const struct age_sums *sums = context;
+	struct block_ages *ages = sums->ages;
+	uint64_t age = age_of(region, sums->now_ns);
+	struct region_call *call = region->call;
+	bool first = !call->nseen++;
+	uint32_t site = call->site;
+
+	if (call->nseen == call->npieces)
+		call->nseen = 0;
+	if (site >= ages->nsites || age < ages->min_age_ns)
+		return;
+	ages->size[site] += region->end - region->start;
+	ages->count[site] += first;
+	if (age > ages->oldest_ns[site])
+		ages->oldest_ns[site] = age;
+}
+
+void mapped__read_ages(struct mapped *mapped, struct block_ages *ages)
+{
+	struct age_sums sums = { ages, clock_ns(CLOCK_MONOTONIC) };
+
+	mapped__lock(mapped);
+	for (uint32_t i = 0; mapped && i < MAX_PROCESSES; i++)
+		if (mapped->of[i])
+			regions__each(mapped->of[i], add_age, &sums);
+	mapped__unlock(mapped);
+}
+
+bool mapped__find(struct mapped *mapped, uint32_t process, uint64_t address,
+		  struct found_block *found)
+{
+	const struct region *region = NULL;
+
+	mapped__drain(mapped);
+	mapped__lock(mapped);
+	if (mapped && mapped->of[process])
+		region = regions__find(mapped->of[process], address);
+	if (region)
+		*found = (struct found_block){
+			.address = region->start,
+			.size = region->end - region->start,
+			.age_ns = age_of(region, clock_ns(CLOCK_MONOTONIC)),
+			.site = region->call->site,
+		};
+	mapped__unlock(mapped);
+	return region;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/mappers.h"
+
+#include <string.h>
+
+#include "probe/code.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct {
+	const char *symbol;
+	enum mapping_kind kind;	/* MAPPING_NONE: it creates threads */
+} functions[] = {
+	{ "mmap", MAPPING_MMAP },
+	{ "mmap64", MAPPING_MMAP },	/* an alias on x86-64 */
+	{ "munmap", MAPPING_MUNMAP },
+	{ "mremap", MAPPING_MREMAP },
+	{ "__mremap", MAPPING_MREMAP },	/* what a static program may have alone */
+	{ "brk", MAPPING_BREAK },
+	{ "sbrk", MAPPING_BREAK },
+	{ "pthread_create", MAPPING_NONE },
+};
+
+/* Of what is linked with others only what is exported can be the C library's. In static programs any
+ * symbol can; those of a static PIE are local. */
+static bool is_dynamic(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	GElf_Dyn entry;
+
+	while ((section = elf_nextscn(elf, section))) {
+		Elf_Data *data;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNAMIC)
+			continue;
+		data = elf_getdata(section, NULL);
+		for (int i = 0; data && gelf_getdyn(data, i, &entry) && entry.d_tag != DT_NULL; i++)
+			if (entry.d_tag == DT_NEEDED || entry.d_tag == DT_SONAME)
+				return true;
+	}
+	return false;
+}
+
+static void add_mapper(struct mappers *mappers, size_t row, uint64_t offset)
+{
+	for (size_t i = 0; i < mappers->count; i++)
+		if (mappers->items[i].function == offset)
+			return;
+	if (mappers->count < MAX_MAPPERS)
+		mappers->items[mappers->count++] = (struct mapper){
+			functions[row].symbol, functions[row].kind, offset,
+		};
+}
+
+static void look_at_function(const struct code *code, const char *name, const GElf_Sym *sym,
+			     struct mappers *mappers)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		uint64_t offset, available;
+
+		if (strcmp(name, functions[i].symbol) ||
+		    !code__offset(code, sym->st_value, &offset, &available))
+			continue;
+		if (functions[i].kind) {
+			add_mapper(mappers, i, offset);
+		} else {
+			mappers->threads = offset;
+			mappers->threads_size = sym->st_size;
+		}
+	}
+}
+
+static void search_table(const struct code *code, Elf_Scn *section, const GElf_Shdr *header,
+			 struct mappers *mappers)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t entry_size = gelf_fsize(code->elf, ELF_T_SYM, 1, EV_CURRENT);
+	GElf_Sym sym;
+
+	for (size_t i = 0; data && i < data->d_size / entry_size && gelf_getsym(data, i, &sym);
+	     i++) {
+		const char *name = elf_strptr(code->elf, header->sh_link, sym.st_name);
+
+		if (name && sym.st_shndx != SHN_UNDEF && GELF_ST_TYPE(sym.st_info) == STT_FUNC)
+			look_at_function(code, name, &sym, mappers);
+	}
+}
+
+int mappers__find(int fd, struct mappers *mappers)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	struct code code;
+	bool is_static;
+	int err;
+
+	*mappers = (struct mappers){ 0 };
+	err = code__open(&code, fd);
+	is_static = !err && !is_dynamic(code.elf);
+	while (!err && (section = elf_nextscn(code.elf, section)))
+		if (gelf_getshdr(section, &header) &&
+		    (header.sh_type == SHT_DYNSYM || (is_static && header.sh_type == SHT_SYMTAB)))
+			search_table(&code, section, &header, mappers);
+	code__close(&code);
+	return err;
+}
