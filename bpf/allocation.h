@@ -372,7 +372,7 @@ static __always_inline __u32 slack_of(__u64 address, __u64 size)
 	return usable >= size && usable - size < 1U << 31 ? usable - size : 0;
 }
 
-/* The block of `size` bytes came from the call that has returned to `pc`, with the stack at `sp`. */
+/* The block of `size` bytes came from a call that has returned to `pc`, with the stack at `sp`. */
 static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thread,
 					 struct process *process, __u64 address, __u64 size,
 					 __u32 call, __u64 pc, __u64 sp)

@@ -15,7 +15,7 @@ struct custom_allocator {
 	struct custom_allocator *next;
 };
 
-/* Adds what `text` says to the list, a linked one. On failure one sentence, and -EINVAL or -ENOMEM. */
+/* Adds what `text` says to the list. On failure one sentence, and -EINVAL or -ENOMEM. */
 int custom_allocators__add(struct custom_allocator **list, const char *text);
 /* The one of the list that describes the file `fd`, which messages call `path`; NULL: none. */
 struct custom_allocator *custom_allocators__find(struct custom_allocator *list, int fd,

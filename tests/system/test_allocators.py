@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Other allocators than the C library's, wherever they are, and exceptions that pass through them."""
+"""Other allocators than the C library's, wherever they are; exceptions that pass through them."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tracing import (MEMTRACEBPF, WORKLOADS, Process, Tracer, Workload, assert_lines,
-                     assert_nothing_lost, assert_totals, lines_of, lines_of_truth, trace)
+                     assert_nothing_lost, assert_totals, lines_of, lines_of_truth, losses, trace)
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 PRELOADED = ["libjemalloc.so.2", "libtcmalloc.so.4", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"]
@@ -66,6 +66,57 @@ def test_exceptions(spawn, allocator, scenario):
         line for line, books in expected.items() if books.count}
     assert report["traced"]["count"] == truth["count"]
     assert_nothing_lost(report)
+
+
+@pytest.mark.parametrize("scenario", ["handover", "eight", "succession"])
+@pytest.mark.parametrize("library", PRELOADED)
+def test_threads(spawn, library, scenario):
+    """Caches of threads, and threads of the allocator's own."""
+    report, truth = trace(spawn, "threads.nofp", scenario,
+                          env=dict(os.environ, LD_PRELOAD=LIBRARIES + library,
+                                   MALLOC_CONF="background_thread:true"))
+    assert_lines(report, truth)
+    assert_nothing_lost(report)
+
+
+def test_static_musl(spawn):
+    report, truth = trace(spawn, "alloc.musl-static", "entry_points")
+    assert_lines(report, truth)
+    assert_totals(report, truth)
+    assert_nothing_lost(report)
+
+
+# Sizes that jemalloc has: what it says is allocated is what was asked for.
+STATISTICS = """
+import ctypes, sys
+c = ctypes.CDLL(None)
+c.malloc.restype = ctypes.c_void_p
+def allocated():
+    epoch, value, size = ctypes.c_uint64(1), ctypes.c_size_t(), ctypes.c_size_t(8)
+    c.mallctl(b"epoch", None, None, ctypes.byref(epoch), ctypes.c_size_t(8))
+    c.mallctl(b"stats.allocated", ctypes.byref(value), ctypes.byref(size), None,
+              ctypes.c_size_t(0))
+    return value.value
+before = allocated()
+print("ready", flush=True); sys.stdin.readline()
+before = allocated()
+held = [c.malloc(ctypes.c_size_t(n)) for n in [4096, 8192, 10240, 65536, 1 << 20] * 200]
+print(allocated() - before, flush=True); sys.stdin.readline()
+"""
+
+
+def test_jemalloc_statistics(spawn):
+    """Python frees a little meanwhile that is older than the tracing."""
+    python = spawn(Process, "/usr/bin/python3", "-S", "-u", "-c", STATISTICS,
+                   env=dict(os.environ, LD_PRELOAD=LIBRARIES + "libjemalloc.so.2"))
+    python.out.expect("ready")
+    tracer = spawn(Tracer, "-p", python.pid)
+    python.say()
+    grown = int(python.out.next())
+    report = tracer.stop()
+    assert grown > 200 << 20
+    assert abs(report["traced"]["size"] - grown) <= grown / 50
+    assert set(losses(report)) <= {"frees_unmatched"}
 
 
 @pytest.mark.parametrize("allocator", LINKED)

@@ -10,7 +10,7 @@
 using std::align_val_t;
 using std::nothrow;
 
-/* ---- every form: N4861 17.6.3. Aligned sizes are multiples: libstdc++ rounds up what it asks. ---- */
+/* ---- every form: N4861 17.6.3. Aligned sizes are multiples, to which libstdc++ rounds up. ---- */
 
 static void forms(int, char **)
 {

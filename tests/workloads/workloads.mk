@@ -48,7 +48,7 @@ after_debug-frame = objcopy --only-keep-debug $@ $@.debug && \
 	objcopy --strip-all --add-gnu-debuglink=$@.debug $@
 
 WL_PROGRAMS := \
-	$(addprefix alloc.,fp nofp musl) \
+	$(addprefix alloc.,fp nofp musl musl-static) \
 	$(addprefix threads.,fp nofp musl) \
 	$(addprefix containers.,fp nofp) \
 	operators.libstdc++ $(addprefix operators.,$(patsubst libs_%,%,$(filter libs_%,$(.VARIABLES)))) \
