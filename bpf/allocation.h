@@ -197,6 +197,12 @@ static __always_inline __u64 argument(const struct pt_regs *ctx, enum call_regis
 	REGISTER(AX, ax)
 	REGISTER(R10, r10)
 	REGISTER(R11, r11)
+	REGISTER(BX, bx)
+	REGISTER(BP, bp)
+	REGISTER(R12, r12)
+	REGISTER(R13, r13)
+	REGISTER(R14, r14)
+	REGISTER(R15, r15)
 #undef REGISTER
 	default:
 		break;
@@ -372,16 +378,14 @@ static __always_inline __u32 slack_of(__u64 address, __u64 size)
 	return usable >= size && usable - size < 1U << 31 ? usable - size : 0;
 }
 
-/* The block of `size` bytes came from a call that has returned to `pc`, with the stack at `sp`. */
-static __always_inline void block_begins(struct pt_regs *ctx, struct thread *thread,
-					 struct process *process, __u64 address, __u64 size,
-					 __u32 call, __u64 pc, __u64 sp)
+/* A block of `size` bytes came from the call that the walk begins behind. */
+static __always_inline void block_begins(struct thread *thread, struct process *process,
+					 __u64 address, __u64 size, __u32 call)
 {
 	bool slack_known = keep_slack && call & CALL_CHUNK_HEADS;
 	struct block_key key = {};
 	struct block block = {};
 
-	begin_walk(&thread->walk, process, thread->process, ctx, pc, sp);
 	thread->walk.sizes = sample_bytes ? size : size_class(size);
 	thread->walk.slack_known = slack_known;
 	block.size = size;
@@ -419,20 +423,83 @@ static __always_inline void call_returns(struct pt_regs *ctx, __u32 call)
 		end_old_block(thread, process, address);
 	/* At a return probe the kernel has put back the return address and popped it
 	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
-	if (address && (!sample_bytes || thread->hit))
-		block_begins(ctx, thread, process, address, thread->size, call,
-			     PT_REGS_IP(ctx), PT_REGS_SP(ctx));
+	if (address && (!sample_bytes || thread->hit)) {
+		begin_walk(&thread->walk, process, thread->process, ctx, PT_REGS_IP(ctx),
+			   PT_REGS_SP(ctx));
+		block_begins(thread, process, address, thread->size, call);
+	}
 	thread->call = CALL_NONE;
 }
 
-/* At a return instruction of a call that can throw: of the innermost one if it is at its depth. */
-static __always_inline void throwing_returns(struct pt_regs *ctx)
+/* Do the flags let a conditional jump jump? Intel SDM, appendix B.1.4.7. */
+static __always_inline bool holds(__u64 flags, enum call_condition condition)
 {
-	struct thread *thread = current_thread();
-	__u64 address = PT_REGS_RC(ctx), sp = PT_REGS_SP(ctx), pc;
+	bool carry = flags & 1, parity = flags & 4, zero = flags & 0x40, sign = flags & 0x80;
+	bool overflow = flags & 0x800, base;
+
+	if (condition == CONDITION_NONE)
+		return true;
+	switch ((condition - CONDITION_FIRST) >> 1) {
+	case 0:
+		base = overflow;
+		break;
+	case 1:
+		base = carry;
+		break;
+	case 2:
+		base = zero;
+		break;
+	case 3:
+		base = carry || zero;
+		break;
+	case 4:
+		base = sign;
+		break;
+	case 5:
+		base = parity;
+		break;
+	case 6:
+		base = sign != overflow;
+		break;
+	default:
+		base = zero || sign != overflow;
+		break;
+	}
+	return base != ((condition - CONDITION_FIRST) & 1);
+}
+
+/* The walk begins with the caller's registers, which are yet to be popped. `sp` points at the
+ * return address. False: what is there cannot be read. */
+static __always_inline bool begin_walk_early(struct pt_regs *ctx, struct thread *thread,
+					     struct process *process, __u64 exit, __u64 sp)
+{
+	struct walk *w = &thread->walk;
+	__u64 pc;
+
+	if (bpf_probe_read_user(&pc, sizeof(pc), (void *)sp))
+		return false;
+	if (is_trampoline(pc))
+		pc = trampoline_return(sp, pc);
+	begin_walk(w, process, thread->process, ctx, pc, sp + 8);
+	if (EXIT_BP(exit))
+		bpf_probe_read_user(&w->bp, sizeof(w->bp), (void *)(sp - 8 * EXIT_BP(exit)));
+	if (EXIT_BX(exit))
+		bpf_probe_read_user(&w->bx, sizeof(w->bx), (void *)(sp - 8 * EXIT_BX(exit)));
+	return true;
+}
+
+/* A call that can throw is about to return: the innermost one if it is at its depth. */
+static __always_inline void throwing_returns(struct pt_regs *ctx, __u64 exit)
+{
+	__u64 address = argument(ctx, EXIT_BLOCK(exit));
+	__u64 sp = PT_REGS_SP(ctx) + 8 * EXIT_DEPTH(exit);
 	struct process *process;
 	struct throwing *ended;
+	struct thread *thread;
 
+	if (!holds(ctx->flags, EXIT_CONDITION(exit)))
+		return;
+	thread = current_thread();
 	if (!thread || !thread->nthrowing)
 		return;
 	forget_thrown(thread, sp - 1);
@@ -443,13 +510,12 @@ static __always_inline void throwing_returns(struct pt_regs *ctx)
 		return;
 	thread->nthrowing--;
 	process = books_of(thread);
-	if (!keep_blocks || !process || !address || bpf_probe_read_user(&pc, sizeof(pc), (void *)sp))
+	if (!keep_blocks || !process || !address)
 		return;
 	if (ended->block == address)
 		note_inner(thread, 0, address);
-	else
-		block_begins(ctx, thread, process, address, ended->size, CALL_RETURNS,
-			     is_trampoline(pc) ? trampoline_return(sp, pc) : pc, sp + 8);
+	else if (begin_walk_early(ctx, thread, process, exit, sp))
+		block_begins(thread, process, address, ended->size, CALL_RETURNS);
 }
 
 /* Entry of free: the block is taken out before its address can be anybody else's. */
@@ -483,7 +549,7 @@ static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 }
 
 /* At a probe that has no return probe. False: this one should have. */
-static __always_inline bool passes(struct pt_regs *ctx, __u32 call)
+static __always_inline bool passes(struct pt_regs *ctx, __u64 call)
 {
 	switch (CALL_KIND(call)) {
 	case CALL_FREES:
@@ -493,7 +559,7 @@ static __always_inline bool passes(struct pt_regs *ctx, __u32 call)
 		throwing_begins(ctx, call);
 		return true;
 	case CALL_RETURNS:
-		throwing_returns(ctx);
+		throwing_returns(ctx, call);
 		return true;
 	default:
 		return false;

@@ -73,7 +73,7 @@ int allocation_session(struct pt_regs *ctx)
 SEC("?uprobe/entry")
 int allocation_entry(struct pt_regs *ctx)
 {
-	__u32 call = bpf_get_attach_cookie(ctx);
+	__u64 call = bpf_get_attach_cookie(ctx);
 
 	keep_to_threads_stack(ctx);
 	if (!passes(ctx, call))

@@ -364,10 +364,10 @@ enum call_kind {
 	CALL_RESIZES,		/* in place, by `count` bytes more if it can be; returns the size */
 	CALL_FREES,		/* the block at `pointer` */
 	CALL_NEWS,		/* returns a new block or throws: C++'s operator new */
-	CALL_RETURNS,		/* no call: one of CALL_NEWS is about to return */
+	CALL_RETURNS,		/* no call: one of CALL_NEWS is about to return; MAKE_EXIT() */
 };
 
-/* The registers that a call may change (psABI 3.2.1), those of its first arguments first. */
+/* Those of a call's first arguments first (psABI 3.2.3). */
 enum call_register {
 	IN_NONE = 0,
 	IN_DI,
@@ -379,6 +379,12 @@ enum call_register {
 	IN_AX,
 	IN_R10,
 	IN_R11,
+	IN_BX,
+	IN_BP,
+	IN_R12,
+	IN_R13,
+	IN_R14,
+	IN_R15,
 	IN_MAX,
 };
 
@@ -398,6 +404,27 @@ enum mapping_kind {
 	MAPPING_MREMAP,
 	MAPPING_BREAK,		/* brk, sbrk */
 };
+
+/*
+ * What is known before a conditional jump on the way to a return, or at the return: in which
+ * register the block is, on what condition the jump leads there, and in words how far above the
+ * stack pointer the return address is, and how far below that the caller's rbp and rbx are, which
+ * are to be popped; 0: they are in their registers.
+ */
+enum call_condition {
+	CONDITION_NONE = 0,	/* leads there in any case */
+	CONDITION_FIRST = 1,	/* and 15 more, in the order of the opcodes: o, no, b, ae, e, ... */
+};
+
+#define MAKE_EXIT(block, condition, depth, bp, bx)                                                 \
+	((__u64)CALL_RETURNS | (__u64)(block) << 8 | (__u64)(condition) << 12 |                    \
+	 (__u64)(depth) << 24 | (__u64)(bp) << 32 | (__u64)(bx) << 40)
+#define EXIT_BLOCK(exit) ((exit) >> 8 & 0xf)
+#define EXIT_CONDITION(exit) ((exit) >> 12 & 0x1f)
+#define EXIT_DEPTH(exit) ((exit) >> 24 & 0xff)
+#define EXIT_BP(exit) ((exit) >> 32 & 0xff)
+#define EXIT_BX(exit) ((exit) >> 40 & 0xff)
+#define MAX_EXIT_WORDS 0xff
 
 #define MT_ASSERT_SIZE(type, n) _Static_assert(sizeof(type) == (n), "size of " #type)
 MT_ASSERT_SIZE(struct unwind_rule, 16);

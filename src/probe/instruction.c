@@ -17,6 +17,8 @@ static const ZydisRegister registers[IN_MAX] = {
 	[IN_DI] = ZYDIS_REGISTER_RDI, [IN_SI] = ZYDIS_REGISTER_RSI, [IN_DX] = ZYDIS_REGISTER_RDX,
 	[IN_CX] = ZYDIS_REGISTER_RCX, [IN_R8] = ZYDIS_REGISTER_R8,  [IN_R9] = ZYDIS_REGISTER_R9,
 	[IN_AX] = ZYDIS_REGISTER_RAX, [IN_R10] = ZYDIS_REGISTER_R10, [IN_R11] = ZYDIS_REGISTER_R11,
+	[IN_BX] = ZYDIS_REGISTER_RBX, [IN_BP] = ZYDIS_REGISTER_RBP, [IN_R12] = ZYDIS_REGISTER_R12,
+	[IN_R13] = ZYDIS_REGISTER_R13, [IN_R14] = ZYDIS_REGISTER_R14, [IN_R15] = ZYDIS_REGISTER_R15,
 };
 
 /* Where each argument is, as a set of bits by enum call_register: an argument may be copied. */
@@ -80,12 +82,24 @@ static ZydisRegister whole_register(const ZydisDecodedOperand *operand)
 	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operand->reg.value);
 }
 
-static uint16_t bit_of(ZydisRegister whole)
+ZydisRegister instruction__register(enum call_register number)
+{
+	return registers[number];
+}
+
+enum call_register instruction__register_number(ZydisRegister whole)
 {
 	for (unsigned int i = IN_NONE + 1; i < IN_MAX; i++)
 		if (registers[i] == whole)
-			return 1 << i;
-	return 0;
+			return i;
+	return IN_NONE;
+}
+
+static uint16_t bit_of(ZydisRegister whole)
+{
+	enum call_register number = instruction__register_number(whole);
+
+	return number ? 1 << number : 0;
 }
 
 /* mov between whole registers */
@@ -155,8 +169,7 @@ static bool may_jump_into(const struct function_code *code, size_t candidate)
 	return !code->whole;
 }
 
-static void format(const struct function_code *code, size_t offset, const struct decoded *decoded,
-		   char *text, size_t size)
+static void format(const struct decoded *decoded, uint64_t address, char *text, size_t size)
 {
 	ZydisFormatter formatter;
 
@@ -167,8 +180,7 @@ static void format(const struct function_code *code, size_t offset, const struct
 	if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &decoded->insn,
 							  decoded->operands,
 							  decoded->insn.operand_count_visible,
-							  text, size, code->address + offset,
-							  NULL)))
+							  text, size, address, NULL)))
 		snprintf(text, size, "(bad)");
 }
 
@@ -200,11 +212,25 @@ void instruction__choose(const struct function_code *code, struct instruction *c
 			chosen->offset = offset;
 			chosen->emulated = true;
 			say_where(&arguments, chosen);
-			format(code, offset, &decoded, chosen->text, sizeof(chosen->text));
+			format(&decoded, code->address + offset, chosen->text,
+			       sizeof(chosen->text));
 			return;
 		}
 		if (is_control_transfer(&decoded.insn) || !keep_arguments(&decoded, &arguments))
 			break;
 	}
-	format(code, 0, &first, chosen->text, sizeof(chosen->text));
+	format(&first, code->address, chosen->text, sizeof(chosen->text));
+}
+
+bool instruction__describe(const uint8_t *bytes, size_t size, uint64_t address, char *text,
+			   size_t text_size)
+{
+	struct function_code code = { .bytes = bytes, .size = size };
+	struct decoded decoded;
+
+	snprintf(text, text_size, "(bad)");
+	if (!decode(&code, 0, &decoded))
+		return false;
+	format(&decoded, address, text, text_size);
+	return is_emulated(&decoded, bytes);
 }

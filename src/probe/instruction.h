@@ -3,6 +3,7 @@
 #ifndef MT_INSTRUCTION_H
 #define MT_INSTRUCTION_H
 
+#include <Zydis/Zydis.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,5 +35,12 @@ struct instruction {
  * is none: the function's first instruction.
  */
 void instruction__choose(const struct function_code *code, struct instruction *chosen);
+
+/* The text of the first instruction of the bytes. Returns whether the kernel emulates it. */
+bool instruction__describe(const uint8_t *bytes, size_t size, uint64_t address, char *text,
+			   size_t text_size);
+
+ZydisRegister instruction__register(enum call_register number);
+enum call_register instruction__register_number(ZydisRegister whole);	/* IN_NONE: none of ours */
 
 #endif

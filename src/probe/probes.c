@@ -389,19 +389,21 @@ static int add_probe(struct probes *probes, const struct probe *probe)
 }
 
 /* Of what can throw, the returns are probed. */
-static int add_exits(struct search *search, const struct found *found, const uint64_t *stops,
-		     struct exits *exits, struct probes *probes)
+static int add_exits(struct search *search, const struct found *found,
+		     const struct probed *probed, struct exits *exits, struct probes *probes)
 {
 	size_t known = exits->count;
-	int err = exits__find(&search->code, found->address, stops, search->nfound, exits);
+	int err = exits__find(&search->code, found->address, probed, exits);
 
 	for (size_t i = known; !err && i < exits->count; i++) {
-		struct probe probe = { .kind = CALL_RETURNS, .cookie = CALL_RETURNS, .instruction = "ret",
+		const struct exit *exit = &exits->items[i];
+		struct probe probe = { .kind = CALL_RETURNS, .cookie = exit->cookie,
 				       .symbol = found->function->symbol,
-				       .function = found->offset };
+				       .function = found->offset, .emulated = exit->emulated };
 		uint64_t available;
 
-		if (code__offset(&search->code, exits->addresses[i], &probe.offset, &available))
+		memcpy(probe.instruction, exit->text, sizeof(probe.instruction));
+		if (code__offset(&search->code, exit->address, &probe.offset, &available))
 			err = add_probe(probes, &probe);
 	}
 	if (!exits->all)
@@ -411,15 +413,18 @@ static int add_exits(struct search *search, const struct found *found, const uin
 
 static int add_all_exits(struct search *search, struct probes *probes)
 {
+	uint64_t starts[MAX_PROBES], places[MAX_PROBES];
+	struct probed probed = { starts, places, search->nfound };
 	struct exits exits = { .all = true };
-	uint64_t stops[MAX_PROBES];
 	int err = 0;
 
-	for (size_t i = 0; i < search->nfound; i++)
-		stops[i] = search->found[i].address;
+	for (size_t i = 0; i < search->nfound; i++) {
+		starts[i] = search->found[i].address;
+		places[i] = starts[i] + (probes->items[i].offset - probes->items[i].function);
+	}
 	for (size_t i = 0; i < search->nfound && !err; i++)
 		if (CALL_KIND(search->found[i].function->call) == CALL_NEWS)
-			err = add_exits(search, &search->found[i], stops, &exits, probes);
+			err = add_exits(search, &search->found[i], &probed, &exits, probes);
 	exits__release(&exits);
 	return err;
 }

@@ -71,12 +71,14 @@ def test_exceptions(spawn, allocator, scenario):
 @pytest.mark.parametrize("scenario", ["handover", "eight", "succession"])
 @pytest.mark.parametrize("library", PRELOADED)
 def test_threads(spawn, library, scenario):
-    """Caches of threads, and threads of the allocator's own."""
+    """Caches of threads, and threads of the allocator's own. While another thread maps memory, a
+    mapping that is met for the first time cannot be looked up."""
     report, truth = trace(spawn, "threads.nofp", scenario,
                           env=dict(os.environ, LD_PRELOAD=LIBRARIES + library,
                                    MALLOC_CONF="background_thread:true"))
     assert_lines(report, truth)
-    assert_nothing_lost(report)
+    assert set(losses(report)) <= {"frames_cut"}
+    assert report["lost"]["frames_cut"] <= truth["alloc_count"] / 1000
 
 
 def test_static_musl(spawn):
