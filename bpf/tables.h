@@ -85,9 +85,9 @@ __noinline __u64 trampoline_return(__u64 slot, __u64 pc)
 struct vma {
 	__u64 start, end, bias;
 	struct file_id id;	/* inode 0: no file */
-	__u32 executable;
-	__u32 vdso;
-	__u64 page_size;
+	__u16 executable;
+	__u16 vdso;
+	__u32 page_size;
 };
 
 static __always_inline void read_vma(struct vm_area_struct *area, struct vma *vma)
@@ -120,25 +120,22 @@ static long look_at_vma(struct task_struct *task, struct vm_area_struct *area, s
 struct vma_search {
 	struct vma *vma;
 	__u64 address;
-	__u32 found;
 };
 
 /* Somebody may just be changing the mappings: then the kernel does not wait, but we can. */
 static long find_vma_step(__u32 i, struct vma_search *search)
 {
-	long err = bpf_find_vma(bpf_get_current_task_btf(), search->address, look_at_vma,
-				search->vma, 0);
-
-	search->found = !err;
-	return err != -EBUSY;
+	return bpf_find_vma(bpf_get_current_task_btf(), search->address, look_at_vma, search->vma,
+			    0) != -EBUSY;
 }
 
+/* `vma` is all zeros before, and stays so where nothing is mapped. */
 static __always_inline bool find_vma(__u64 address, struct vma *vma)
 {
 	struct vma_search search = { .vma = vma, .address = address };
 
 	bpf_loop(VMA_TRIES, find_vma_step, &search, 0);
-	return search.found;
+	return vma->end;
 }
 
 /* A file that nobody has seen yet: gives it an index, and user space a way to open it. */
