@@ -56,7 +56,7 @@ struct stack_memo {
 	__u64 sizes;
 	__u32 epoch;		/* struct process's */
 	__u32 site;		/* 0: nothing is remembered */
-	__u32 ntrail;
+	__u32 ntrail, reach;
 	__u32 bp_needed, bx_needed; /* 0: the value does not matter */
 };
 

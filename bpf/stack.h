@@ -279,7 +279,7 @@ static __always_inline __u32 recall_site(struct thread *thread)
 	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx))
 		return 0;
 	w->origin = w->sp;
-	return trail_holds(w, &thread->room, memo->ntrail) ? memo->site : 0;
+	return trail_holds(w, &thread->room, memo->ntrail, memo->reach) ? memo->site : 0;
 }
 
 /* The site of the stack that the walk begins with. */
@@ -304,6 +304,7 @@ static __always_inline __u32 place(struct thread *thread)
 	/* What user space is about to read leads further the next time. */
 	if (w->ntrail <= MAX_TRAIL && w->stop != STOP_MAPS_CHANGED) {
 		memo->ntrail = w->ntrail;
+		memo->reach = w->reach;
 		memo->bp_needed = w->bp_needed;
 		memo->bx_needed = w->bx_needed;
 		memo->site = site;

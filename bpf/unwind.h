@@ -68,6 +68,7 @@ struct walk {
 	__u32 slack_known;	/* the caller's: what it knows of blocks of this place */
 	__u32 trail;		/* which of the room's to leave; the caller's choice */
 	__u32 ntrail;		/* words in it; more than MAX_TRAIL: it is not whole */
+	__u32 reach;		/* bytes of stack that hold them */
 };
 
 #define FROM_BEGINNING ~0ULL
@@ -134,6 +135,8 @@ static __always_inline void note(struct walk *w, struct walk_room *room, __u64 o
 	trail->word[n & (MAX_TRAIL - 1)] = word;
 	trail->offset[n & (MAX_TRAIL - 1)] = offset;
 	w->ntrail = n + 1;
+	if (offset + sizeof(word) > w->reach)
+		w->reach = offset + sizeof(word);
 }
 
 /* One word of stack that leads the walk. */
@@ -163,8 +166,8 @@ static __always_inline void need_bp(struct walk *w, struct walk_room *room)
 	need_register(w, room, w->bp, &w->bp_from, &w->bp_needed);
 }
 
-/* Are the n words of the trail on the stack above `origin` again? */
-__noinline int trail_holds(struct walk *w, struct walk_room *room, __u32 n)
+/* Are the n words of the trail on the `reach` bytes of stack above `origin` again? */
+__noinline int trail_holds(struct walk *w, struct walk_room *room, __u32 n, __u32 reach)
 {
 	struct walk_trail *trail;
 	__u64 word;
@@ -172,6 +175,11 @@ __noinline int trail_holds(struct walk *w, struct walk_room *room, __u32 n)
 
 	if (!w || !room)
 		return 0;
+	/* Of short trails no more is read than has to be. */
+	if (reach <= WALK_WINDOW && !user_read(room->window, reach, w->origin)) {
+		w->window_start = w->origin;
+		w->window_size = reach;
+	}
 	trail = &room->trails[w->trail & (MAX_TRAILS - 1)];
 	for (i = 0; i < MAX_TRAIL; i++) {
 		if (i >= n)
