@@ -12,9 +12,10 @@
 
 static __always_inline void remember_books(struct thread *thread)
 {
-	const struct process *process = process_at(thread->process);
+	struct process *process = process_at(thread->process);
 
 	thread->books = process ? process->id : 0;
+	thread->shard = process ? __sync_fetch_and_add(&process->nthreads, 1) & (nshards - 1) : 0;
 }
 
 /* The thread's books; NULL: they were closed under it, by a task that shared its memory. */
@@ -327,11 +328,11 @@ static __always_inline void end_old_block(struct thread *thread, struct process 
 	if (!address && thread->size && CALL_KIND(thread->call) != CALL_REALLOCATES_OR_FREES) {
 		thread->old.last = 0;	/* its thread, at least, has tried to allocate */
 		if (thread->old_known && !put_block(&thread->last, process, &key, &thread->old))
-			book_out(process, &thread->old, false, thread->alone);
+			book_out(process, thread->process, &thread->old, false, thread->alone);
 		return;
 	}
 	if (thread->old_known)
-		book_out(process, &thread->old, false, thread->alone);
+		book_out(process, thread->process, &thread->old, false, thread->alone);
 	else
 		count_unmatched(process);
 }
@@ -388,6 +389,7 @@ static __always_inline void block_begins(struct thread *thread, struct process *
 
 	thread->walk.sizes = sample_bytes ? size : size_class(size);
 	thread->walk.slack_known = slack_known;
+	thread->walk.shard = thread->shard;
 	block.size = size;
 	block.site = place(thread);
 	block.time = bpf_jiffies64() >> clock_shift & ((1 << BLOCK_TIME_BITS) - 1);
@@ -398,7 +400,7 @@ static __always_inline void block_begins(struct thread *thread, struct process *
 	key.process = thread->process;
 	end_last_block(thread);
 	if (put_block(&thread->last, process, &key, &block))
-		book_in(process, &block, thread->alone);
+		book_in(process, thread->process, &block, thread->alone);
 	note_inner(thread, 0, address);
 }
 
@@ -538,7 +540,7 @@ static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 	key.address = address;
 	key.process = thread->process;
 	if (take_block(&key, &block))
-		book_out(process, &block, block.last, thread->alone);
+		book_out(process, thread->process, &block, block.last, thread->alone);
 	else if (!(thread->freed == address && sp <= thread->freed_sp) &&
 		 !is_cleanup(ctx, thread, process))
 		count_unmatched(process);

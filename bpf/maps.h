@@ -25,6 +25,14 @@ struct {
 	__type(value, struct process);
 } processes SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PROCESSES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct totals);
+} totals SEC(".maps");
+
 #define TABLE(name, key_type, value_type, entries)                                                 \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
@@ -98,6 +106,7 @@ struct thread {
 	__u32 generation;	/* value of `counting` that `process` was looked up for */
 	__u32 process;		/* index of its books */
 	__u64 books;		/* its id */
+	__u32 shard;		/* where it sums */
 	__u32 alone;		/* in its address space, at its last event */
 	__u32 call;		/* MAKE_CALL() in progress; 0: none */
 	__u64 call_sp;		/* stack pointer at its entry */
@@ -266,6 +275,8 @@ struct {
 const volatile __u32 nframe_limit = 64;
 const volatile __u32 max_sites = 65536;
 const volatile __u32 site_buckets = 1024;
+const volatile __u32 nshards = 1;	/* groups of threads that sum apart: a power of two */
+const volatile __u32 ntotals = 1;	/* of a process */
 const volatile __u32 clock_shift;	/* a step of the blocks' clock is 2^this jiffies */
 const volatile __u64 sample_bytes = 0;	/* mean way between recorded bytes; 0: all are recorded */
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
@@ -314,6 +325,13 @@ static __always_inline void count_lost(enum lost_reason reason)
 static __always_inline struct process *process_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&processes, &index);
+}
+
+static __always_inline struct totals *totals_at(__u32 process, __u32 shard)
+{
+	__u32 index = process * ntotals + shard;
+
+	return bpf_map_lookup_elem(&totals, &index);
 }
 
 static __always_inline struct site *site_at(__u32 site)

@@ -168,7 +168,7 @@ static __always_inline void mapping_call_returns(struct pt_regs *ctx, __u32 kind
 	event.began = thread->mapping.began;
 	event.ended = next_moment();
 	event.time = bpf_ktime_get_ns();
-	event.heap_size = *(volatile __u64 *)&process->size;
+	event.heap_size = sum_of_sizes(thread->process, nshards);
 	if (bpf_ringbuf_output(&regions, &event, sizeof(event), 0))
 		count_lost(LOST_REGIONS);
 }

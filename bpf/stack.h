@@ -54,7 +54,7 @@ struct site_search {
 	struct walk_room *room;
 	__u64 hash;
 	__u32 process, epoch;
-	__u32 nframes, stop;
+	__u32 nframes, stop, shard;
 	__u64 sizes;
 	__u32 site;		/* found; 0: not yet */
 	__u32 nfree1, nfree2;	/* free slots of each bucket, and the last of them */
@@ -67,7 +67,7 @@ static __always_inline bool is_site(const struct site *site, const struct site_s
 
 	if (site->hash != search->hash || site->process != search->process ||
 	    site->epoch != search->epoch || site->nframes != search->nframes ||
-	    site->stop != search->stop || site->sizes != search->sizes)
+	    site->stop != search->stop || site->shard != search->shard || site->sizes != search->sizes)
 		return false;
 	known = frames_at(site->frames);
 	return known && frames_equal(known, search->room->frames, search->nframes);
@@ -195,6 +195,7 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
 	site->frames = frames;
 	site->nframes = w->nframes;
 	site->stop = w->stop;
+	site->shard = w->shard;
 	site->sizes = w->sizes;
 	site->slack_known = w->slack_known;
 	return id;
@@ -234,10 +235,11 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 	search.room = room;
 	search.nframes = w->nframes;
 	search.stop = w->stop;
+	search.shard = w->shard;
 	search.sizes = w->sizes;
 	search.process = w->process;
 	search.epoch = w->epoch;
-	search.hash = (w->hash ^ w->process ^ w->sizes << 32) * 0xc4ceb9fe1a85ec53ULL;
+	search.hash = (w->hash ^ w->process ^ (__u64)w->shard << 60 ^ w->sizes << 32) * 0xc4ceb9fe1a85ec53ULL;
 	search.hash ^= search.hash >> 29;
 	for (i = 0; i < 4; i++) {
 		search.nfree1 = search.nfree2 = 0;

@@ -8,7 +8,7 @@
 #define EBUSY 16
 #define PAGE_SHIFT 12
 #define MAX_LISTED_MAPPINGS 1024	/* of one process, looked through for one */
-#define VMA_TRIES 64
+#define VMA_TRIES 1024
 
 static __always_inline const struct code_file *file_at(__u32 index)
 {

@@ -65,6 +65,7 @@ struct walk {
 	__u64 sizes;		/* the caller's: part of the place */
 	__u64 bp_from, bx_from;	/* where the value is from: offset above origin, or FROM_... */
 	__u32 bp_needed, bx_needed; /* the value at the beginning was used */
+	__u32 shard;		/* the caller's: part of the place, too */
 	__u32 slack_known;	/* the caller's: what it knows of blocks of this place */
 	__u32 trail;		/* which of the room's to leave; the caller's choice */
 	__u32 ntrail;		/* words in it; more than MAX_TRAIL: it is not whole */

@@ -162,8 +162,8 @@ enum process_flags {
 };
 
 /*
- * The books of one process. User space reads it by mmap while the kernel half writes it. What every
- * event reads and what every event writes are on two lines of the cache.
+ * The books of one process, which user space reads by mmap while the kernel half writes. Here is
+ * what all events read and few write; for the rest see struct totals.
  */
 struct process {
 	__u32 pid;		/* thread group id, as our pid namespace has it */
@@ -178,18 +178,27 @@ struct process {
 	__u64 since;		/* CLOCK_MONOTONIC, in ns, when the books were opened */
 	__u64 id;		/* the how manieth books these are: never given twice */
 	__u32 nsites;		/* in its list */
-	__u32 pad;
-	__u64 size, count;	/* outstanding: bytes asked for, blocks */
-	__u64 peak_size;	/* highest value that size ever had */
-	__u64 peak_epoch;	/* how often size reached a new peak */
-	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
+	__u32 nthreads;		/* that began to allocate, ever */
+	__u64 peak_size;	/* the most bytes that were ever outstanding */
+	__u64 peak_epoch;	/* how often that was more than ever before */
+	__u64 bound;		/* sum of the totals' `high`: no peak can be above it */
 	__u64 frees_inherited;	/* of blocks of the parent's, after fork */
-	__u64 pad2;
 	char comm[16];
-	/* The same of memory that the program maps itself; only user space writes it. */
-	__u64 mapped_size, mapped_count;
-	__u64 mapped_unplaced_size, mapped_unplaced_count;
-	__u64 pad3[2];
+	__u64 pad[2];
+} __attribute__((aligned(64)));
+
+/*
+ * What is outstanding of what a group of a process' threads allocated, each on a line of the cache
+ * of its own: threads that allocate all the time would wait for each other's additions. Index:
+ * process * ntotals + group. Of memory that the program maps itself there is one more group, the
+ * last; only user space writes it.
+ */
+#define MAX_SHARDS 4
+struct totals {
+	__u64 size, count;	/* bytes asked for, blocks */
+	__u64 high;		/* not below any value that size ever had */
+	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
+	__u64 pad[3];
 } __attribute__((aligned(64)));
 
 /*
@@ -213,6 +222,8 @@ struct site {
 	__u64 alloc_slack, freed_slack;	/* bytes beyond what was asked for; if --tree asks for them */
 	__u32 epoch;		/* struct process's */
 	__u32 slack_known;	/* the slacks were read */
+	__u32 shard;		/* of the threads that allocated */
+	__u32 pad;
 	__u64 sizes;		/* 0: blocks of no bytes; n: of 2^(n-1) to 2^n - 1 bytes. Sampling: the
 				 * size of each block. | MAPS_MEMORY */
 } __attribute__((aligned(64)));
@@ -435,8 +446,8 @@ MT_ASSERT_SIZE(struct mapping, 40);
 MT_ASSERT_SIZE(struct site, 128);
 MT_ASSERT_SIZE(struct block_key, 16);
 MT_ASSERT_SIZE(struct block, 24);
-MT_ASSERT_SIZE(struct process, 192);
-_Static_assert(__builtin_offsetof(struct process, size) == 64, "counters on a line of their own");
+MT_ASSERT_SIZE(struct process, 128);
+MT_ASSERT_SIZE(struct totals, 64);
 MT_ASSERT_SIZE(struct event, 48);
 MT_ASSERT_SIZE(struct region_event, 88);
 MT_ASSERT_SIZE(struct listed_mapping, 48);

@@ -160,13 +160,14 @@ static const char *cgroup_of(struct books *books, uint32_t index)
 static int add_process(struct books *books, uint32_t index, struct snapshot *snapshot)
 {
 	const struct process *from = &books->tables->processes[index];
+	struct totals totals = tables__totals(books->tables, index);
 	struct snapshot_process to = {
 		.id = from->id,
 		.pid = from->pid,
 		.cgroup = cgroup_of(books, index),
 		.since_ns = clock_ns(CLOCK_MONOTONIC) - from->since,
-		.size = process_size(from),
-		.count = from->count + from->mapped_count,
+		.size = totals.size,
+		.count = totals.count,
 		.peak_size = from->peak_size,
 	};
 	char comm[16];
@@ -301,26 +302,27 @@ static int add_unplaced(struct books *books, const struct placed *placed,
 	int err = 0;
 
 	for (uint32_t index = 1; index < MAX_PROCESSES && !err; index++) {
-		const struct process *all = &books->tables->processes[index];
+		struct totals heap = tables__heap(books->tables, index);
+		struct totals *mapped = tables__mapped(books->tables, index);
 		uint32_t place = books->place_of[index];
 
 		if (!place--)
 			continue;
 		err = add_unplaced_trace(&(struct trace){
 			.process = place,
-			.alloc_size = all->unplaced_size,
-			.alloc_count = all->unplaced_count,
-			.size = all->size - placed[place].size,
-			.count = all->count - placed[place].count,
+			.alloc_size = heap.unplaced_size,
+			.alloc_count = heap.unplaced_count,
+			.size = heap.size - placed[place].size,
+			.count = heap.count - placed[place].count,
 		}, snapshot);
-		if (!err)
+		if (!err && mapped)
 			err = add_unplaced_trace(&(struct trace){
 				.process = place,
 				.domain = domain,
-				.alloc_size = all->mapped_unplaced_size,
-				.alloc_count = all->mapped_unplaced_count,
-				.size = all->mapped_size - placed[place].mapped_size,
-				.count = all->mapped_count - placed[place].mapped_count,
+				.alloc_size = mapped->unplaced_size,
+				.alloc_count = mapped->unplaced_count,
+				.size = mapped->size - placed[place].mapped_size,
+				.count = mapped->count - placed[place].mapped_count,
 			}, snapshot);
 	}
 	return err;

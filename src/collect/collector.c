@@ -548,24 +548,11 @@ int collector__clear(struct collector *collector)
 	return err;
 }
 
-/* From 0 up again, whoever is first: the process goes on meanwhile. */
-static void reset_peak(struct process *process)
-{
-	__u64 peak = 0, size;
-
-	__atomic_store_n(&process->peak_size, 0, __ATOMIC_SEQ_CST);
-	size = __atomic_load_n(&process->size, __ATOMIC_SEQ_CST) +
-	       __atomic_load_n(&process->mapped_size, __ATOMIC_SEQ_CST);
-	if (__atomic_compare_exchange_n(&process->peak_size, &peak, size, false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST))
-		__atomic_fetch_add(&process->peak_epoch, 1, __ATOMIC_SEQ_CST);
-}
-
 void collector__reset_peak(struct collector *collector)
 {
-	reset_peak(&collector->tables.processes[0]);
+	tables__reset_peak(&collector->tables, 0);
 	for (uint32_t i = 1; i < tables__nprocesses(&collector->tables); i++)
-		reset_peak(&collector->tables.processes[i]);
+		tables__reset_peak(&collector->tables, i);
 }
 
 int collector__find_block(struct collector *collector, uint64_t address,

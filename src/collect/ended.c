@@ -25,10 +25,11 @@ static struct trace read_site(const struct tables *tables, const struct site *si
 	return trace;
 }
 
-static void add_up(struct ended *ended, const struct tables *tables, const struct process *process)
+static void add_up(struct ended *ended, const struct tables *tables, uint32_t index)
 {
+	const struct process *process = &tables->processes[index];
 	bool replaced = process->state == PROCESS_REPLACED;
-	uint64_t size = process_size(process), count = process->count + process->mapped_count;
+	struct totals totals = tables__totals(tables, index);
 	struct snapshot_ended *sum = &ended->sum;
 	const struct site *site;
 
@@ -38,18 +39,18 @@ static void add_up(struct ended *ended, const struct tables *tables, const struc
 
 		sum->alloc_size += trace.alloc_size;
 		sum->alloc_count += trace.alloc_count;
-		size += trace.size - (site->alloc_size - site->freed_size);
-		count += trace.count - (site->alloc_count - site->freed_count);
+		totals.size += trace.size - (site->alloc_size - site->freed_size);
+		totals.count += trace.count - (site->alloc_count - site->freed_count);
 	}
-	sum->alloc_size += process->unplaced_size + process->mapped_unplaced_size;
-	sum->alloc_count += process->unplaced_count + process->mapped_unplaced_count;
+	sum->alloc_size += totals.unplaced_size;
+	sum->alloc_count += totals.unplaced_count;
 	ended->frees_inherited += process->frees_inherited;
 	/* A program that another took the place of held nothing in the end. */
 	if (replaced)
 		return;
 	sum->processes++;
-	sum->size += size;
-	sum->count += count;
+	sum->size += totals.size;
+	sum->count += totals.count;
 }
 
 void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look, void *context)
@@ -68,7 +69,7 @@ void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look
 		process->flags |= PROCESS_REPORTED;
 		if (state == PROCESS_ENDED && process->flags & PROCESS_PINNED)
 			continue;
-		add_up(ended, tables, process);
+		add_up(ended, tables, i);
 		tables__clear_process(tables, i);
 		ended->nunswept++;
 	}

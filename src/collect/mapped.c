@@ -114,24 +114,35 @@ static void note_peak(const struct process *process, struct site *site)
 	site->peak_epoch = epoch;
 }
 
-static void add_to_process(struct process *process, uint64_t size, uint64_t count)
-{
-	add(&process->mapped_size, size);
-	add(&process->mapped_count, count);
-}
-
 /* What an event does to the books of a process. */
 struct change {
 	struct tables *tables;
-	struct process *process;
+	uint32_t process;
 };
 
-/* `size` and `count` may be negative. */
+static struct process *process_of(const struct change *change)
+{
+	return &change->tables->processes[change->process];
+}
+
+/* Of a process, or of the sum of all (0). `size` and `count` may be negative. */
+static void add_to(struct tables *tables, uint32_t process, uint64_t size, uint64_t count)
+{
+	struct totals *totals = tables__mapped(tables, process);
+
+	totals->size += size;
+	totals->count += count;
+	if (totals->size <= totals->high)
+		return;
+	add(&tables->processes[process].bound, totals->size - totals->high);
+	totals->high = totals->size;
+}
+
 static void add_to_totals(const struct change *change, uint64_t size, uint64_t count)
 {
-	add_to_process(change->process, size, count);
+	add_to(change->tables, change->process, size, count);
 	if (change->tables->skeleton->rodata->keep_sum)
-		add_to_process(&change->tables->processes[0], size, count);
+		add_to(change->tables, 0, size, count);
 }
 
 static void book_out(void *context, uint32_t id, uint64_t size, bool last)
@@ -140,7 +151,7 @@ static void book_out(void *context, uint32_t id, uint64_t size, bool last)
 	struct site *site = id ? tables__site(change->tables, id) : NULL;
 
 	if (site) {
-		note_peak(change->process, site);
+		note_peak(process_of(change), site);
 		add(&site->freed_size, size);
 		add(&site->freed_count, last);
 	}
@@ -149,21 +160,22 @@ static void book_out(void *context, uint32_t id, uint64_t size, bool last)
 
 static void book_in(const struct change *change, const struct region_event *event)
 {
-	struct process *process = change->process, *sum = &change->tables->processes[0];
-	struct site *site = event->site ? tables__site(change->tables, event->site) : NULL;
+	struct totals *mapped = tables__mapped(change->tables, change->process);
+	struct tables *tables = change->tables;
+	struct site *site = event->site ? tables__site(tables, event->site) : NULL;
 	uint64_t size = event->end - event->start;
 
 	if (site) {
-		note_peak(process, site);
+		note_peak(process_of(change), site);
 		add(&site->alloc_size, size);
 		add(&site->alloc_count, 1);
 	} else {
-		add(&process->mapped_unplaced_size, size);
-		add(&process->mapped_unplaced_count, 1);
+		mapped->unplaced_size += size;
+		mapped->unplaced_count++;
 	}
 	add_to_totals(change, size, 1);
-	raise_peak(process, event->heap_size + process->mapped_size);
-	raise_peak(sum, process_size(sum));
+	raise_peak(process_of(change), event->heap_size + mapped->size);
+	raise_peak(&tables->processes[0], tables__totals(tables, 0).size);
 }
 
 /* ---- events ---- */
@@ -191,11 +203,11 @@ static int handle_event(void *context, void *data, size_t size __unused)
 	struct mapped *mapped = context;
 	struct tables *tables = mapped->tables;
 	const struct region_event *event = data;
-	struct change change = { tables, &tables->processes[event->process] };
+	struct change change = { tables, event->process };
 	struct regions *regions;
 
 	/* Of books that are closed, or of all that were forgotten. */
-	if (event->books != change.process->id ||
+	if (event->books != process_of(&change)->id ||
 	    event->generation != __atomic_load_n(&tables->skeleton->bss->counting, __ATOMIC_ACQUIRE))
 		return 0;
 	if (!mapped->of[event->process])

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static int set_modules(struct traced *traced, struct modules *modules,
-		       const struct listed_mappings *list)
+		       const struct listed_mappings *list, struct tables *tables)
 {
 	struct module **mapped = calloc(list->count ? list->count : 1, sizeof(*mapped));
 	struct target_maps maps;
@@ -29,6 +29,8 @@ static int set_modules(struct traced *traced, struct modules *modules,
 			continue;
 		/* Debug files are looked for while its root is there. */
 		modules__name(modules, module);
+		if (traced->index)
+			tables__note_mapping(tables, traced->index, module->file, &list->items[i]);
 		mapped[traced->nmodules++] = module;
 	}
 	target_maps__free(&maps);
@@ -42,7 +44,7 @@ int traced__sync(struct traced *traced, struct modules *modules, struct tables *
 
 	if (err)
 		return err == -ENOENT ? -ESRCH : err;
-	err = list.count ? set_modules(traced, modules, &list) : -ESRCH;
+	err = list.count ? set_modules(traced, modules, &list, tables) : -ESRCH;
 	listed_mappings__free(&list);
 	if (!err)
 		err = tables__commit_rows(tables);

@@ -63,20 +63,91 @@ static void clear_mappings(struct tables *tables, uint32_t first)
 	}
 }
 
+static struct totals *totals_of(const struct tables *tables, uint32_t process)
+{
+	return &tables->totals[process * tables->ntotals];
+}
+
+static void add_totals(struct totals *sum, const struct totals *totals)
+{
+	sum->size += __atomic_load_n(&totals->size, __ATOMIC_ACQUIRE);
+	sum->count += __atomic_load_n(&totals->count, __ATOMIC_ACQUIRE);
+	sum->unplaced_size += totals->unplaced_size;
+	sum->unplaced_count += totals->unplaced_count;
+}
+
+struct totals tables__heap(const struct tables *tables, uint32_t process)
+{
+	struct totals sum = {};
+
+	for (uint32_t i = 0; i < tables->nshards; i++)
+		add_totals(&sum, &totals_of(tables, process)[i]);
+	return sum;
+}
+
+struct totals *tables__mapped(const struct tables *tables, uint32_t process)
+{
+	bool followed = tables->ntotals > tables->nshards;
+
+	return followed ? &totals_of(tables, process)[tables->nshards] : NULL;
+}
+
+struct totals tables__totals(const struct tables *tables, uint32_t process)
+{
+	struct totals *mapped = tables__mapped(tables, process);
+	struct totals sum = tables__heap(tables, process);
+
+	if (mapped)
+		add_totals(&sum, mapped);
+	return sum;
+}
+
+/* The process goes on meanwhile: `bound` stays the sum of all `high`, whoever changes them. */
+void tables__reset_peak(struct tables *tables, uint32_t index)
+{
+	struct process *process = &tables->processes[index];
+	struct totals *totals = totals_of(tables, index);
+	__u64 peak = 0;
+
+	for (uint32_t i = 0; i < tables->ntotals; i++) {
+		__u64 now = __atomic_load_n(&totals[i].size, __ATOMIC_SEQ_CST);
+		__u64 high = __atomic_exchange_n(&totals[i].high, now, __ATOMIC_SEQ_CST);
+
+		__atomic_fetch_add(&process->bound, now - high, __ATOMIC_SEQ_CST);
+	}
+	/* From 0 up again, whoever is first. */
+	__atomic_store_n(&process->peak_size, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_compare_exchange_n(&process->peak_size, &peak,
+					tables__totals(tables, index).size, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		__atomic_fetch_add(&process->peak_epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+/* What it held is no longer part of the sum of all. */
+static void take_from_sum(const struct tables *tables, uint32_t index)
+{
+	struct totals *sum = totals_of(tables, 0), *mapped = tables__mapped(tables, index);
+	struct totals heap = tables__heap(tables, index);
+
+	__atomic_fetch_sub(&sum->size, heap.size, __ATOMIC_ACQ_REL);
+	__atomic_fetch_sub(&sum->count, heap.count, __ATOMIC_ACQ_REL);
+	if (!mapped)
+		return;
+	tables__mapped(tables, 0)->size -= mapped->size;
+	tables__mapped(tables, 0)->count -= mapped->count;
+}
+
 void tables__clear_process(struct tables *tables, uint32_t index)
 {
-	struct process *process = &tables->processes[index], *sum = &tables->processes[0];
+	struct process *process = &tables->processes[index];
 
 	clear_sites(tables, process->sites);
 	clear_mappings(tables, process->mappings);
 	mapped__lock(tables->mapped);
 	mapped__forget(tables->mapped, index);
-	if (tables->skeleton->rodata->keep_sum) {
-		__atomic_fetch_sub(&sum->size, process->size, __ATOMIC_ACQ_REL);
-		__atomic_fetch_sub(&sum->count, process->count, __ATOMIC_ACQ_REL);
-		sum->mapped_size -= process->mapped_size;
-		sum->mapped_count -= process->mapped_count;
-	}
+	if (tables->skeleton->rodata->keep_sum)
+		take_from_sum(tables, index);
+	memset(totals_of(tables, index), 0, tables->ntotals * sizeof(*tables->totals));
 	memset(process, 0, sizeof(*process));
 	mapped__unlock(tables->mapped);
 	process->state = PROCESS_CLEARED;
@@ -140,6 +211,51 @@ uint32_t tables__nprocesses(const struct tables *tables)
 	uint32_t n = __atomic_load_n(&tables->skeleton->data->next_process, __ATOMIC_ACQUIRE);
 
 	return n < MAX_PROCESSES ? n : MAX_PROCESSES;
+}
+
+static bool is_noted(const struct tables *tables, const struct process *process, uint32_t epoch,
+		     const struct listed_mapping *listed)
+{
+	const struct mapping *m;
+
+	for (uint32_t at = process->mappings; at && (m = tables__mapping(tables, at)); at = m->next)
+		if (m->epoch == epoch && m->start == listed->start && m->end == listed->end)
+			return true;
+	return false;
+}
+
+static uint32_t take_mapping(struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	uint32_t next = __atomic_load_n(&skel->data->next_mapping, __ATOMIC_ACQUIRE);
+
+	if (!tables__mapping(tables, next))
+		return 0;
+	return __atomic_fetch_add(&skel->data->next_mapping, 1, __ATOMIC_ACQ_REL);
+}
+
+void tables__note_mapping(struct tables *tables, uint32_t index, uint32_t file,
+			  const struct listed_mapping *listed)
+{
+	struct process *process = &tables->processes[index];
+	uint32_t epoch = __atomic_load_n(&process->epoch, __ATOMIC_ACQUIRE), at, head;
+	struct mapping *m;
+
+	if (is_noted(tables, process, epoch, listed))
+		return;
+	at = take_mapping(tables);
+	m = at ? tables__mapping(tables, at) : NULL;
+	if (!m)
+		return;
+	*m = (struct mapping){
+		.start = listed->start, .end = listed->end, .bias = listed->start - listed->offset,
+		.file = file, .process = index, .epoch = epoch,
+	};
+	head = __atomic_load_n(&process->mappings, __ATOMIC_ACQUIRE);
+	do
+		m->next = head;
+	while (!__atomic_compare_exchange_n(&process->mappings, &head, at, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_ACQUIRE));
 }
 
 void tables__mark_files(const struct tables *tables, bool *used)

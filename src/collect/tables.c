@@ -16,6 +16,14 @@
 #include "memtracebpf.skel.h"
 #include "probe/attach.h"
 
+/* Groups of threads that sum apart: more than there are CPUs would not help. */
+static uint32_t shards_for_cpus(void)
+{
+	int ncpus = libbpf_num_possible_cpus();
+
+	return ncpus >= MAX_SHARDS ? MAX_SHARDS : ncpus >= 2 ? 2 : 1;
+}
+
 /* A quarter more slots than sites: with two buckets to choose from, none is refused for want. */
 static uint32_t buckets_for(uint32_t max_stacks)
 {
@@ -46,6 +54,11 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 		return -errno;
 	skel->rodata->nframe_limit = opts->nframe;
 	skel->rodata->max_sites = opts->max_stacks;
+	tables->nshards = shards_for_cpus();
+	tables->ntotals = tables->nshards + opts->regions;
+	skel->rodata->nshards = tables->nshards;
+	skel->rodata->ntotals = tables->ntotals;
+	bpf_map__set_max_entries(skel->maps.totals, MAX_PROCESSES * tables->ntotals);
 	skel->rodata->site_buckets = nbuckets;
 	skel->rodata->sample_bytes = opts->sample_bytes;
 	skel->rodata->select_by = opts->select_by;
@@ -97,6 +110,8 @@ static int map_shared(struct tables *tables)
 
 	tables->processes = map_array(bpf_map__fd(skel->maps.processes), MAX_PROCESSES,
 				       sizeof(struct process));
+	tables->totals = map_array(bpf_map__fd(skel->maps.totals),
+				    MAX_PROCESSES * tables->ntotals, sizeof(struct totals));
 	tables->files = map_array(bpf_map__fd(skel->maps.files), MAX_FILES,
 				   sizeof(struct code_file));
 	tables->rules = map_array(bpf_map__fd(skel->maps.rules), MAX_RULES,
@@ -105,7 +120,7 @@ static int map_shared(struct tables *tables)
 					tables->nbuckets * SITE_BUCKET, sizeof(uint64_t));
 	tables->rule_cache = map_array(bpf_map__fd(skel->maps.rule_cache), RULE_CACHE_SIZE,
 					sizeof(uint64_t));
-	if (!tables->processes || !tables->files || !tables->rules || !tables->rule_cache ||
+	if (!tables->processes || !tables->totals || !tables->files || !tables->rules || !tables->rule_cache ||
 	    !tables->site_slots)
 		return -errno;
 	return 0;
@@ -160,6 +175,7 @@ void tables__close(struct tables *tables)
 	for (uint32_t i = 0; i < tables->changes.n; i++)
 		close(tables->changes.maps[i]);
 	unmap_array(tables->processes, MAX_PROCESSES, sizeof(struct process));
+	unmap_array(tables->totals, MAX_PROCESSES * tables->ntotals, sizeof(struct totals));
 	unmap_array(tables->files, MAX_FILES, sizeof(struct code_file));
 	unmap_array(tables->rules, MAX_RULES, sizeof(struct unwind_rule));
 	unmap_array(tables->site_slots, tables->nbuckets * SITE_BUCKET, sizeof(uint64_t));
@@ -202,11 +218,9 @@ uint32_t tables__nsites(const struct tables *tables)
 
 static void clear_process(struct process *process)
 {
-	process->size = process->count = process->peak_size = process->peak_epoch = 0;
-	process->unplaced_size = process->unplaced_count = process->frees_inherited = 0;
+	process->peak_size = process->peak_epoch = process->bound = 0;
+	process->frees_inherited = 0;
 	process->sites = process->nsites = 0;
-	process->mapped_size = process->mapped_count = 0;
-	process->mapped_unplaced_size = process->mapped_unplaced_count = 0;
 }
 
 static void clear_places(struct tables *tables)
@@ -236,6 +250,8 @@ int tables__clear(struct tables *tables)
 	if (!err) {
 		for (uint32_t i = 0; i < MAX_PROCESSES; i++)
 			clear_process(&tables->processes[i]);
+		memset(tables->totals, 0,
+		       MAX_PROCESSES * tables->ntotals * sizeof(*tables->totals));
 		clear_places(tables);
 		memset(skel->bss->lost, 0, sizeof(skel->bss->lost));
 		tables->skipped_before += tables__programs_skipped(tables);

@@ -49,6 +49,8 @@ struct tables {
 	uint32_t max_blocks, max_stacks;
 	/* Shared with the kernel half. */
 	struct process *processes;
+	struct totals *totals;	/* `ntotals` a process: see struct totals */
+	uint32_t nshards, ntotals;
 	struct code_file *files;
 	struct unwind_rule *rules;
 	uint64_t *rule_cache;
@@ -57,7 +59,7 @@ struct tables {
 	struct mapping *mappings[MAX_MAPPING_PIECES];
 	uint32_t nsite_pieces, nframe_pieces, nmapping_pieces;
 	int block_tables[2];	/* map fds; 0: none. See struct block_tables */
-	uint64_t *site_slots;
+	__u64 *site_slots;
 	uint32_t nbuckets;	/* of SITE_BUCKET slots */
 	/* The thread that makes the tables grow, and the lock that it takes to do so. */
 	pthread_mutex_t growing;
@@ -124,16 +126,22 @@ struct listed_mappings {
 int tables__list_mappings(const struct tables *tables, pid_t pid, struct listed_mappings *list);
 void listed_mappings__free(struct listed_mappings *list);
 
-/* Outstanding: blocks and what is mapped. */
-static inline uint64_t process_size(const struct process *process)
-{
-	return process->size + process->mapped_size;
-}
-
 /* Opens books for the pid, as our namespace has it: an index into processes, or -errno. */
 int tables__add_process(struct tables *tables, uint32_t pid, uint32_t flags);
+/* Sums over the groups of the process' threads. */
+struct totals tables__heap(const struct tables *tables, uint32_t process);
+/* Of memory that the program maps itself; NULL: it is not followed. */
+struct totals *tables__mapped(const struct tables *tables, uint32_t process);
+/* Both together. */
+struct totals tables__totals(const struct tables *tables, uint32_t process);
+/* From now on, its peak is that of what comes. */
+void tables__reset_peak(struct tables *tables, uint32_t process);
 /* One past the highest index of processes in use. */
 uint32_t tables__nprocesses(const struct tables *tables);
+/* Notes where a process maps code, as walks do when they meet it: one that cannot ask because its
+ * mappings are just being changed then knows. */
+void tables__note_mapping(struct tables *tables, uint32_t process, uint32_t file,
+			  const struct listed_mapping *listed);
 /* Sets used[file] for the files of all mappings that the books refer to. */
 void tables__mark_files(const struct tables *tables, bool *used);
 /* Takes books that nobody adds to any more out of the tables: totals, places, mappings. The blocks,
