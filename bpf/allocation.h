@@ -236,7 +236,7 @@ static __always_inline bool call_begins(struct pt_regs *ctx, __u32 call)
 	forget_thrown(thread, PT_REGS_SP(ctx));
 	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
 		return false;
-	if (sample_bytes && is_part_of_passed(thread, PT_REGS_SP(ctx), call))
+	if (sample_bytes && is_drawn(thread, PT_REGS_SP(ctx), call))
 		return false;
 	thread->call = call;
 	thread->call_sp = PT_REGS_SP(ctx);
@@ -271,7 +271,7 @@ static __always_inline void throwing_begins(struct pt_regs *ctx, __u32 call)
 	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
 		return;
 	size = size_asked_for(ctx, call);
-	if (sample_bytes && is_part_of_passed(thread, PT_REGS_SP(ctx), call))
+	if (sample_bytes && is_drawn(thread, PT_REGS_SP(ctx), call))
 		return;
 	if (sample_bytes && !is_hit(thread, size)) {
 		let_pass(thread, PT_REGS_SP(ctx), call);
@@ -288,6 +288,8 @@ static __always_inline void throwing_begins(struct pt_regs *ctx, __u32 call)
 	new->sp = PT_REGS_SP(ctx);
 	new->size = size;
 	new->block = 0;
+	if (sample_bytes)
+		bpf_probe_read_user(&new->back, sizeof(new->back), (void *)new->sp);
 	thread->freed = 0;
 }
 

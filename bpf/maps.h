@@ -84,6 +84,7 @@ struct throwing {
 	__u64 sp;		/* stack pointer at its entry */
 	__u64 size;		/* bytes it was asked for */
 	__u64 block;		/* what a call within it returned last; 0: none */
+	__u64 back;		/* its return address; when sampling */
 };
 
 /* A call in progress that maps or unmaps memory. */

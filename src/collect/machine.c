@@ -31,14 +31,20 @@ static void add_process(struct machine *machine, const struct listed_mapping *it
 	target_maps__free(&maps);
 }
 
+/* A file that cannot be attached to has been told of; only if that is so of all, nothing works. */
 static int attach_all(struct machine *machine)
 {
 	const struct module *module = NULL;
+	bool attached = false;
 	int err = 0;
 
-	while (!err && (module = modules__next(machine->modules, module)))
-		err = attachments__add(&machine->attachments, module, machine->tables);
-	return err;
+	while ((module = modules__next(machine->modules, module))) {
+		int failed = attachments__add(&machine->attachments, module, machine->tables);
+
+		attached |= !failed && module->probes.count;
+		err = failed ? failed : err;
+	}
+	return attached ? 0 : err;
 }
 
 int machine__add_all(struct machine *machine)
