@@ -121,6 +121,9 @@ void machine__add_file(struct machine *machine, const struct listed_mapping *map
 	if (module)
 		attachments__add(&machine->attachments, module, machine->tables);
 	tables__commit_rows(machine->tables);
+	/* What a new dynamic linker mapped before its probe was there, in whichever process. */
+	if (module && module->probes.linker.function)
+		machine__add_all(machine);
 	if (modules__met(machine->modules) > FILES_KEPT &&
 	    modules__met(machine->modules) >= machine->met + FILES_NEW)
 		forget_unused(machine);
