@@ -341,6 +341,7 @@ static __always_inline void program_begins(struct task_struct *task)
 /* A thread ended; was it its process' last? */
 static __always_inline void thread_ends(struct task_struct *task)
 {
+	struct event event = { .type = EVENT_ENDED };
 	__u32 tgid = task->tgid, pid, *index;
 	struct process *process;
 
@@ -351,13 +352,15 @@ static __always_inline void thread_ends(struct task_struct *task)
 	/* The next one with this number is somebody else. */
 	pid = pid_of(task);
 	bpf_map_delete_elem(&selected_pids, &pid);
-	if (follow_fork)
-		bpf_map_delete_elem(&children, &tgid);
 	index = bpf_map_lookup_elem(&process_of, &tgid);
 	process = index ? process_at(*index) : NULL;
 	/* Of the last threads that end together, one takes it out. */
 	if (process && !bpf_map_delete_elem(&process_of, &tgid))
 		close_books(process, PROCESS_ENDED);
+	/* With the last child, tracing may be at its end. */
+	event.pid = pid;
+	if (follow_fork && !bpf_map_delete_elem(&children, &tgid))
+		send_event(&event);
 }
 
 /* The process has another name from now on. */

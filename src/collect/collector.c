@@ -517,7 +517,7 @@ bool collector__ended(const struct collector *collector)
 	for (uint32_t i = 1; i < tables__nprocesses(&collector->tables); i++)
 		if (collector->tables.processes[i].state == PROCESS_LIVE)
 			return false;
-	return true;
+	return !selection__has_children(&collector->tables);
 }
 
 const char *collector__title(struct collector *collector)

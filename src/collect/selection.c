@@ -131,3 +131,10 @@ int selection__add_pid(struct tables *tables, pid_t pid)
 	return bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.selected_pids), &key, &none,
 				   BPF_ANY) ? -errno : 0;
 }
+
+bool selection__has_children(const struct tables *tables)
+{
+	uint32_t tgid;
+
+	return !bpf_map_get_next_key(bpf_map__fd(tables->skeleton->maps.children), NULL, &tgid);
+}

@@ -13,4 +13,7 @@ int selection__apply(const struct collect_opts *opts, struct tables *tables);
 /* Selects a process by its number, beside the other kinds. */
 int selection__add_pid(struct tables *tables, pid_t pid);
 
+/* Children of what is followed run, with --follow-fork; they may not have allocated yet. */
+bool selection__has_children(const struct tables *tables);
+
 #endif

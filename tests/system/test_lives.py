@@ -3,19 +3,19 @@
 
 import pytest
 
-from tracing import (WORKLOADS, Tracer, Workload, assert_lines, assert_nothing_lost, book_of, comm,
-                     lines_of, losses, sum_of)
+from tracing import (WORKLOADS, Tracer, Workload, assert_lines, assert_nothing_lost, book_of,
+                     lines_of, losses, own_copy, sum_of)
 
 
 @pytest.mark.parametrize("variant", ["nofp", "musl", "static"])
-def test_families(spawn, variant):
+def test_families(spawn, tmp_path, variant):
     """All of them in one tracing, each with books of its own."""
-    program = f"processes.{variant}"
+    program = own_copy(f"processes.{variant}", tmp_path)
     scenarios = {"inherits": [20], "generations": [60], "clones": [], "vforks": [],
                  "leaderless": [], "many_threads": [10_000]}
     workloads = {name: spawn(Workload, program, name, *arguments)
                  for name, arguments in scenarios.items()}
-    tracer = spawn(Tracer, "--comm", comm(program))
+    tracer = spawn(Tracer, "--comm", program.name)
     truths = {name: workload.run() for name, workload in workloads.items()}
     report = tracer.stop()
     assert_lines(report, sum_of(truths.values()))
@@ -30,13 +30,14 @@ def test_families(spawn, variant):
     for name in "inherits", "clones", "vforks":
         book = book_of(report, workloads[name].pid)
         assert (book["size"], book["count"]) == (truths[name]["size"], truths[name]["count"])
-        assert book["comm"] == comm(program)
+        assert book["comm"] == program.name
 
 
-def test_first_thread_ends(spawn):
+def test_first_thread_ends(spawn, tmp_path):
     """The process lives on, and ends with its last thread."""
-    workload = spawn(Workload, "processes.nofp", "leaderless")
-    tracer = spawn(Tracer, "--comm", comm("processes.nofp"), interval=0.05)
+    program = own_copy("processes.nofp", tmp_path)
+    workload = spawn(Workload, program, "leaderless")
+    tracer = spawn(Tracer, "--comm", program.name, interval=0.05)
     truth = workload.run()
     tracer.pass_interval()
     report = tracer.report()
@@ -51,15 +52,16 @@ def test_first_thread_ends(spawn):
     assert_nothing_lost(report)
 
 
-def test_exec_forgets(spawn):
+def test_exec_forgets(spawn, tmp_path):
     """The books are the last image's. Those in between have none, and make it likely that the last
     one gets the memory descriptor of the first."""
-    tracer = spawn(Tracer, "--comm", comm("processes.nofp"), "--comm", "alloc.fp")
+    before = own_copy("processes.nofp", tmp_path, "be")
+    after = own_copy("alloc.fp", tmp_path, "af")
+    tracer = spawn(Tracer, "--comm", before.name, "--comm", after.name)
     truths = []
     for between in range(1, 8):
-        workload = spawn(Workload, "processes.nofp", "hold", 30,
-                         *[WORKLOADS / "become.musl-static"] * between,
-                         WORKLOADS / "alloc.fp", "entry_points")
+        workload = spawn(Workload, before, "hold", 30,
+                         *[WORKLOADS / "become.musl-static"] * between, after, "entry_points")
         workload.run()
         workload.say()
         workload.out.expect("ready")

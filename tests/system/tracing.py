@@ -8,6 +8,7 @@ import os
 import pathlib
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -122,10 +123,10 @@ class Workload(Process):
 
 
 class Tracer(Process):
-    """memtracebpf --format json, counting."""
+    """memtracebpf --format json, counting; `within`: started by another program."""
 
-    def __init__(self, *arguments, interval=3600, top=0, **kwargs):
-        super().__init__(MEMTRACEBPF, "--format", "json", "--interval", interval, "--top", top,
+    def __init__(self, *arguments, interval=3600, top=0, within=(), **kwargs):
+        super().__init__(*within, MEMTRACEBPF, "--format", "json", "--interval", interval, "--top", top,
                          *arguments, **kwargs)
         try:
             self.err.expect("tracing ")
@@ -221,9 +222,9 @@ def book_of(report, pid):
     return book
 
 
-def comm(program):
-    """The name that the kernel keeps of a file's."""
-    return os.path.basename(program)[:15]
+def own_copy(program, directory, name="mt"):
+    """A copy of a workload whose processes' name is no others', whoever runs tests beside us."""
+    return pathlib.Path(shutil.copy(WORKLOADS / program, directory / f"{name}{os.getpid()}"))
 
 
 def assert_totals(report, truth):

@@ -69,6 +69,14 @@ static void renamed(int argc, char **argv)
 	hold_blocks(number(argc, argv, 1));
 }
 
+/* moves N: what is allocated before it says so is not counted. */
+static void moves(int argc, char **argv)
+{
+	uncounted_block(4711);
+	truth_wait("move");
+	hold_blocks(number(argc, argv, 0));
+}
+
 /* ---- a child of fork ---- */
 
 static FRAME void inherited_blocks(void **blocks)
@@ -323,6 +331,7 @@ const struct scenario scenarios[] = {
 	{ "hold", hold },
 	{ "as_user", as_user },
 	{ "renamed", renamed },
+	{ "moves", moves },
 	{ "inherits", inherits },
 	{ "generations", generations },
 	{ "clones", clones },
