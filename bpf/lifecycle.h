@@ -52,7 +52,7 @@ static __always_inline void list_mapping(struct seq_file *seq, struct task_struc
 	struct vma vma = {};
 
 	/* Threads have the mappings of the first of them. */
-	if (!task || !area || task->pid != task->tgid || task->tgid == our_tgid)
+	if (!task || !area || task->pid != task->tgid)
 		return;
 	read_vma(area, &vma);
 	if (!vma.executable || (!vma.id.inode && !vma.vdso))

@@ -409,6 +409,9 @@ static const char *what(const struct collect_opts *opts)
 {
 	if (opts->no_blocks)
 		return "every mapping of the program's own";
+	if (opts->sample_bytes)
+		return opts->regions ? "a sample of the allocator's calls and every mapping of the "
+				       "program's own" : "a sample of the allocator's calls";
 	return opts->regions ? "every call of the allocator and every mapping of the program's own" :
 			       "every call of the allocator";
 }
@@ -544,6 +547,8 @@ int collector__clear(struct collector *collector)
 	int err = tables__clear(&collector->tables);
 
 	books__clear(collector->books);
+	collector->ended.sum = (struct snapshot_ended){};
+	collector->ended.frees_inherited = 0;
 	collector->started_ns = clock_ns(CLOCK_MONOTONIC);
 	return err;
 }

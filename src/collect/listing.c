@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "collect/tables.h"
@@ -32,7 +33,7 @@ static int append(struct listed_mappings *list, const struct listed_mapping *ite
 		return -ENOMEM;
 	list->items = grown;
 	for (size_t i = 0; i < n; i++)
-		if (!pid || items[i].pid == (uint32_t)pid)
+		if (pid ? items[i].pid == (uint32_t)pid : items[i].pid != (uint32_t)getpid())
 			grown[list->count++] = items[i];
 	return 0;
 }
@@ -59,6 +60,30 @@ int tables__list_mappings(const struct tables *tables, pid_t pid, struct listed_
 	free(items);
 	if (err)
 		listed_mappings__free(list);
+	return err;
+}
+
+/* What the kernel calls a file shows in what it says of our own mapping of it. */
+int tables__identify(const struct tables *tables, int fd, struct file_id *id)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct listed_mappings ours;
+	void *code = mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	int err;
+
+	if (code == MAP_FAILED)
+		return -errno;
+	err = tables__list_mappings(tables, getpid(), &ours);
+	if (!err) {
+		err = -ENOENT;
+		for (size_t i = 0; i < ours.count; i++)
+			if (ours.items[i].start == (uintptr_t)code) {
+				*id = ours.items[i].id;
+				err = 0;
+			}
+		listed_mappings__free(&ours);
+	}
+	munmap(code, page);
 	return err;
 }
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
-#include <signal.h>
 #include <elfutils/libdwelf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -355,26 +354,58 @@ static const struct target_mapping *find_mapping(const struct target_maps *maps,
 	return NULL;
 }
 
-/*
- * Did the process still map that file when it was opened? It may run another program since.
- * Where file systems tell processes other numbers than the kernel itself has, the kernel is asked.
- */
-static bool is_still_mapped(const struct tables *tables, const struct listed_mapping *listed,
-			    int fd)
+static bool same_id(const struct file_id *a, const struct file_id *b)
+{
+	return a->inode == b->inode && a->device == b->device;
+}
+
+/* Is it the file that the kernel half met? Some file systems tell us other numbers than they use. */
+static bool is_that_file(const struct tables *tables, const struct file_id *met, int fd)
+{
+	struct file_id id = {};
+	struct stat st;
+
+	if (!fstat(fd, &st)) {
+		id.inode = st.st_ino;
+		id.device = major(st.st_dev) << 20 | minor(st.st_dev);
+	}
+	return same_id(&id, met) || (!tables__identify(tables, fd, &id) && same_id(&id, met));
+}
+
+static bool is_still_mapped(const struct tables *tables, const struct listed_mapping *listed)
 {
 	struct listed_mappings now;
 	bool found = false;
-	struct stat st;
 
-	if (!fstat(fd, &st) && st.st_ino == listed->id.inode &&
-	    (major(st.st_dev) << 20 | minor(st.st_dev)) == listed->id.device)
-		return true;
 	if (tables__list_mappings(tables, listed->pid, &now))
 		return false;
 	for (size_t i = 0; i < now.count && !found; i++)
-		found = !memcmp(&now.items[i].id, &listed->id, sizeof(listed->id));
+		found = same_id(&now.items[i].id, &listed->id);
 	listed_mappings__free(&now);
 	return found;
+}
+
+/*
+ * The file of a mapping. -ESRCH: the process is gone, or runs another program since. -ESTALE: what
+ * the name leads to is another file by now, as where overlayfs copied it up.
+ */
+static int open_file(const struct tables *tables, const struct listed_mapping *listed,
+		     const struct target_mapping *mapping)
+{
+	int fd = listed->vdso ? target__open_vdso(listed->pid, mapping) :
+				target__open_mapping(listed->pid, mapping);
+
+	if (listed->vdso || (fd >= 0 && is_that_file(tables, &listed->id, fd)))
+		return fd;
+	if (!is_still_mapped(tables, listed)) {
+		if (fd >= 0)
+			close(fd);
+		return -ESRCH;
+	}
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return -ESTALE;
 }
 
 static struct module *add_module(struct modules *modules, const struct listed_mapping *listed,
@@ -387,17 +418,16 @@ static struct module *add_module(struct modules *modules, const struct listed_ma
 	module->file = file;
 	module->id = listed->id;
 	module->path = strdup(mapping->path);
-	module->fd = file == FILE_VDSO ? target__open_vdso(listed->pid, mapping) :
-					 target__open_mapping(listed->pid, mapping);
-	if (!module->path || (module->fd >= 0 && file != FILE_VDSO &&
-			      !is_still_mapped(modules->tables, listed, module->fd)) ||
-	    (module->fd < 0 && kill(listed->pid, 0) && errno == ESRCH)) {
+	module->fd = open_file(modules->tables, listed, mapping);
+	if (!module->path || module->fd == -ESRCH) {
 		free_module(module);
 		return NULL;
 	}
 	if (module->fd < 0)
-		log__warn("%s of process %d cannot be read: %s; its functions stay without names",
-			  module->path, listed->pid, strerror(-module->fd));
+		log__warn("%s of process %d cannot be read: %s; its functions stay without names, "
+			  "and what it allocates is not seen", module->path, listed->pid,
+			  module->fd == -ESTALE ? "another file has its name now" :
+						  strerror(-module->fd));
 	snprintf(module->root, sizeof(module->root), "/proc/%d/root", listed->pid);
 	read_module(modules, module);
 	modules->by_file[file] = module;

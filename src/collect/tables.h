@@ -125,6 +125,8 @@ struct listed_mappings {
 /* Those of one process, or with pid 0 of all, ourselves not included. 0 or -errno. */
 int tables__list_mappings(const struct tables *tables, pid_t pid, struct listed_mappings *list);
 void listed_mappings__free(struct listed_mappings *list);
+/* What the kernel itself calls an open file. 0 or -errno: it cannot be mapped. */
+int tables__identify(const struct tables *tables, int fd, struct file_id *id);
 
 /* Opens books for the pid, as our namespace has it: an index into processes, or -errno. */
 int tables__add_process(struct tables *tables, uint32_t pid, uint32_t flags);
