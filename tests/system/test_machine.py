@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole machine: whoever runs, whatever else runs beside."""
+
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+
+from tracing import (WORKLOADS, Process, Tracer, Workload, book_of, lines_of,
+                     losses, lines_of_truth, own_copy, sum_of)
+
+
+def without_build_id(program, directory, name):
+    """A copy that is not the same file as those which others run at the same time."""
+    copy = directory / f"{name}{os.getpid()}"
+    subprocess.run(["objcopy", "--remove-section", ".note.gnu.build-id", WORKLOADS / program, copy],
+                   check=True)
+    return copy
+
+
+def lost(report):
+    """What has been lost for certain: other frees are of blocks that were there before us."""
+    return {name: n for name, n in losses(report).items()
+            if name not in ("frees_unmatched", "frames_cut")}
+
+
+def of_processes(report, workloads):
+    """The report, of what is in these processes alone."""
+    pids = {workload.pid for workload in workloads}
+    return {**report, "statistics": [stat for stat in report["statistics"]
+                                     if stat["pids"] and set(stat["pids"]) <= pids]}
+
+
+def cgroup_of(pid):
+    return [line.split(":", 2)[2] for line in
+            pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+
+
+def test_all_processes(spawn, tmp_path):
+    """Those that are there and those that come; others allocate at the same time."""
+    programs = [without_build_id(program, tmp_path, name) for program, name in
+                (("alloc.fp", "a"), ("alloc.musl", "m"), ("processes.nofp", "p"))]
+    scenarios = [("mixed", 20000), ("mixed", 10000), ("hold", 300)]
+    script = "d = {}\nfor i in range(10**9): d[i % 1000] = [0] * (i % 100)"
+    spawn(Process, "/usr/bin/python3", "-c", script)
+    spawn(Process, "/usr/bin/sqlite3", ":memory:",
+          "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) "
+          "SELECT count(DISTINCT x % 1000 || 'x') FROM t")
+    workloads = [spawn(Workload, program, *scenario)
+                 for program, scenario in zip(programs, scenarios)]
+    tracer = spawn(Tracer, interval=0.5)
+    began = time.monotonic()
+    workloads += [spawn(Workload, program, *scenario)
+                  for program, scenario in zip(programs, scenarios)]
+    tracer.pass_interval()
+    truths = [workload.run() for workload in workloads]
+    tracer.pass_interval()
+    report = tracer.report()
+    watched = (time.monotonic() - began) * 1000
+    assert lost(report) == {}
+    for workload, truth in zip(workloads, truths):
+        book = book_of(report, workload.pid)
+        assert (book["size"], book["count"]) == (truth["size"], truth["count"])
+        assert book["comm"] == os.path.basename(workload.command[0])
+        assert book["cgroup"] in cgroup_of(workload.pid)
+        assert 0 <= book["since_ms"] <= watched + 1000
+    for i in range(3):
+        both = [workloads[i], workloads[i + 3]]
+        expected = lines_of_truth(sum_of([truths[i], truths[i + 3]]))
+        of_both = of_processes(report, both)
+        files = {file for file, _ in expected}
+        assert lines_of(of_both, *files) == expected
+    assert {"python3", "sqlite3"} <= {process["comm"] for process in report["processes"]}
+
+
+def test_500_processes(spawn, tmp_path):
+    """At one time, each with books of its own."""
+    program = own_copy("processes.musl", tmp_path)
+    workloads = [spawn(Workload, program, "hold", 1 + i) for i in range(500)]
+    tracer = spawn(Tracer, "--comm", program.name)
+    truths = [workload.run() for workload in workloads]
+    report = tracer.stop()
+    counts = {process["pid"]: process["count"] for process in report["processes"]}
+    assert counts == {workload.pid: truth["count"] for workload, truth in zip(workloads, truths)}
+    assert lines_of(report, "processes.c") == lines_of_truth(sum_of(truths))
+    assert losses(report) == {}
+
+
+def test_two_tracers(spawn, tmp_path):
+    """Each follows all processes, the other one too; and one more comes after the first was killed."""
+    program = own_copy("alloc.fp", tmp_path)
+    workload = spawn(Workload, program, "mixed", 5000)
+    first = spawn(Tracer)
+    second = spawn(Tracer)
+    third = spawn(Tracer, "--comm", program.name)
+    first.signal(9)
+    truth = workload.run()
+    fourth = spawn(Tracer)
+    for tracer in second, third:
+        book = book_of(tracer.stop(), workload.pid)
+        assert (book["size"], book["count"]) == (truth["size"], truth["count"])
+    assert fourth.stop() is not None
+
+
+def test_hungry_neighbour(spawn, tmp_path):
+    """Who takes all room for stacks does not change what others' books say."""
+    hungry = own_copy("alloc.fp", tmp_path, "h")
+    modest = own_copy("processes.nofp", tmp_path, "m")
+    tables = ("--max-stacks", 500, "--max-blocks", 20000)
+    before = spawn(Workload, modest, "hold", 200)
+    after = spawn(Workload, modest, "hold", 100)
+    workload = spawn(Workload, hungry, "paths", 100_000)
+    tracer = spawn(Tracer, "--comm", hungry.name, "--comm", modest.name, *tables)
+    held = before.run()
+    workload.say()
+    workload.out.find(",")
+    after.run()
+    report = tracer.stop()
+    book = book_of(report, before.pid)
+    assert (book["size"], book["count"]) == (held["size"], held["count"])
+    assert report["lost"]["blocks"] > 0 and report["lost"]["stacks"] > 0
+    assert lines_of(report, "processes.c").popitem()[1].count >= 200
