@@ -257,6 +257,10 @@ test: as-root deps ## install, build, run all tests (as root)
 	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-programs
 	$(Q)BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run.sh
 
+.PHONY: soak
+soak: all workloads ## ten minutes of all sorts of processes: no loss, no growth (as root)
+	$(Q)BUILD=$(BUILD) $(PYTHON) tests/soak.py
+
 .PHONY: kernels
 kernels: all workloads ## system tests on Debian's kernels, in qemu (some minutes)
 	$(Q)BUILD=$(BUILD) tools/kernels.sh
