@@ -146,9 +146,8 @@ fuzz: $(BUILD)/fuzz_unwind $(BUILD)/fuzz_pprof ## read arbitrary unwind informat
 	$(Q)$(BUILD)/fuzz_pprof -max_total_time=60 -artifact_prefix=$(BUILD)/ \
 		$(BUILD)/corpus/pprof tests/fuzz/corpus/pprof
 
-# A line for each file: make unwind-rows FILES=/usr/bin/python3.11
 .PHONY: unwind-rows
-unwind-rows: $(BUILD)/unwind_rows
+unwind-rows: $(BUILD)/unwind_rows ## what is read from FILES="/usr/bin/python3.11 ..." to unwind stacks
 	$(Q)$(BUILD)/unwind_rows $(FILES)
 
 $(BUILD)/unwind_rows $(BUILD)/capture_stack: $(BUILD)/%: $(BUILD)/tools/%.o $(call objects,$(unit_unwind))
@@ -276,7 +275,7 @@ clean: ## remove what was built
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(filter %akefile %.mk,$(MAKEFILE_LIST)) | expand -t 20
 
 .DELETE_ON_ERROR:
 .SECONDARY:
