@@ -10,7 +10,7 @@ static const struct {
 	[STOP_DEPTH] = { "depth", "deeper than the traceback limit can be" },
 	[STOP_NO_ROWS] = { "no_rows", "no unwind information" },
 	[STOP_UNMAPPED] = { "unmapped", "the return address is in no known mapping" },
-	[STOP_MAPS_CHANGED] = { "maps_changed", "libraries came or went and were not known yet" },
+	[STOP_MAPS_CHANGED] = { "maps_changed", "code of a file that had not been read yet" },
 	[STOP_STACK_READ] = { "stack_read", "the stack could not be read" },
 	[STOP_NO_PROGRESS] = { "no_progress", "the next frame does not lie above this one" },
 	[STOP_REGISTER] = { "register", "a register needed to go on has lost its value" },
