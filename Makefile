@@ -93,6 +93,7 @@ unit_walk := $(unit_unwind)
 unit_probe := $(filter-out src/probe/attach.c src/probe/empty.c,$(wildcard src/probe/*.c)) \
 	$(unit_unwind)
 unit_exits := $(unit_probe)
+unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c
 unit_target := $(wildcard src/target/*.c) $(BASE)
 

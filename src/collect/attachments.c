@@ -85,7 +85,6 @@ static int attach_linker(pid_t pid, const struct module *module, const struct ta
 	return probe__attach(&programs, path, module->path, pid, &probes, links);
 }
 
-/* These calls are rare, and so have their probes at the very beginning. */
 static int attach_mappers(pid_t pid, const struct module *module, const struct tables *tables,
 			  struct probe_links **links)
 {
@@ -107,7 +106,7 @@ static int attach_mappers(pid_t pid, const struct module *module, const struct t
 
 		items[i] = (struct probe){
 			.kind = CALL_ALLOCATES, .symbol = mapper->symbol, .cookie = mapper->kind,
-			.function = mapper->function, .offset = mapper->function,
+			.function = mapper->function, .offset = mapper->offset,
 		};
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", module->fd);

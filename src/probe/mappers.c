@@ -4,21 +4,26 @@
 #include <string.h>
 
 #include "probe/code.h"
+#include "probe/instruction.h"
+
+/* Longer ones carry the probe at their first instruction: nobody has seen where they jump. */
+#define MAX_FUNCTION_SIZE 256
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct {
 	const char *symbol;
 	enum mapping_kind kind;	/* MAPPING_NONE: it creates threads */
+	unsigned int nargs;	/* that are read */
 } functions[] = {
-	{ "mmap", MAPPING_MMAP },
-	{ "mmap64", MAPPING_MMAP },	/* an alias on x86-64 */
-	{ "munmap", MAPPING_MUNMAP },
-	{ "mremap", MAPPING_MREMAP },
-	{ "__mremap", MAPPING_MREMAP },	/* what a static program may have alone */
-	{ "brk", MAPPING_BREAK },
-	{ "sbrk", MAPPING_BREAK },
-	{ "pthread_create", MAPPING_NONE },
+	{ "mmap", MAPPING_MMAP, 2 },
+	{ "mmap64", MAPPING_MMAP, 2 },	/* an alias on x86-64 */
+	{ "munmap", MAPPING_MUNMAP, 2 },
+	{ "mremap", MAPPING_MREMAP, 4 },
+	{ "__mremap", MAPPING_MREMAP, 4 },	/* what a static program may have alone */
+	{ "brk", MAPPING_BREAK, 0 },
+	{ "sbrk", MAPPING_BREAK, 0 },
+	{ "pthread_create", MAPPING_NONE, 0 },
 };
 
 /* Of what is linked with others only what is exported can be the C library's. In static programs any
@@ -42,7 +47,33 @@ static bool is_dynamic(Elf *elf)
 	return false;
 }
 
-static void add_mapper(struct mappers *mappers, size_t row, uint64_t offset)
+/* Bytes from the function's first to the instruction for the probe: one that is emulated, if the
+ * arguments are all in their own registers there. */
+static uint64_t place_of_probe(const struct code *code, size_t row, const GElf_Sym *sym)
+{
+	size_t size = sym->st_size < MAX_FUNCTION_SIZE ? sym->st_size : MAX_FUNCTION_SIZE;
+	unsigned int nargs = functions[row].nargs;
+	uint8_t bytes[MAX_FUNCTION_SIZE];
+	ssize_t n = code__read(code, sym->st_value, bytes, size);
+	struct instruction chosen;
+
+	if (n <= 0)
+		return 0;
+	instruction__choose(&(struct function_code){
+		.bytes = bytes,
+		.size = n,
+		.whole = (size_t)n == sym->st_size,
+		.address = sym->st_value,
+		.nargs = nargs,
+	}, &chosen);
+	for (unsigned int i = 0; i < nargs; i++)
+		if (chosen.arguments[i] != IN_DI + i)
+			return 0;
+	return chosen.offset;
+}
+
+static void add_mapper(const struct code *code, size_t row, const GElf_Sym *sym, uint64_t offset,
+		       struct mappers *mappers)
 {
 	for (size_t i = 0; i < mappers->count; i++)
 		if (mappers->items[i].function == offset)
@@ -50,6 +81,7 @@ static void add_mapper(struct mappers *mappers, size_t row, uint64_t offset)
 	if (mappers->count < MAX_MAPPERS)
 		mappers->items[mappers->count++] = (struct mapper){
 			functions[row].symbol, functions[row].kind, offset,
+			offset + place_of_probe(code, row, sym),
 		};
 }
 
@@ -63,7 +95,7 @@ static void look_at_function(const struct code *code, const char *name, const GE
 		    !code__offset(code, sym->st_value, &offset, &available))
 			continue;
 		if (functions[i].kind) {
-			add_mapper(mappers, i, offset);
+			add_mapper(code, i, sym, offset, mappers);
 		} else {
 			mappers->threads = offset;
 			mappers->threads_size = sym->st_size;

@@ -15,6 +15,7 @@ struct mapper {
 	const char *symbol;	/* static */
 	enum mapping_kind kind;
 	uint64_t function;	/* file offset of its first byte */
+	uint64_t offset;	/* ... of the instruction that carries the probe */
 };
 
 struct mappers {
