@@ -266,12 +266,12 @@ static void *map_and_unmap(void *steps)
 static void race(int argc, char **argv)
 {
 	int steps = atoi(argv[0]);
-	pthread_t threads[2];
+	pthread_t threads[8];
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 8; i++)
 		if (pthread_create(&threads[i], NULL, map_and_unmap, &steps))
 			abort();
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
 }
 
