@@ -282,7 +282,7 @@ static __noinline int meet_file(__u64 address, __u32 pid)
 {
 	struct vma vma = {};
 
-	if (find_vma(address, &vma))
+	if (!find_vma(address, &vma))
 		file_of_vma(&vma, pid);
 	return 0;
 }

@@ -269,7 +269,7 @@ struct {
 /* What the program maps itself, in the order in which it happened. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1024 * 1024);
+	__uint(max_entries, 4 * 1024 * 1024);	/* 40,000 words */
 } regions SEC(".maps");
 
 /* Set before load. */

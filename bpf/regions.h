@@ -132,7 +132,8 @@ static __always_inline __u64 page_size_of(const struct pt_regs *ctx, __u32 kind)
 {
 	struct vma vma = {};
 
-	if ((kind == MAPPING_MMAP || kind == MAPPING_MREMAP) && find_vma(PT_REGS_RC(ctx), &vma))
+	if ((kind == MAPPING_MMAP || kind == MAPPING_MREMAP) &&
+	    !find_vma(PT_REGS_RC(ctx), &vma))
 		return vma.page_size;
 	return USER_PAGE;
 }

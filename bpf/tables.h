@@ -5,6 +5,7 @@
 
 #define VM_EXEC 4
 #define VM_HUGETLB 0x00400000
+#define ENOENT 2
 #define EBUSY 16
 #define PAGE_SHIFT 12
 #define MAX_LISTED_MAPPINGS 1024	/* of one process, looked through for one */
@@ -129,13 +130,15 @@ static long find_vma_step(__u32 i, struct vma_search *search)
 			    0) != -EBUSY;
 }
 
-/* `vma` is all zeros before, and stays so where nothing is mapped. */
-static __always_inline bool find_vma(__u64 address, struct vma *vma)
+/* `vma` is all zeros before. 0, -ENOENT, or -EBUSY: the mappings are being changed all the time. */
+static __always_inline int find_vma(__u64 address, struct vma *vma)
 {
 	struct vma_search search = { .vma = vma, .address = address };
+	long tries = bpf_loop(VMA_TRIES, find_vma_step, &search, 0);
 
-	bpf_loop(VMA_TRIES, find_vma_step, &search, 0);
-	return vma->end;
+	if (vma->end)
+		return 0;
+	return tries == VMA_TRIES ? -EBUSY : -ENOENT;
 }
 
 /* A file that nobody has seen yet: gives it an index, and user space a way to open it. */
@@ -267,10 +270,14 @@ static __noinline __u32 note_mapping(struct walk *w, struct process *process)
 static __noinline int ask_kernel(struct walk *w, __u64 address, struct process *process)
 {
 	struct vma vma = {};
+	int err;
 
 	if (!w || !process)
 		return -1;
-	if (!find_vma(address, &vma) || !vma.executable)
+	err = find_vma(address, &vma);
+	if (err == -EBUSY)
+		w->stop = STOP_MAPS_CHANGED;	/* the walk's end is not worth remembering */
+	if (err || !vma.executable)
 		return -1;
 	w->mapping.start = vma.start;
 	w->mapping.end = vma.end;

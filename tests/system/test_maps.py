@@ -60,7 +60,7 @@ def test_command(spawn, program):
 
 @pytest.mark.parametrize("program", ["maps.nofp", "maps.musl", "maps.static"])
 def test_threads_that_get_each_others_addresses(spawn, program):
-    report, truth = trace(spawn, program, "race", 5_000, options=["--domain", "all"])
+    report, truth = trace(spawn, program, "race", 2_000, options=["--domain", "all"])
     assert_domain(report, truth, "all")
 
 
