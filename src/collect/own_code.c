@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -16,7 +17,7 @@
  * from the file: in memory there may be breakpoints of others, which the kernel does not know in
  * the copy.
  */
-static bool copy_page(void *page, size_t size, int fd, uint64_t offset)
+static bool copy_page(uint64_t page, size_t size, int fd, uint64_t offset)
 {
 	void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -24,7 +25,7 @@ static bool copy_page(void *page, size_t size, int fd, uint64_t offset)
 		return false;
 	if (pread(fd, copy, size, offset) == (ssize_t)size &&
 	    !mprotect(copy, size, PROT_READ | PROT_EXEC) &&
-	    mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == page)
+	    syscall(SYS_mremap, copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == (long)page)
 		return true;
 	munmap(copy, size);
 	return false;
@@ -53,7 +54,7 @@ static void spare_mapping(const struct target_mapping *mapping, const struct mod
 
 		if (offset >= mapping->end - mapping->start || page == last)
 			continue;
-		if (!copy_page((void *)page, size, module->fd,
+		if (!copy_page(page, size, module->fd,
 			       page - mapping->start + mapping->offset))
 			log__verbose("%s: our own calls will trap", module->path);
 		last = page;
