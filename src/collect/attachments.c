@@ -3,12 +3,15 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "collect/own_code.h"
 #include "memtracebpf.skel.h"
+
+#define MOST_THREADS 32	/* to detach */
 
 static struct attachment *attachment_of(struct attachments *attachments, uint32_t file)
 {
@@ -163,10 +166,38 @@ bool attachments__remove(struct attachments *attachments, uint32_t file)
 	return false;
 }
 
+/* Every n-th of them, from `first` on. */
+struct share {
+	struct attachment *items;
+	size_t count, first, n;
+};
+
+static void *detach_share(void *context)
+{
+	const struct share *share = context;
+
+	for (size_t i = share->first; i < share->count; i += share->n)
+		detach(&share->items[i]);
+	return NULL;
+}
+
+/* The kernel waits a tenth of a second for each, but for many at a time as well as for one. */
 void attachments__clear(struct attachments *attachments)
 {
-	for (size_t i = 0; i < attachments->count; i++)
-		detach(&attachments->items[i]);
+	struct share shares[MOST_THREADS];
+	pthread_t threads[MOST_THREADS];
+	size_t n = attachments->count < MOST_THREADS ? attachments->count : MOST_THREADS;
+	bool started[MOST_THREADS];
+
+	for (size_t i = 0; i < n; i++) {
+		shares[i] = (struct share){ attachments->items, attachments->count, i, n };
+		started[i] = !pthread_create(&threads[i], NULL, detach_share, &shares[i]);
+		if (!started[i])
+			detach_share(&shares[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (started[i])
+			pthread_join(threads[i], NULL);
 	free(attachments->items);
 	attachments->items = NULL;
 	attachments->count = 0;

@@ -21,6 +21,7 @@
 #include "collect/processes.h"
 #include "collect/selection.h"
 #include "collect/tables.h"
+#include "collect/words.h"
 #include "memtracebpf.skel.h"
 #include "target/target.h"
 
@@ -41,7 +42,6 @@ struct collector {
 	int epoll;
 	uint64_t started_ns;
 	char title[64];
-	char note[256];
 };
 
 static int handle_event(void *context, void *data, size_t size);
@@ -367,71 +367,24 @@ static int handle_event(void *context, void *data, size_t size __unused)
 	return 0;
 }
 
-/* What is missing of a process, in collector->note; false: nothing. */
-static bool note_missing(struct collector *collector, const struct traced *traced)
-{
-	const struct module *other = traced__not_followed(traced);
-	const struct process *process = books_of(collector, traced);
-	size_t size = sizeof(collector->note);
-	char comm[16];
-
-	if (!process || !traced->nmodules)
-		return false;
-	memcpy(comm, process->comm, sizeof(comm));
-	target__clean_comm(comm);
-	if (!collector->opts.no_blocks && other)
-		snprintf(collector->note, size,
-			 "another allocator was found in %s (%d): %s in %s; blocks of its own are "
-			 "not followed and are missing here", comm, traced->pid,
-			 other->probes.allocator, other->path);
-	else if (!collector->opts.no_blocks && !traced__followed(traced))
-		snprintf(collector->note, size, "no known allocator was found in %s (%d): its "
-			 "blocks are missing here", comm, traced->pid);
-	else if (collector->opts.regions && !traced__has_mappers(traced))
-		snprintf(collector->note, size, "no C library was found in %s (%d): what it maps "
-			 "itself is missing here", comm, traced->pid);
-	else
-		return false;
-	return true;
-}
-
 /* What the numbers of this report cannot tell, in words; NULL: nothing. */
 static const char *note(struct collector *collector)
 {
-	for (size_t i = 0; i < collector->nprocesses; i++)
-		if (note_missing(collector, collector->processes[i]))
-			return names__string(collector->names, collector->note);
+	for (size_t i = 0; i < collector->nprocesses; i++) {
+		const struct traced *traced = collector->processes[i];
+		char note[WORDS_MAX];
+
+		if (words__missing(&collector->opts, traced, books_of(collector, traced), note))
+			return names__string(collector->names, note);
+	}
 	return NULL;
-}
-
-/* The calls that are followed, in words. */
-static const char *what(const struct collect_opts *opts)
-{
-	if (opts->no_blocks)
-		return "every mapping of the program's own";
-	if (opts->sample_bytes)
-		return opts->regions ? "a sample of the allocator's calls and every mapping of the "
-				       "program's own" : "a sample of the allocator's calls";
-	return opts->regions ? "every call of the allocator and every mapping of the program's own" :
-			       "every call of the allocator";
-}
-
-static const char *how(struct collector *collector)
-{
-	const char *by = collector->tables.sessions ? "uprobe.session" : "perf uprobe";
-	char older[48] = "", how[192];
-
-	if (collector->opts.min_age_ns)
-		snprintf(older, sizeof(older), "; only blocks older than %g s",
-			 collector->opts.min_age_ns / 1e9);
-	snprintf(how, sizeof(how), "%s, by %s%s", what(&collector->opts), by, older);
-	return names__string(collector->names, how);
 }
 
 static int read_books(struct collector *collector, const struct books_opts *opts,
 		      struct snapshot **out)
 {
 	struct snapshot *snapshot = snapshot__new(collector->names);
+	char how[WORDS_MAX];
 	int err;
 
 	if (!snapshot)
@@ -439,7 +392,8 @@ static int read_books(struct collector *collector, const struct books_opts *opts
 	snapshot->time_ns = clock_ns(CLOCK_REALTIME);
 	snapshot->elapsed_ns = clock_ns(CLOCK_MONOTONIC) - collector->started_ns;
 	snapshot->nframe = collector->opts.nframe;
-	snapshot->how = how(collector);
+	words__how(&collector->opts, collector->tables.sessions, how);
+	snapshot->how = names__string(collector->names, how);
 	snapshot->note = note(collector);
 	snapshot->many = collector->whole_machine;
 	snapshot->sample_bytes = collector->opts.sample_bytes;

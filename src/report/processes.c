@@ -118,6 +118,8 @@ void write_processes(FILE *out, const struct snapshot *snapshot,
 	char buffer[FORMAT_SIZE_MAX];
 	int width;
 
+	if (!statistics->nprocesses)
+		return;
 	width = write_titles(out, columns);
 	for (size_t i = 0; i < statistics->nprocesses; i++) {
 		const struct stat_process *item = &statistics->processes[i];
