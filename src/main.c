@@ -339,6 +339,10 @@ static int run(struct tracing *tracing)
 		next += options->interval_ns;
 		last = wait_until(tracing, next < end ? next : end) || next >= end;
 		last = last || (options->count && tracing->nreports + 1 >= options->count);
+		if (last) {	/* of those that ended while others were reported, too */
+			collector__handle_events(tracing->collector);
+			report_exited(tracing);
+		}
 		err = report(tracing);
 		if (options->block && err == -ENOENT && !last)
 			err = 0;	/* it may come yet */
