@@ -10,7 +10,10 @@ cd "$(dirname "$0")/.."
 build=$(realpath "${BUILD:-build}")
 cache=$build/kernels
 read -ra suites <<<"${KERNELS:-bookworm bookworm-backports trixie-backports}"
-tests=${TESTS:-'tests/system/test_books.py -k "entry_points or reallocs or handover or cxx"'}
+quick='entry_points or reallocs or handover-threads or cxx'	# calls, threads, C++
+quick+=' or 65536-samples.nofp or maps.nofp-all'	# samples; memory mapped without an allocator
+quick+=' or test_selection and test_user'	# of all processes, those of a user
+tests=${TESTS:-"tests/system -k \"$quick\""}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 patience=3600		# seconds for a kernel; a boot alone takes 5 to 15
 
@@ -65,12 +68,12 @@ prepare() {	# SUITE IMAGE DIRECTORY
 	find "$dir/root" -name '*.xz' -exec unxz {} +
 	busybox depmod -b "$dir/root" "$version"
 	cp "$(command -v busybox)" "$dir/root/bin"
-	cp tools/kernels/init "$dir/root"
 	find "$dir/all" -type f -name 'vmlinuz*' -exec cp {} "$dir/vmlinuz" \;
 	rm -rf "$dir/all" "$dir/debs"
 }
 
 boot() {	# DIRECTORY
+	cp tools/kernels/init "$1/root"
 	(cd "$1/root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$1/initrd"
 	# One thread for both CPUs: with two, the emulation runs breakpoints of the kernel's own
 	# code patching after they have gone. What follows "--" are init's arguments.
