@@ -46,7 +46,8 @@ def test_sqlite3_fills_a_table(spawn):
     assert_walked(report)
 
 
-PYTHON = r"""
+# What glibc says is in use, as Python asks it.
+IN_USE = """
 import ctypes, sys
 class Info(ctypes.Structure):
     _fields_ = [(n, ctypes.c_size_t) for n in "arena ordblks smblks hblks hblkhd usmblks fsmblks "
@@ -56,6 +57,8 @@ mallinfo2.restype = Info
 def in_use():
     info = mallinfo2()
     return info.uordblks + info.hblkhd
+"""
+PYTHON = IN_USE + r"""
 in_use()
 before = in_use()
 print("ready", flush=True); sys.stdin.readline()
