@@ -61,7 +61,7 @@ static void *run_pairs(void *unused)
 
 static void pair(void)
 {
-	pthread_t threads[MAX_THREADS];
+	static pthread_t threads[MAX_THREADS];	/* not in a frame that every walk would cross */
 
 	for (int i = 1; i < nthreads; i++)
 		pthread_create(&threads[i], NULL, run_pairs, NULL);
