@@ -35,23 +35,6 @@ static __always_inline void raise_peak(struct process *process, __u64 size)
 	}
 }
 
-/* A group of threads holds more than ever before: what all can hold together grows as well. */
-static __always_inline void raise_bound(struct process *process, struct totals *totals, __u64 size)
-{
-	__u64 high, seen;
-	__u32 i;
-
-	high = *(volatile __u64 *)&totals->high;
-	for (i = 0; i < 16 && size > high; i++) {
-		seen = __sync_val_compare_and_swap(&totals->high, high, size);
-		if (seen == high) {
-			__sync_fetch_and_add(&process->bound, size - high);
-			break;
-		}
-		high = seen;
-	}
-}
-
 /* Of the first n totals of a process. What its threads do just now is seen or not, as without us. */
 static __always_inline __u64 sum_of_sizes(__u32 index, __u32 n)
 {
@@ -67,21 +50,59 @@ static __always_inline __u64 sum_of_sizes(__u32 index, __u32 n)
 	return size;
 }
 
+/* Sets what the group may hold unseen. `bound` is at no moment less than the sum of all these. */
+static __always_inline void set_high(struct process *process, struct totals *totals, __u64 to)
+{
+	__u64 high = *(volatile __u64 *)&totals->high;
+	bool raised = to > high;
+
+	if (raised)
+		__sync_fetch_and_add(&process->bound, to - high);
+	if (__sync_val_compare_and_swap(&totals->high, high, to) != high) {
+		if (raised)
+			__sync_fetch_and_add(&process->bound, high - to);
+	} else if (!raised) {
+		__sync_fetch_and_add(&process->bound, to - high);
+	}
+}
+
 /*
- * Only what takes its group above all that it ever held, or a sum of all groups that may be above
- * the peak, is a reason to look at the others' totals: see struct process, bound.
+ * A look at what all groups hold together. As long as that is below the peak, the group may grow by
+ * a part of the difference, unseen, but not so far that all could rise above the peak together.
  */
+static __always_inline void look_at_whole(struct process *process, __u32 index,
+					  struct totals *totals)
+{
+	__u64 whole = sum_of_sizes(index, ntotals), peak, others, most, size;
+	__u32 i;
+
+	raise_peak(process, whole);
+	for (i = 0; i < 4; i++) {
+		peak = *(volatile __u64 *)&process->peak_size;
+		others = *(volatile __u64 *)&process->bound - *(volatile __u64 *)&totals->high;
+		size = *(volatile __u64 *)&totals->size;
+		most = size + (peak > whole ? (peak - whole) / 16 : 0);
+		if (most > peak - others)
+			most = peak - others;
+		if (peak < others || most < size)
+			most = size;
+		set_high(process, totals, most);
+		/* Another of the group may have come in between. */
+		if (*(volatile __u64 *)&totals->size <= *(volatile __u64 *)&totals->high)
+			break;
+	}
+}
+
+/* Only what goes beyond what its group may hold unseen is a reason to look at the others' totals. */
 static __always_inline void process_in(struct process *process, __u32 index,
 				       struct totals *totals, __u64 bytes, bool alone)
 {
 	__u64 size = add(&totals->size, bytes, alone);
 
 	add(&totals->count, 1, alone);
-	if (size <= *(volatile __u64 *)&totals->high &&
-	    *(volatile __u64 *)&process->bound <= *(volatile __u64 *)&process->peak_size)
-		return;
-	raise_bound(process, totals, size);
-	raise_peak(process, sum_of_sizes(index, ntotals));
+	if (size > *(volatile __u64 *)&totals->high ||
+	    *(volatile __u64 *)&process->bound > *(volatile __u64 *)&process->peak_size)
+		look_at_whole(process, index, totals);
 }
 
 static __always_inline void process_out(struct totals *totals, __u64 bytes, bool alone)

@@ -239,6 +239,21 @@ bucket_room(const struct block_bucket *bucket, __u64 id)
 	return room;
 }
 
+/* The half of that which is wanted of a bucket that need not take the block. */
+static __noinline __attribute__((unused)) __u32
+bucket_holds(const struct block_bucket *bucket, __u64 id)
+{
+	__u32 i;
+
+	if (!bucket)
+		return 0;
+	unrolled
+	for (i = 0; i < BUCKET_SLOTS; i++)
+		if (!((load_word(&bucket->keys[i]) ^ id) << (64 - BLOCK_ID_BITS)))
+			return BUCKET_HOLDS;
+	return 0;
+}
+
 static __always_inline bool put_into_bucket(struct block_bucket *bucket, __u64 key, __u64 value,
 					    struct block_slot *slot)
 {
@@ -256,7 +271,9 @@ static __always_inline bool put_into_bucket(struct block_bucket *bucket, __u64 k
 	return false;
 }
 
-/* The two buckets of a block, and how many slots are free in them. */
+/* The two buckets of a block, and how many slots are free in them: 0 for the second where the first
+ * has so many that it takes the block in any case. */
+#define ROOMY (BUCKET_SLOTS / 2)
 struct bucket_pair {
 	struct block_bucket *first, *second;
 	__u32 first_index, second_index;
@@ -273,7 +290,8 @@ static __always_inline bool find_buckets(const struct block_table *table, __u64 
 	pair->first = bucket_at(table, pair->first_index);
 	pair->second = bucket_at(table, pair->second_index);
 	pair->first_room = bucket_room(pair->first, id);
-	pair->second_room = bucket_room(pair->second, id);
+	pair->second_room = pair->first_room < ROOMY ? bucket_room(pair->second, id) :
+						       bucket_holds(pair->second, id);
 	return pair->first && pair->second;
 }
 

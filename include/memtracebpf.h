@@ -181,7 +181,8 @@ struct process {
 	__u32 nthreads;		/* that began to allocate, ever */
 	__u64 peak_size;	/* the most bytes that were ever outstanding */
 	__u64 peak_epoch;	/* how often that was more than ever before */
-	__u64 bound;		/* sum of the totals' `high`: no peak can be above it */
+	__u64 bound;		/* not less than the sum of the totals' `high`: while it is not above the
+				 * peak, neither is what they hold together */
 	__u64 frees_inherited;	/* of blocks of the parent's, after fork */
 	char comm[16];
 	__u64 pad[2];
@@ -196,7 +197,8 @@ struct process {
 #define MAX_SHARDS 4
 struct totals {
 	__u64 size, count;	/* bytes asked for, blocks */
-	__u64 high;		/* not below any value that size ever had */
+	__u64 high;		/* what the group may hold without a look at the others; size is not above
+				 * it but for a moment */
 	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
 	__u64 pad[3];
 } __attribute__((aligned(64)));
