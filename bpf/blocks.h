@@ -99,16 +99,9 @@ static __always_inline void process_in(struct process *process, __u32 index,
 {
 	__u64 size = add(&totals->size, bytes, alone);
 
-	add(&totals->count, 1, alone);
 	if (size > *(volatile __u64 *)&totals->high ||
 	    *(volatile __u64 *)&process->bound > *(volatile __u64 *)&process->peak_size)
 		look_at_whole(process, index, totals);
-}
-
-static __always_inline void process_out(struct totals *totals, __u64 bytes, bool alone)
-{
-	add(&totals->size, -bytes, alone);
-	add(&totals->count, -1ULL, alone);
 }
 
 /* Before a site changes: what it holds is what it held at the last peak, unless that is noted. */
@@ -142,6 +135,7 @@ static __always_inline void book_in(struct process *process, __u32 index,
 	} else {
 		add(&totals->unplaced_size, block->size, alone);
 		add(&totals->unplaced_count, 1, alone);
+		add(&totals->unplaced, 1, alone);
 	}
 	process_in(process, index, totals, block->size, alone);
 	totals = sum ? totals_at(0, 0) : NULL;
@@ -166,11 +160,13 @@ static __always_inline void book_out(struct process *process, __u32 index,
 		add(&site->freed_count, 1, alone);
 		if (temporary)
 			add(&site->temporary, 1, alone);
+	} else {
+		add(&totals->unplaced, -1ULL, alone);
 	}
-	process_out(totals, block->size, alone);
+	add(&totals->size, -block->size, alone);
 	totals = keep_sum ? totals_at(0, 0) : NULL;
 	if (totals)
-		process_out(totals, block->size, false);
+		add(&totals->size, -block->size, false);
 }
 
 /* ---- where they are ---- */

@@ -196,9 +196,10 @@ struct process {
  */
 #define MAX_SHARDS 4
 struct totals {
-	__u64 size, count;	/* bytes asked for, blocks */
+	__u64 size;		/* bytes asked for */
 	__u64 high;		/* what the group may hold without a look at the others; size is not above
 				 * it but for a moment */
+	__u64 unplaced;		/* blocks without a site; the others are counted at theirs */
 	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
 	__u64 pad[3];
 } __attribute__((aligned(64)));

@@ -167,7 +167,6 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 		.cgroup = cgroup_of(books, index),
 		.since_ns = clock_ns(CLOCK_MONOTONIC) - from->since,
 		.size = totals.size,
-		.count = totals.count,
 		.peak_size = from->peak_size,
 	};
 	char comm[16];
@@ -178,7 +177,6 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 	if (to.since_ns > snapshot->elapsed_ns)
 		to.since_ns = snapshot->elapsed_ns;
 	snapshot->size += to.size;
-	snapshot->count += to.count;
 	snapshot->frees_inherited += from->frees_inherited;
 	books->place_of[index] = snapshot->nprocesses + 1;
 	return snapshot__add_process(snapshot, &to);
@@ -203,8 +201,7 @@ static int add_processes(struct books *books, uint32_t only, struct snapshot *sn
 
 /* What a process' sites have in all: the rest of its books are blocks without a stack. */
 struct placed {
-	uint64_t size, count;
-	uint64_t mapped_size, mapped_count;
+	uint64_t size, mapped_size;
 };
 
 /* Freed before allocated: whatever happens in between, no more is freed than was allocated. */
@@ -278,10 +275,8 @@ static int add_site(struct books *books, uint32_t id, struct placed *placed,
 	if (site->sizes & MAPS_MEMORY) {
 		trace.domain = names__string(books->names, "mmap");
 		placed[process].mapped_size += trace.size;
-		placed[process].mapped_count += trace.count;
 	} else {
 		placed[process].size += trace.size;
-		placed[process].count += trace.count;
 	}
 	snapshot->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += trace.alloc_count;
 	return snapshot__add_trace(snapshot, &trace);
@@ -313,7 +308,7 @@ static int add_unplaced(struct books *books, const struct placed *placed,
 			.alloc_size = heap.unplaced_size,
 			.alloc_count = heap.unplaced_count,
 			.size = heap.size - placed[place].size,
-			.count = heap.count - placed[place].count,
+			.count = heap.unplaced,
 		}, snapshot);
 		if (!err && mapped)
 			err = add_unplaced_trace(&(struct trace){
@@ -322,7 +317,7 @@ static int add_unplaced(struct books *books, const struct placed *placed,
 				.alloc_size = mapped->unplaced_size,
 				.alloc_count = mapped->unplaced_count,
 				.size = mapped->size - placed[place].mapped_size,
-				.count = mapped->count - placed[place].mapped_count,
+				.count = mapped->unplaced,
 			}, snapshot);
 	}
 	return err;
@@ -360,6 +355,16 @@ static int add_ages(struct books *books, uint64_t min_age_ns, const uint32_t *si
 	free(ages.slack);
 	free(ages.oldest_ns);
 	return err;
+}
+
+static void count_blocks(struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->ntraces; i++) {
+		const struct trace *trace = &snapshot->traces[i];
+
+		snapshot->processes[trace->process].count += trace->count;
+		snapshot->count += trace->count;
+	}
 }
 
 /* From what was recorded to what there is; see sampling__scale(). */
@@ -417,6 +422,8 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 	}
 	if (!err)
 		err = add_unplaced(books, placed, snapshot);
+	if (!err)
+		count_blocks(snapshot);
 	if (!err && (opts->min_age_ns || opts->ages))
 		err = add_ages(books, opts->min_age_ns, sites, nsites, snapshot);
 	if (!err && books->tables->skeleton->rodata->sample_bytes)

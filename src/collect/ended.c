@@ -40,7 +40,7 @@ static void add_up(struct ended *ended, const struct tables *tables, uint32_t in
 		sum->alloc_size += trace.alloc_size;
 		sum->alloc_count += trace.alloc_count;
 		totals.size += trace.size - (site->alloc_size - site->freed_size);
-		totals.count += trace.count - (site->alloc_count - site->freed_count);
+		totals.unplaced += trace.count;
 	}
 	sum->alloc_size += totals.unplaced_size;
 	sum->alloc_count += totals.unplaced_count;
@@ -50,7 +50,7 @@ static void add_up(struct ended *ended, const struct tables *tables, uint32_t in
 		return;
 	sum->processes++;
 	sum->size += totals.size;
-	sum->count += totals.count;
+	sum->count += totals.unplaced;
 }
 
 void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look, void *context)

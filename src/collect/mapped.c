@@ -125,24 +125,24 @@ static struct process *process_of(const struct change *change)
 	return &change->tables->processes[change->process];
 }
 
-/* Of a process, or of the sum of all (0). `size` and `count` may be negative. */
-static void add_to(struct tables *tables, uint32_t process, uint64_t size, uint64_t count)
+/* Of a process, or of the sum of all (0). `size` and `unplaced` may be negative. */
+static void add_to(struct tables *tables, uint32_t process, uint64_t size, uint64_t unplaced)
 {
 	struct totals *totals = tables__mapped(tables, process);
 
 	totals->size += size;
-	totals->count += count;
+	totals->unplaced += unplaced;
 	if (totals->size <= totals->high)
 		return;
 	add(&tables->processes[process].bound, totals->size - totals->high);
 	totals->high = totals->size;
 }
 
-static void add_to_totals(const struct change *change, uint64_t size, uint64_t count)
+static void add_to_totals(const struct change *change, uint64_t size, uint64_t unplaced)
 {
-	add_to(change->tables, change->process, size, count);
+	add_to(change->tables, change->process, size, unplaced);
 	if (change->tables->skeleton->rodata->keep_sum)
-		add_to(change->tables, 0, size, count);
+		add_to(change->tables, 0, size, unplaced);
 }
 
 static void book_out(void *context, uint32_t id, uint64_t size, bool last)
@@ -155,7 +155,7 @@ static void book_out(void *context, uint32_t id, uint64_t size, bool last)
 		add(&site->freed_size, size);
 		add(&site->freed_count, last);
 	}
-	add_to_totals(change, -size, -(uint64_t)last);
+	add_to_totals(change, -size, site ? 0 : -(uint64_t)last);
 }
 
 static void book_in(const struct change *change, const struct region_event *event)
@@ -173,7 +173,7 @@ static void book_in(const struct change *change, const struct region_event *even
 		mapped->unplaced_size += size;
 		mapped->unplaced_count++;
 	}
-	add_to_totals(change, size, 1);
+	add_to_totals(change, size, !site);
 	raise_peak(process_of(change), event->heap_size + mapped->size);
 	raise_peak(&tables->processes[0], tables__totals(tables, 0).size);
 }

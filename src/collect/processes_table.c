@@ -71,7 +71,7 @@ static struct totals *totals_of(const struct tables *tables, uint32_t process)
 static void add_totals(struct totals *sum, const struct totals *totals)
 {
 	sum->size += __atomic_load_n(&totals->size, __ATOMIC_ACQUIRE);
-	sum->count += __atomic_load_n(&totals->count, __ATOMIC_ACQUIRE);
+	sum->unplaced += __atomic_load_n(&totals->unplaced, __ATOMIC_ACQUIRE);
 	sum->unplaced_size += totals->unplaced_size;
 	sum->unplaced_count += totals->unplaced_count;
 }
@@ -130,11 +130,8 @@ static void take_from_sum(const struct tables *tables, uint32_t index)
 	struct totals heap = tables__heap(tables, index);
 
 	__atomic_fetch_sub(&sum->size, heap.size, __ATOMIC_ACQ_REL);
-	__atomic_fetch_sub(&sum->count, heap.count, __ATOMIC_ACQ_REL);
-	if (!mapped)
-		return;
-	tables__mapped(tables, 0)->size -= mapped->size;
-	tables__mapped(tables, 0)->count -= mapped->count;
+	if (mapped)
+		tables__mapped(tables, 0)->size -= mapped->size;
 }
 
 void tables__clear_process(struct tables *tables, uint32_t index)
