@@ -351,7 +351,7 @@ static void handle_file(struct collector *collector, const struct event *event)
 		machine__add_file(&collector->machine, &mapping);
 	} else {
 		modules__use(collector->modules, &mapping, NULL);
-		tables__commit_rows(&collector->tables);
+		modules__publish(collector->modules);
 	}
 }
 

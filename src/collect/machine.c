@@ -64,8 +64,8 @@ int machine__add_all(struct machine *machine)
 		first = i;
 	}
 	listed_mappings__free(&list);
-	err = tables__commit_rows(machine->tables);
-	return err ? err : attach_all(machine);
+	err = attach_all(machine);
+	return err ? err : modules__publish(machine->modules);
 }
 
 /* Those whose code is mapped, or was by a process that is still to be told of. */
@@ -120,7 +120,7 @@ void machine__add_file(struct machine *machine, const struct listed_mapping *map
 
 	if (module)
 		attachments__add(&machine->attachments, module, machine->tables);
-	tables__commit_rows(machine->tables);
+	modules__publish(machine->modules);
 	/* What a new dynamic linker mapped before its probe was there, in whichever process. */
 	if (module && module->probes.linker.function)
 		machine__add_all(machine);

@@ -27,7 +27,7 @@ struct modules {
 	struct unwind_rules *rules;
 	uint32_t nrules;	/* rules that the kernel has */
 	struct module **by_file;
-	uint32_t met;
+	uint32_t met, nunread;
 	uint32_t *resting, *rested;	/* dropped files' indices: lately, and before that */
 	uint32_t nresting, nrested;
 	uint64_t started_ns;
@@ -311,7 +311,6 @@ static void read_module(struct modules *modules, struct module *module)
 {
 	bool library = false;
 	Elf *elf;
-	int err;
 
 	elf_version(EV_CURRENT);
 	elf = module->fd >= 0 ? elf_begin(module->fd, ELF_C_READ_MMAP, NULL) : NULL;
@@ -329,10 +328,27 @@ static void read_module(struct modules *modules, struct module *module)
 		memset(&module->probes, 0, sizeof(module->probes));
 	mappers__find(module->fd, &module->mappers);
 	describe(modules, module, library);
-	err = read_rows(modules, module);
-	if (err)
-		log__warn("%s: no unwind information could be read: %s", module->path,
-			  strerror(-err));
+	module->unread = true;
+	modules->nunread++;
+}
+
+int modules__publish(struct modules *modules)
+{
+	struct module *module = NULL;
+
+	while (modules->nunread && (module = modules__next(modules, module))) {
+		int err;
+
+		if (!module->unread)
+			continue;
+		module->unread = false;
+		modules->nunread--;
+		err = read_rows(modules, module);
+		if (err)
+			log__warn("%s: no unwind information could be read: %s", module->path,
+				  strerror(-err));
+	}
+	return tables__commit_rows(modules->tables);
 }
 
 uint32_t modules__name(struct modules *modules, struct module *module)
@@ -472,6 +488,7 @@ void modules__drop(struct modules *modules, struct module *module)
 		symbolizer__drop_module(modules->symbolizer, module->name);
 	modules->resting[modules->nresting++] = module->file;
 	modules->by_file[module->file] = NULL;
+	modules->nunread -= module->unread;
 	free_module(module);
 }
 

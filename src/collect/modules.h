@@ -29,6 +29,7 @@ struct module {
 	uint32_t name;		/* index of names' modules; 0: not asked for yet */
 	struct module_segment *segments; /* PT_LOAD, executable */
 	size_t nsegments;
+	bool unread;		/* its rows are yet to be read */
 	struct probes probes;
 	struct mappers mappers;
 };
@@ -41,13 +42,16 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 void modules__free(struct modules *modules);
 
 /*
- * The module of an executable mapping, read in when it is new (rows, allocator, names); `maps` are
- * its process', or NULL: then they are read if need be. The kernel half has the rows after
- * tables__commit_rows(). What cannot be had is left out after a warning: fd -1, no rows, no probes.
- * NULL: no memory, no room, or the process is gone and nobody has seen the file before.
+ * The module of an executable mapping, looked at when it is new (allocator, names); `maps` are its
+ * process', or NULL: then they are read if need be. What cannot be had is left out after a warning:
+ * fd -1, no probes. NULL: no memory, no room, or the process is gone and nobody has seen the file
+ * before.
  */
 struct module *modules__use(struct modules *modules, const struct listed_mapping *mapping,
 			    const struct target_maps *maps);
+/* Reads the rows of all new modules, which takes longer, and gives them to the kernel half. 0 or
+ * -errno. */
+int modules__publish(struct modules *modules);
 /* Index of names' modules; 0: no memory. */
 uint32_t modules__name(struct modules *modules, struct module *module);
 /* The module with this index, or NULL. */

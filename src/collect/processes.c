@@ -47,7 +47,7 @@ int traced__sync(struct traced *traced, struct modules *modules, struct tables *
 	err = list.count ? set_modules(traced, modules, &list, tables) : -ESRCH;
 	listed_mappings__free(&list);
 	if (!err)
-		err = tables__commit_rows(tables);
+		err = modules__publish(modules);
 	for (size_t i = 0; !err && i < traced->nmodules; i++)
 		err = attachments__add(traced->attachments, traced->modules[i], tables);
 	return err;
