@@ -297,12 +297,13 @@ static int add_unplaced(struct books *books, const struct placed *placed,
 	int err = 0;
 
 	for (uint32_t index = 1; index < MAX_PROCESSES && !err; index++) {
-		struct totals heap = tables__heap(books->tables, index);
-		struct totals *mapped = tables__mapped(books->tables, index);
 		uint32_t place = books->place_of[index];
+		struct totals heap, *mapped;
 
 		if (!place--)
 			continue;
+		heap = tables__heap(books->tables, index);
+		mapped = tables__mapped(books->tables, index);
 		err = add_unplaced_trace(&(struct trace){
 			.process = place,
 			.alloc_size = heap.unplaced_size,
