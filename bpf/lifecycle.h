@@ -173,22 +173,6 @@ static __noinline __u32 take_process(void)
 	return 0;
 }
 
-static __always_inline void give_back_process(__u32 index, struct process *process)
-{
-	__u64 head;
-	__u32 i;
-
-	process->state = PROCESS_NONE;
-	for (i = 0; i < 8; i++) {
-		head = *(volatile __u64 *)&free_processes;
-		process->next = head;
-		if (__sync_val_compare_and_swap(&free_processes, head,
-						(head & ~FREE_LIST_INDEX) + FREE_LIST_STEP +
-							index) == head)
-			break;
-	}
-}
-
 /* Opens books for the task's process; those that another thread opened meanwhile will do. */
 static __noinline __u32 open_books(struct task_struct *task, __u32 flags)
 {
@@ -214,7 +198,8 @@ static __noinline __u32 open_books(struct task_struct *task, __u32 flags)
 	*(volatile __u32 *)&process->state = PROCESS_LIVE;
 	if (!bpf_map_update_elem(&process_of, &tgid, &index, BPF_NOEXIST))
 		return index;
-	give_back_process(index, process);
+	process->state = PROCESS_NONE;
+	give_free(&free_processes, index, &process->next);
 	known = bpf_map_lookup_elem(&process_of, &tgid);
 	return known ? *known : 0;
 }

@@ -15,23 +15,21 @@
 		__uint(value_size, bytes);                                                         \
 	}
 
+/* An array that user space has in its memory, too. */
+#define SHARED(name, value_type, entries)                                                          \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, entries);                                                      \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
+
 /* ---- who is traced ---- */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_PROCESSES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct process);
-} processes SEC(".maps");
+SHARED(processes, struct process, MAX_PROCESSES);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_PROCESSES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct totals);
-} totals SEC(".maps");
+SHARED(totals, struct totals, MAX_PROCESSES);
 
 #define TABLE(name, key_type, value_type, entries)                                                 \
 	struct {                                                                                   \
@@ -197,26 +195,14 @@ PIECES(mapping_pieces, mapping_piece, MAX_MAPPING_PIECES);
  * Where a site is found: buckets of SITE_BUCKET words, each the low half of the stack's hash and
  * below it the site's id; 0: free.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, __u64);
-} site_slots SEC(".maps");
+SHARED(site_slots, __u64, 65536);
 
 /* ---- the way up the stack ---- */
 
 /* File -> its index. User space takes out what it could not read, so that it is asked again. */
 TABLE(file_ids, struct file_id, __u32, MAX_FILES);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_FILES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct code_file);
-} files SEC(".maps");
+SHARED(files, struct code_file, MAX_FILES);
 
 /* Rows of one file, in an array of just their number. */
 struct file_rows {
@@ -237,21 +223,9 @@ struct {
 	__type(value, __u32);
 } mapping_cache SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_RULES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct unwind_rule);
-} rules SEC(".maps");
+SHARED(rules, struct unwind_rule, MAX_RULES);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, RULE_CACHE_SIZE);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, __u64);
-} rule_cache SEC(".maps");
+SHARED(rule_cache, __u64, RULE_CACHE_SIZE);
 
 /* ---- words to user space ---- */
 
@@ -388,6 +362,21 @@ static __always_inline struct mapping *mapping_at(__u32 mapping)
 		}                                                                                  \
 		taken_;                                                                            \
 	})
+
+/* Gives an entry that nobody else knows of back to its list; `next` is its link. */
+static __always_inline void give_free(__u64 *list, __u32 index, __u32 *next)
+{
+	__u64 head;
+	__u32 i;
+
+	for (i = 0; i < 8; i++) {
+		head = *(volatile __u64 *)list;
+		*next = head;
+		if (__sync_val_compare_and_swap(list, head, (head & ~FREE_LIST_INDEX) +
+							    FREE_LIST_STEP + index) == head)
+			break;
+	}
+}
 
 static __always_inline void ask_to_grow(void)
 {

@@ -148,22 +148,6 @@ static __noinline __u32 take_site(void)
 	return id;
 }
 
-/* Gives the list's first entry back its place in it: nobody else knows of `site`. */
-static __always_inline void give_back_site(__u32 id, struct site *site)
-{
-	__u64 head;
-	__u32 i;
-
-	for (i = 0; i < 8; i++) {
-		head = *(volatile __u64 *)&free_sites;
-		site->next = head;
-		if (__sync_val_compare_and_swap(&free_sites, head,
-						(head & ~FREE_LIST_INDEX) + FREE_LIST_STEP + id) ==
-		    head)
-			break;
-	}
-}
-
 /* A new site with the stack in the room, which is nowhere to be found yet; 0: none can be had. */
 __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
 {
@@ -180,7 +164,7 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
 	frames = take_frames((w->nframes + FRAME_GROUP - 1) / FRAME_GROUP);
 	words = frames ? frames_at(frames) : NULL;
 	if (!words) {
-		give_back_site(id, site);
+		give_free(&free_sites, id, &site->next);
 		count_lost(LOST_STACKS_MEMORY);
 		return 0;
 	}
@@ -262,7 +246,7 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 	}
 	site = fresh ? site_at(fresh) : NULL;
 	if (site)
-		give_back_site(fresh, site);
+		give_free(&free_sites, fresh, &site->next);
 	if (!search.site)
 		count_lost(LOST_STACKS_MEMORY);
 	return search.site;
