@@ -346,11 +346,13 @@ static void handle_file(struct collector *collector, const struct event *event)
 	const struct listed_mapping mapping = {
 		.pid = event->pid, .start = event->start, .end = event->end, .id = event->id,
 	};
+	struct target_maps maps = {};
 
 	if (collector->whole_machine) {
 		machine__add_file(&collector->machine, &mapping);
 	} else {
-		modules__use(collector->modules, &mapping, NULL);
+		modules__use(collector->modules, &mapping, &maps);
+		target_maps__free(&maps);
 		modules__publish(collector->modules);
 	}
 }

@@ -15,19 +15,9 @@
 static void add_process(struct machine *machine, const struct listed_mapping *items, size_t n)
 {
 	struct target_maps maps = {};
-	bool read = false;
 
-	for (size_t i = 0; i < n; i++) {
-		int file = items[i].vdso ? FILE_VDSO :
-					   tables__file_index(machine->tables, &items[i].id);
-
-		if (file < 0 || modules__get(machine->modules, file))
-			continue;
-		if (!read)
-			target_maps__read(items[i].pid, &maps);
-		read = true;
+	for (size_t i = 0; i < n; i++)
 		modules__use(machine->modules, &items[i], &maps);
-	}
 	target_maps__free(&maps);
 }
 
@@ -116,8 +106,10 @@ static void forget_unused(struct machine *machine)
 
 void machine__add_file(struct machine *machine, const struct listed_mapping *mapping)
 {
-	const struct module *module = modules__use(machine->modules, mapping, NULL);
+	struct target_maps maps = {};
+	const struct module *module = modules__use(machine->modules, mapping, &maps);
 
+	target_maps__free(&maps);
 	if (module)
 		attachments__add(&machine->attachments, module, machine->tables);
 	modules__publish(machine->modules);

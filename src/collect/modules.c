@@ -451,22 +451,19 @@ static struct module *add_module(struct modules *modules, const struct listed_ma
 }
 
 struct module *modules__use(struct modules *modules, const struct listed_mapping *listed,
-			    const struct target_maps *known)
+			    struct target_maps *maps)
 {
 	int file = listed->vdso ? FILE_VDSO : tables__file_index(modules->tables, &listed->id);
 	const struct target_mapping *mapping = NULL;
 	struct module *module = modules__get(modules, file);
-	struct target_maps maps = {};
 
 	if (file < 0 || module)
 		return module;
-	if (!known && !target_maps__read(listed->pid, &maps))
-		known = &maps;
 	modules->met++;
-	mapping = known ? find_mapping(known, listed->start) : NULL;
+	if (maps->count || !target_maps__read(listed->pid, maps))
+		mapping = find_mapping(maps, listed->start);
 	if (mapping && (mapping->inode || listed->vdso))
 		module = add_module(modules, listed, file, mapping);
-	target_maps__free(&maps);
 	if (module || listed->vdso)
 		return module;
 	/* It may be met again. */

@@ -43,12 +43,12 @@ void modules__free(struct modules *modules);
 
 /*
  * The module of an executable mapping, looked at when it is new (allocator, names); `maps` are its
- * process', or NULL: then they are read if need be. What cannot be had is left out after a warning:
+ * process', read into it here if it is empty and they are needed. What cannot be had is left out after a warning:
  * fd -1, no probes. NULL: no memory, no room, or the process is gone and nobody has seen the file
  * before.
  */
 struct module *modules__use(struct modules *modules, const struct listed_mapping *mapping,
-			    const struct target_maps *maps);
+			    struct target_maps *maps);
 /* Reads the rows of all new modules, which takes longer, and gives them to the kernel half. 0 or
  * -errno. */
 int modules__publish(struct modules *modules);
