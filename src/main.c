@@ -113,8 +113,7 @@ static int add_targets(struct tracing *tracing)
 		if (err)
 			return err;
 	}
-	if (!err && (options->everything || options->follow_fork || options->ncomms ||
-		     options->ncgroups || options->nusers))
+	if (!err)
 		err = collector__add_machine(tracing->collector);
 	if (err || !options->command)
 		return err;

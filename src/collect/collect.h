@@ -42,7 +42,8 @@ int collector__new(const struct collect_opts *opts, struct names *names,
 /* Stops counting, detaches from every target, forgets the books. Takes NULL. */
 void collector__free(struct collector *collector);
 
-/* Attaches to all processes that are there, and to those that come. On failure one sentence. */
+/* Attaches to all processes that are there, and to those that come, unless the options name each of
+ * them. On failure one sentence. */
 int collector__add_machine(struct collector *collector);
 /* Attaches to a live process that target__check() accepted. On failure one sentence, -errno. */
 int collector__add_process(struct collector *collector, pid_t pid);

@@ -290,7 +290,7 @@ int collector__add_child(struct collector *collector, pid_t pid)
 
 int collector__add_machine(struct collector *collector)
 {
-	return machine__add_all(&collector->machine);
+	return collector->whole_machine ? machine__add_all(&collector->machine) : 0;
 }
 
 void collector__start(struct collector *collector)
