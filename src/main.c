@@ -100,13 +100,21 @@ static void close_tracing(struct tracing *tracing)
 		close(tracing->signals);
 }
 
+/* Passes the error on, after a sentence about COMMAND. */
+static int starts(const struct options *options, int err)
+{
+	if (err)
+		log__error("cannot start %s: %s", options->command[0], strerror(-err));
+	return err;
+}
+
 static int add_targets(struct tracing *tracing)
 {
 	const struct options *options = &tracing->options;
 	int err = 0;
 
 	if (options->command)
-		err = launch__prepare(options->command, &tracing->launch);
+		err = starts(options, launch__prepare(options->command, &tracing->launch));
 	allow_many_files();	/* after the fork: what we start keeps its limit */
 	for (size_t i = 0; i < options->npids; i++) {
 		err = collector__add_process(tracing->collector, options->pids[i]);
@@ -115,12 +123,9 @@ static int add_targets(struct tracing *tracing)
 	}
 	if (!err)
 		err = collector__add_machine(tracing->collector);
-	if (err || !options->command)
-		return err;
-	if (!err)
-		err = collector__add_child(tracing->collector, tracing->launch.pid);
-	if (err)
-		log__error("cannot start %s: %s", options->command[0], strerror(-err));
+	if (!err && options->command)
+		err = starts(options, collector__add_child(tracing->collector,
+							   tracing->launch.pid));
 	return err;
 }
 
