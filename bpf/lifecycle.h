@@ -251,9 +251,11 @@ static __noinline __u32 find_process(struct task_struct *task)
 static __always_inline void close_books(struct process *process, enum process_state state)
 {
 	struct event event = { .type = EVENT_ENDED, .pid = process->pid };
-	__u32 ended = __sync_fetch_and_add(&processes_ended, 1);
+	__u32 ended;
 
+	/* In this order: whoever sees the number finds the state. */
 	*(volatile __u32 *)&process->state = state;
+	ended = __sync_fetch_and_add(&processes_ended, 1);
 	if (each_end || (process->flags & PROCESS_PINNED) || process->nsites > MANY_SITES ||
 	    !(ended % ENDS_AT_A_TIME))
 		/* That books are closed says their state: without room for this, it is seen later. */

@@ -296,7 +296,7 @@ static int add_unplaced(struct books *books, const struct placed *placed,
 	const char *domain = names__string(books->names, "mmap");
 	int err = 0;
 
-	for (uint32_t index = 1; index < MAX_PROCESSES && !err; index++) {
+	for (uint32_t index = 1; index < tables__nprocesses(books->tables) && !err; index++) {
 		uint32_t place = books->place_of[index];
 		struct totals heap, *mapped;
 

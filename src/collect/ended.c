@@ -55,9 +55,14 @@ static void add_up(struct ended *ended, const struct tables *tables, uint32_t in
 
 void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look, void *context)
 {
-	uint32_t n = tables__nprocesses(tables);
+	uint32_t ends, n;
 
 	mapped__drain(tables->mapped);
+	ends = __atomic_load_n(&tables->skeleton->bss->processes_ended, __ATOMIC_ACQUIRE);
+	if (ends == ended->seen)
+		return;
+	ended->seen = ends;
+	n = tables__nprocesses(tables);
 	for (uint32_t i = 1; i < n; i++) {
 		struct process *process = &tables->processes[i];
 		uint32_t state = __atomic_load_n(&process->state, __ATOMIC_ACQUIRE);

@@ -9,6 +9,7 @@
 struct ended {
 	struct snapshot_ended sum;
 	uint64_t frees_inherited;
+	uint32_t seen;		/* how many had ended when last looked */
 	uint32_t nunswept;	/* whose blocks are still in the tables */
 };
 
