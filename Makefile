@@ -91,7 +91,7 @@ unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
 unit_walk := $(unit_unwind)
 unit_probe := $(filter-out src/probe/attach.c src/probe/empty.c,$(wildcard src/probe/*.c)) \
-	$(unit_unwind)
+	src/base/dynamic.c $(unit_unwind)
 unit_exits := $(unit_probe)
 unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c

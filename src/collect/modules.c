@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dynamic.h"
 #include "base/log.h"
 #include "unwind/unwind.h"
 
@@ -269,26 +270,6 @@ static int read_rows(struct modules *modules, struct module *module)
 	return err;
 }
 
-/* Does it have a name for the dynamic linker? */
-static bool has_soname(Elf *elf)
-{
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-	GElf_Dyn entry;
-
-	while ((section = elf_nextscn(elf, section))) {
-		Elf_Data *data;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNAMIC)
-			continue;
-		data = elf_getdata(section, NULL);
-		for (int i = 0; data && gelf_getdyn(data, i, &entry) && entry.d_tag != DT_NULL; i++)
-			if (entry.d_tag == DT_SONAME)
-				return true;
-	}
-	return false;
-}
-
 /* What the kernel half wants to know of the file besides its rows. */
 static void describe(struct modules *modules, const struct module *module, bool library)
 {
@@ -316,7 +297,7 @@ static void read_module(struct modules *modules, struct module *module)
 	elf = module->fd >= 0 ? elf_begin(module->fd, ELF_C_READ_MMAP, NULL) : NULL;
 	if (elf) {
 		module->build_id = build_id(elf);
-		library = has_soname(elf);
+		library = dynamic__has(elf, DT_SONAME);	/* a name for the dynamic linker */
 		read_segments(module, elf);
 		elf_end(elf);
 	}

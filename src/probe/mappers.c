@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/dynamic.h"
 #include "probe/code.h"
 #include "probe/instruction.h"
 
@@ -30,21 +31,7 @@ static const struct {
  * symbol can; those of a static PIE are local. */
 static bool is_dynamic(Elf *elf)
 {
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-	GElf_Dyn entry;
-
-	while ((section = elf_nextscn(elf, section))) {
-		Elf_Data *data;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNAMIC)
-			continue;
-		data = elf_getdata(section, NULL);
-		for (int i = 0; data && gelf_getdyn(data, i, &entry) && entry.d_tag != DT_NULL; i++)
-			if (entry.d_tag == DT_NEEDED || entry.d_tag == DT_SONAME)
-				return true;
-	}
-	return false;
+	return dynamic__has(elf, DT_NEEDED) || dynamic__has(elf, DT_SONAME);
 }
 
 /* Bytes from the function's first to the instruction for the probe: one that is emulated, if the
