@@ -56,8 +56,8 @@ static inline uint32_t place_in_build(struct names *names, const char *function,
 	return l;
 }
 
-static inline void hold_in(struct snapshot *snapshot, uint32_t process, uint32_t stack,
-			   uint64_t size, uint64_t count)
+static inline void hold_trace(struct snapshot *snapshot, uint32_t process, uint32_t stack,
+			      uint64_t size, uint64_t count)
 {
 	const struct trace trace = {
 		.process = process,
@@ -71,27 +71,22 @@ static inline void hold_in(struct snapshot *snapshot, uint32_t process, uint32_t
 	assert_int_equal(snapshot__add_trace(snapshot, &trace), 0);
 	snapshot->size += size;
 	snapshot->count += count;
-	snapshot->processes[process].size += size;
-	snapshot->processes[process].count += count;
 	if (snapshot->peak_size < snapshot->size)
 		snapshot->peak_size = snapshot->size;
 }
 
+static inline void hold_in(struct snapshot *snapshot, uint32_t process, uint32_t stack,
+			   uint64_t size, uint64_t count)
+{
+	hold_trace(snapshot, process, stack, size, count);
+	snapshot->processes[process].size += size;
+	snapshot->processes[process].count += count;
+}
+
+/* The snapshot may have no processes. */
 static inline void hold(struct snapshot *snapshot, uint32_t stack, uint64_t size, uint64_t count)
 {
-	const struct trace trace = {
-		.stack = stack,
-		.size = size,
-		.count = count,
-		.alloc_size = 2 * size,
-		.alloc_count = 2 * count,
-	};
-
-	assert_int_equal(snapshot__add_trace(snapshot, &trace), 0);
-	snapshot->size += size;
-	snapshot->count += count;
-	if (snapshot->peak_size < snapshot->size)
-		snapshot->peak_size = snapshot->size;
+	hold_trace(snapshot, 0, stack, size, count);
 }
 
 #endif

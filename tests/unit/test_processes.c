@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Several processes in one snapshot, and estimates: what is grouped and what is reported. */
-#include "books.h"
+#include "reports.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "report/report.h"
 #include "snapshot/statistics.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
@@ -280,28 +279,6 @@ static void test_errors_of_estimates(void **state)
 /* ---- what reports say ---- */
 
 #define SECOND 1000000000ULL
-
-/* (Inlined, gcc 12 warns of dangling pointers.) */
-static __attribute__((noinline)) char *print(report_fn *report, const struct snapshot *now,
-					     const struct snapshot *old, struct report_opts opts)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_int_equal(report(out, now, old, &opts), 0);
-	fclose(out);
-	return text;
-}
-
-static void assert_report(report_fn *report, const struct snapshot *now,
-			  const struct snapshot *old, struct report_opts opts, const char *expected)
-{
-	char *text = print(report, now, old, opts);
-
-	assert_string_equal(text, expected);
-	free(text);
-}
 
 static void assert_says(report_fn *report, const struct snapshot *now, const struct snapshot *old,
 			struct report_opts opts, const char *expected)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "books.h"
+#include "reports.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 
 #include "report/block.h"
 #include "report/format.h"
-#include "report/report.h"
 
 #define PYTHON "/usr/bin/python3"
 
@@ -104,28 +103,6 @@ static int teardown(void **state)
 	names__free(b->names);
 	free(b);
 	return 0;
-}
-
-/* The report as a string, which the caller frees. (Inlined, gcc 12 warns of dangling pointers.) */
-static __attribute__((noinline)) char *print(report_fn *report, const struct snapshot *now,
-					     const struct snapshot *old, struct report_opts opts)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_int_equal(report(out, now, old, &opts), 0);
-	fclose(out);
-	return text;
-}
-
-static void assert_report(report_fn *report, const struct snapshot *now,
-			  const struct snapshot *old, struct report_opts opts, const char *expected)
-{
-	char *text = print(report, now, old, opts);
-
-	assert_string_equal(text, expected);
-	free(text);
 }
 
 /* As Python reads it: runs `program` with the JSON on its standard input. */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reports as strings. */
+#ifndef REPORTS_H
+#define REPORTS_H
+
+#include "books.h"
+
+#include <stdio.h>
+
+#include "report/report.h"
+
+/* The report as a string, which the caller frees. (Inlined, gcc 12 warns of dangling pointers.) */
+static __attribute__((noinline)) char *print(report_fn *report, const struct snapshot *now,
+					     const struct snapshot *old, struct report_opts opts)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(report(out, now, old, &opts), 0);
+	fclose(out);
+	return text;
+}
+
+static void assert_report(report_fn *report, const struct snapshot *now,
+			  const struct snapshot *old, struct report_opts opts, const char *expected)
+{
+	char *text = print(report, now, old, opts);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+#endif
