@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "snapshot/snapshot.h"
+#include "snapshot/statistics.h"
 
 /* A location of its own with one frame, or with `inner` inlined into it. */
 static inline uint32_t place(struct names *names, const char *function, const char *file,
@@ -87,6 +88,15 @@ static inline void hold_in(struct snapshot *snapshot, uint32_t process, uint32_t
 static inline void hold(struct snapshot *snapshot, uint32_t stack, uint64_t size, uint64_t count)
 {
 	hold_trace(snapshot, 0, stack, size, count);
+}
+
+static inline struct statistics *group(const struct snapshot *snapshot, const struct snapshot *old,
+				       struct statistics_opts opts)
+{
+	struct statistics *statistics = NULL;
+
+	assert_int_equal(statistics__new(snapshot, old, &opts, &statistics), 0);
+	return statistics;
 }
 
 #endif

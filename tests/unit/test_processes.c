@@ -5,18 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "snapshot/statistics.h"
-
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
-
-static struct statistics *group(const struct snapshot *snapshot, const struct snapshot *old,
-				struct statistics_opts opts)
-{
-	struct statistics *statistics = NULL;
-
-	assert_int_equal(statistics__new(snapshot, old, &opts, &statistics), 0);
-	return statistics;
-}
 
 static void add_process(struct snapshot *snapshot, uint64_t id, uint32_t pid, const char *comm,
 			const char *cgroup)

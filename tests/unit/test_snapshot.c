@@ -9,15 +9,6 @@
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
 
-static struct statistics *group(const struct snapshot *snapshot, const struct snapshot *old,
-				struct statistics_opts opts)
-{
-	struct statistics *statistics = NULL;
-
-	assert_int_equal(statistics__new(snapshot, old, &opts, &statistics), 0);
-	return statistics;
-}
-
 static void assert_group(const struct statistic *item, const char *file, uint32_t line,
 			 uint64_t size, uint64_t count)
 {
