@@ -72,22 +72,31 @@ static struct frame_key frame_key__of(const struct stat_frame *frame, const stru
 }
 
 /* What the members of a group do not agree on is not shown, but for the names of one file. */
+void frame_place__agree(struct frame_place *shown, const struct frame_place *place, bool by_module)
+{
+	if (shown->offset != place->offset)
+		shown->offset = 0;
+	if (shown->module == place->module)
+		return;
+	if (!by_module)
+		*shown = (struct frame_place){ 0 };
+	else if (!shown->module || (place->module && strcmp(place->module, shown->module) < 0))
+		shown->module = place->module;
+}
+
 static void stat_frame__agree(struct stat_frame *shown, const struct stat_frame *frame,
 			      bool by_module)
 {
+	const struct frame_place place = { frame->module, frame->offset };
+	struct frame_place agreed = { shown->module, shown->offset };
+
+	frame_place__agree(&agreed, &place, by_module);
+	shown->module = agreed.module;
+	shown->offset = agreed.offset;
 	if (shown->function != frame->function)
 		shown->function = NULL;
-	if (by_module && shown->module != frame->module && frame->module && shown->module &&
-	    strcmp(frame->module, shown->module) < 0)
-		shown->module = frame->module;
-	if (!by_module && shown->module != frame->module) {
-		shown->module = NULL;
-		shown->offset = 0;
-	}
 	if (shown->build_id != frame->build_id)
 		shown->build_id = NULL;
-	if (shown->offset != frame->offset)
-		shown->offset = 0;
 	shown->inlined &= frame->inlined;
 }
 

@@ -167,7 +167,8 @@ static void group__free(struct group *group)
 }
 
 /* A traceback's members have the same lines, but may call from several places of a line. */
-static int group__agree_places(struct group *group, const struct frame_place *places)
+static int group__agree_places(struct group *group, const struct frame_place *places,
+			       bool by_module)
 {
 	if (!group->places) {
 		group->places = calloc(group->nframes + 1, sizeof(*places));
@@ -176,14 +177,8 @@ static int group__agree_places(struct group *group, const struct frame_place *pl
 		memcpy(group->places, places, group->nframes * sizeof(*places));
 		return 0;
 	}
-	for (uint32_t i = 0; i < group->nframes; i++) {
-		struct frame_place *shown = &group->places[i];
-
-		if (shown->module != places[i].module)
-			*shown = (struct frame_place){ 0 };
-		else if (shown->offset != places[i].offset)
-			shown->offset = 0;
-	}
+	for (uint32_t i = 0; i < group->nframes; i++)
+		frame_place__agree(&group->places[i], &places[i], by_module);
 	return 0;
 }
 
@@ -217,7 +212,7 @@ static int pass__add(struct pass *pass, uint32_t nframes, const struct part *par
 	if (!group || members__add_all(&group->members, &part->members))
 		return -ENOMEM;
 	if (grouping->opts->group_by == GROUP_BY_TRACEBACK &&
-	    group__agree_places(group, pass->places))
+	    group__agree_places(group, pass->places, grouping->frames.by_module))
 		return -ENOMEM;
 	if (group->histogram && !pass->before && pass->size_class < SIZE_CLASSES)
 		group->histogram[pass->size_class] += part->sum.count;

@@ -92,7 +92,8 @@ struct statistic {
 };
 
 /* A frame of the statistic: where its members return to different places of a line, offset is 0,
- * and where the line is in several modules, module is NULL. */
+ * and where the line is in several modules, module is NULL; of one file's paths it is the first in
+ * alphabetical order. */
 static inline struct stat_frame statistic__frame(const struct statistic *item, uint32_t i)
 {
 	struct stat_frame frame = *item->frames[i];
