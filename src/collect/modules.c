@@ -462,7 +462,7 @@ void modules__drop(struct modules *modules, struct module *module)
 {
 	tables__forget_file(modules->tables, &module->id);
 	tables__drop_file(modules->tables, module->file);
-	if (module->name)
+	if (module->name && module->nsegments)
 		symbolizer__drop_module(modules->symbolizer, module->name);
 	modules->resting[modules->nresting++] = module->file;
 	modules->by_file[module->file] = NULL;

@@ -27,7 +27,7 @@ struct root {
 };
 
 struct module {
-	bool known;
+	uint32_t users;	/* 0: not known */
 	int fd;
 	char *path;
 	size_t root;	/* index into roots */
@@ -95,7 +95,7 @@ void symbolizer__free(struct symbolizer *symbolizer)
 	if (!symbolizer)
 		return;
 	for (size_t i = 0; i < symbolizer->nmodules; i++) {
-		if (!symbolizer->modules[i].known)
+		if (!symbolizer->modules[i].users)
 			continue;
 		close(symbolizer->modules[i].fd);
 		free(symbolizer->modules[i].path);
@@ -125,8 +125,10 @@ int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd
 		symbolizer->nmodules = n;
 	}
 	module = &symbolizer->modules[index];
-	if (module->known)
+	if (module->users) {
+		module->users++;
 		return 0;
+	}
 	/* A process that is gone takes its root with it: then only our debug files are left. */
 	if (add_root(symbolizer, root, &module->root))
 		module->root = 0;
@@ -140,7 +142,7 @@ int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd
 		free(module->path);
 		return err;
 	}
-	module->known = true;
+	module->users = 1;
 	return 0;
 }
 
@@ -148,7 +150,7 @@ void symbolizer__drop_module(struct symbolizer *symbolizer, uint32_t index)
 {
 	struct module *module = index < symbolizer->nmodules ? &symbolizer->modules[index] : NULL;
 
-	if (!module || !module->known)
+	if (!module || !module->users || --module->users)
 		return;
 	close(module->fd);
 	free(module->path);
@@ -358,7 +360,7 @@ static int collect_queries(const struct symbolizer *symbolizer, struct names *na
 		if (location->nframes)
 			continue;
 		if (location->module && location->module < symbolizer->nmodules &&
-		    symbolizer->modules[location->module].known && location->offset >= back) {
+		    symbolizer->modules[location->module].users && location->offset >= back) {
 			queries[(*nqueries)++] = (struct query){
 				.module = location->module,
 				.location = i,

@@ -18,7 +18,8 @@ void symbolizer__free(struct symbolizer *symbolizer);	/* takes NULL */
 int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t module, int fd,
 			   const char *path, const char *root);
 
-/* Nobody asks for names in the module any more; it can be added again. */
+/* Called once for each time that the module was added: there may be several files of it. After the
+ * last time nobody asks for names in it; it can be added again. */
 void symbolizer__drop_module(struct symbolizer *symbolizer, uint32_t module);
 
 /* The separate debug file of the ELF file `fd`, by build id or debuglink, looked for under `root`

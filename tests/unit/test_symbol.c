@@ -472,8 +472,9 @@ static void test_after_the_file_is_gone(void **state)
 	assert_return_code(symbolizer__add_module(symbolizer, module, fd, at("gone"), ""), 0);
 	close(fd);
 	unlink(at("gone"));
-	/* The same module of another process. */
+	/* The same build in another container, which is gone first. */
 	assert_return_code(symbolizer__add_module(symbolizer, module, -1, at("gone"), ""), 0);
+	symbolizer__drop_module(symbolizer, module);
 	names__location(names, module, offset, true, &location);
 	/* The address after a call that is the last of the function before. */
 	names__location(names, module, offset, false, &again);
