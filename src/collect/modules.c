@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/dynamic.h"
 #include "base/log.h"
+#include "collect/twins.h"
 #include "unwind/unwind.h"
 
 #define SLOW_NS 1000000000ULL	/* what takes longer is explained on a terminal */
@@ -25,6 +26,7 @@ struct modules {
 	struct names *names;
 	struct symbolizer *symbolizer;
 	struct custom_allocator *custom;
+	struct twins *twins;
 	struct unwind_rules *rules;
 	uint32_t nrules;	/* rules that the kernel has */
 	struct module **by_file;
@@ -46,12 +48,14 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 	modules->names = names;
 	modules->symbolizer = symbolizer;
 	modules->custom = custom;
+	modules->twins = twins__new();
 	modules->rules = unwind_rules__new();
 	modules->by_file = calloc(MAX_FILES, sizeof(*modules->by_file));
 	modules->started_ns = clock_ns(CLOCK_MONOTONIC);
 	modules->resting = calloc(MAX_FILES, sizeof(*modules->resting));
 	modules->rested = calloc(MAX_FILES, sizeof(*modules->rested));
-	if (!modules->rules || !modules->by_file || !modules->resting || !modules->rested) {
+	if (!modules->twins || !modules->rules || !modules->by_file || !modules->resting ||
+	    !modules->rested) {
 		modules__free(modules);
 		return NULL;
 	}
@@ -76,6 +80,7 @@ void modules__free(struct modules *modules)
 	for (uint32_t i = 0; modules->by_file && i < MAX_FILES; i++)
 		if (modules->by_file[i])
 			free_module(modules->by_file[i]);
+	twins__free(modules->twins);
 	unwind_rules__free(modules->rules);
 	free(modules->resting);
 	free(modules->rested);
@@ -334,10 +339,16 @@ int modules__publish(struct modules *modules)
 
 uint32_t modules__name(struct modules *modules, struct module *module)
 {
-	if (module->name ||
-	    names__module(modules->names, module->path, module->build_id, &module->name))
+	int err;
+
+	if (module->name)
 		return module->name;
-	if (module->nsegments)
+	if (module->build_id)
+		err = names__module(modules->names, module->path, module->build_id, &module->name);
+	else
+		err = twins__name(modules->twins, modules->names, module->path, &module->id,
+				  module->fd, &module->name);
+	if (!err && module->nsegments)
 		symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path,
 				       module->root);
 	return module->name;

@@ -50,9 +50,12 @@ def change_build(library):
 class Container(Workload):
     """A workload in namespaces of its own; `pid` is that of the program, as we see it."""
 
-    def __init__(self, root, *scenario, unshare=("--mount", "--pid")):
-        super().__init__("/usr/bin/unshare", *unshare, "--fork", "chroot", root, f"/{BOX}",
-                         *scenario)
+    def __init__(self, root, *scenario, unshare=("--mount", "--pid"), mounted_at=None):
+        mount = ()
+        if mounted_at:
+            mount = ("sh", "-c", 'mount --bind "$0" "$2" && exec "$@"', root)
+        super().__init__("/usr/bin/unshare", *unshare, "--fork", *mount, "chroot",
+                         mounted_at or root, f"/{BOX}", *scenario)
         task = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children")
         self.pid, = map(int, task.read_text().split())
 
@@ -106,6 +109,26 @@ def test_roots(spawn, tmp_path, when):
     assert owners(report, LIBC) == {tuple(sorted(pids[:2])), (pids[2],)}
     assert {tuple(stat["pids"]) for stat in report["statistics"]} == {
         tuple(sorted(pids[:2])), *((pid,) for pid in pids[2:])}
+
+
+def test_no_build_id(spawn, tmp_path):
+    """Two programs at the same path, which nothing in the files themselves tells apart."""
+    workloads = []
+    path = tmp_path / "mounted"
+    path.mkdir()
+    for variant, n in ("fp", 1000), ("nofp", 2000):
+        root = make_root(tmp_path / variant, f"alloc.{variant}")
+        subprocess.run(["objcopy", "--remove-section=.note.gnu.build-id", root / BOX], check=True)
+        workloads.append(spawn(Container, root, "mixed", n, mounted_at=path))
+    tracer = spawn(Tracer, "--comm", BOX, "--group-by", "traceback", interval=0.1)
+    tracer.pass_interval()
+    truths = [workload.run() for workload in workloads]
+    report = tracer.stop()
+    assert_each(report, workloads, truths)
+    for workload, truth in zip(workloads, truths):
+        own = [stat for stat in report["statistics"] if stat["pids"] == [workload.pid]]
+        assert_lines({"statistics": own}, truth)
+    assert len(owners(report, str(path / BOX))) == 2
 
 
 def test_overlay(spawn, tmp_path):

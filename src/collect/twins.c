@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "collect/twins.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "snapshot/copies.h"
+#include "snapshot/hash.h"
+
+struct twin_key {
+	const char *path;	/* interned */
+	struct file_id id;
+	struct timespec changed;
+};
+
+struct twin {
+	UT_hash_handle hh;
+	struct twin_key key;
+	uint64_t copy;		/* see names__module_copy() */
+};
+
+struct twins {
+	struct twin *known;
+	struct copies *copies;
+};
+
+struct twins *twins__new(void)
+{
+	return calloc(1, sizeof(struct twins));
+}
+
+void twins__free(struct twins *twins)
+{
+	struct twin *twin, *next;
+
+	if (!twins)
+		return;
+	HASH_ITER(hh, twins->known, twin, next) {
+		HASH_DEL(twins->known, twin);
+		free(twin);
+	}
+	copies__free(twins->copies);
+	free(twins);
+}
+
+static struct twin *add_twin(struct twins *twins, const struct twin_key *key)
+{
+	struct twin *twin = calloc(1, sizeof(*twin));
+
+	if (!twin)
+		return NULL;
+	twin->key = *key;
+	HASH_ADD(hh, twins->known, key, sizeof(twin->key), twin);
+	if (!HASH_ADDED(twin)) {
+		free(twin);
+		return NULL;
+	}
+	if (copies__add(&twins->copies, key->path, &twin->copy)) {
+		HASH_DEL(twins->known, twin);
+		free(twin);
+		return NULL;
+	}
+	return twin;
+}
+
+int twins__name(struct twins *twins, struct names *names, const char *path,
+		const struct file_id *id, int fd, uint32_t *index)
+{
+	struct twin_key key = { .path = names__string(names, path), .id = *id };
+	struct twin *twin;
+	struct stat st;
+
+	if (!key.path)
+		return -ENOMEM;
+	if (!fstat(fd, &st))
+		key.changed = st.st_ctim;
+	HASH_FIND(hh, twins->known, &key, sizeof(key), twin);
+	if (!twin)
+		twin = add_twin(twins, &key);
+	return twin ? names__module_copy(names, key.path, twin->copy, index) : -ENOMEM;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files without a build id: those at one path in different roots, or one after the other, are told
+ * apart by what the kernel calls them, and by when they were changed, as inode numbers return.
+ */
+#ifndef MT_TWINS_H
+#define MT_TWINS_H
+
+#include "base/types.h"
+#include "snapshot/snapshot.h"
+
+struct twins;
+
+struct twins *twins__new(void);		/* NULL: no memory */
+void twins__free(struct twins *twins);	/* takes NULL */
+
+/* Index of names' modules for the file, which is open as `fd`: always the same for the same file.
+ * 0 or -ENOMEM. */
+int twins__name(struct twins *twins, struct names *names, const char *path,
+		const struct file_id *id, int fd, uint32_t *index);
+
+#endif
