@@ -11,6 +11,11 @@
 #include "collect/tables.h"
 #include "memtracebpf.skel.h"
 
+static const __u32 *link_of_file(const struct tables *tables, __u32 file)
+{
+	return &tables->files[file].next;
+}
+
 int tables__file_index(struct tables *tables, const struct file_id *id)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
@@ -19,7 +24,7 @@ int tables__file_index(struct tables *tables, const struct file_id *id)
 
 	if (!bpf_map_lookup_elem(ids, id, &index))
 		return index;
-	index = take_back(&skel->bss->free_files, &tables->files[0].next, sizeof(*tables->files));
+	index = take_back(&skel->bss->free_files, tables, link_of_file);
 	if (!index)
 		index = __atomic_fetch_add(&skel->data->next_file, 1, __ATOMIC_ACQ_REL);
 	if (index >= MAX_FILES)

@@ -172,12 +172,16 @@ int tables__sweep(struct tables *tables)
 	return err;
 }
 
+static const __u32 *link_of_process(const struct tables *tables, __u32 process)
+{
+	return &tables->processes[process].next;
+}
+
 /* An index that nobody has; 0: there is none. */
 static uint32_t take_process(struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
-	uint32_t index = take_back(&skel->bss->free_processes, &tables->processes[0].next,
-				   sizeof(*tables->processes));
+	uint32_t index = take_back(&skel->bss->free_processes, tables, link_of_process);
 
 	if (!index)
 		index = __atomic_fetch_add(&skel->data->next_process, 1, __ATOMIC_ACQ_REL);
@@ -221,12 +225,22 @@ static bool is_noted(const struct tables *tables, const struct process *process,
 	return false;
 }
 
+static const __u32 *link_of_mapping(const struct tables *tables, __u32 index)
+{
+	const struct mapping *mapping = tables__mapping(tables, index);
+
+	return mapping ? &mapping->next : NULL;
+}
+
 static uint32_t take_mapping(struct tables *tables)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
-	uint32_t next = __atomic_load_n(&skel->data->next_mapping, __ATOMIC_ACQUIRE);
+	uint32_t index = take_back(&skel->bss->free_mappings, tables, link_of_mapping);
 
-	if (!tables__mapping(tables, next))
+	if (index)
+		return index;
+	/* What is asked for while there is no room must not move on. */
+	if (!tables__mapping(tables, __atomic_load_n(&skel->data->next_mapping, __ATOMIC_ACQUIRE)))
 		return 0;
 	return __atomic_fetch_add(&skel->data->next_mapping, 1, __ATOMIC_ACQ_REL);
 }
@@ -246,8 +260,10 @@ void tables__note_mapping(struct tables *tables, uint32_t index, uint32_t file,
 		return;
 	*m = (struct mapping){
 		.start = listed->start, .end = listed->end, .bias = listed->start - listed->offset,
-		.file = file, .process = index, .epoch = epoch,
+		.file = file, .epoch = epoch,
 	};
+	/* Walks may look at it, as they found another mapping there: it counts when it is complete. */
+	__atomic_store_n(&m->process, index, __ATOMIC_RELEASE);
 	head = __atomic_load_n(&process->mappings, __ATOMIC_ACQUIRE);
 	do
 		m->next = head;
