@@ -185,6 +185,24 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
 	return id;
 }
 
+/* Gives a new site back that is still nowhere to be found. */
+static __always_inline void drop_site(__u32 id)
+{
+	struct site *site = site_at(id);
+	__u64 *words = site ? frames_at(site->frames) : NULL;
+	__u32 ngroups;
+
+	if (!words)
+		return;
+	ngroups = (site->nframes + FRAME_GROUP - 1) / FRAME_GROUP;
+	if (ngroups) {
+		asm volatile("" : "+r"(ngroups));	/* or both are one comparison of another number */
+		if (ngroups < FRAME_LENGTHS)
+			give_free(&free_frames[ngroups], site->frames, (__u32 *)words);
+	}
+	give_free(&free_sites, id, &site->next);
+}
+
 /* Puts a site at the head of its process' list. */
 static __always_inline void list_site(struct process *process, struct site *site, __u32 id)
 {
@@ -244,9 +262,8 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 			return fresh;
 		}
 	}
-	site = fresh ? site_at(fresh) : NULL;
-	if (site)
-		give_free(&free_sites, fresh, &site->next);
+	if (fresh)
+		drop_site(fresh);
 	if (!search.site)
 		count_lost(LOST_STACKS_MEMORY);
 	return search.site;

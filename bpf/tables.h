@@ -145,6 +145,7 @@ static __always_inline int find_vma(__u64 address, struct vma *vma)
 static __noinline __u32 new_file(struct vma *vma, __u32 pid)
 {
 	struct event event = { .type = EVENT_FILE, .pid = pid };
+	struct code_file *file;
 	__u32 index, *known;
 
 	if (!vma)
@@ -152,11 +153,13 @@ static __noinline __u32 new_file(struct vma *vma, __u32 pid)
 	index = take_free(&free_files, file_at, ->next);
 	if (!index && *(volatile __u32 *)&next_file < MAX_FILES)
 		index = __sync_fetch_and_add(&next_file, 1);
-	if (!index || index >= MAX_FILES) {
+	file = index ? bpf_map_lookup_elem(&files, &index) : NULL;
+	if (!file) {
 		count_lost(LOST_FILES);
 		return 0;
 	}
 	if (bpf_map_update_elem(&file_ids, &vma->id, &index, BPF_NOEXIST)) {
+		give_free(&free_files, index, &file->next);
 		known = bpf_map_lookup_elem(&file_ids, &vma->id);
 		return known ? *known : 0;
 	}
@@ -262,6 +265,8 @@ static __noinline __u32 note_mapping(struct walk *w, struct process *process)
 		if (__sync_val_compare_and_swap(&process->mappings, head, index) == head)
 			return index;
 	}
+	m->process = 0;
+	give_free(&free_mappings, index, &m->next);
 	count_lost(LOST_FILES);
 	return 0;
 }

@@ -32,6 +32,7 @@ int tables__file_index(struct tables *tables, const struct file_id *id)
 	if (!bpf_map_update_elem(ids, id, &index, BPF_NOEXIST))
 		return index;
 	/* The kernel half met it at the same moment. */
+	tables__reuse_file(tables, index);
 	return bpf_map_lookup_elem(ids, id, &index) ? -errno : (int)index;
 }
 
