@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from tracing import MEMTRACEBPF, TIMEOUT, WORKLOADS, Process, Tracer, Workload
+from tracing import MEMTRACEBPF, ROOT, TIMEOUT, WORKLOADS, Process, Tracer, Workload
 
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
@@ -162,14 +162,20 @@ def test_what_tracing_uses_is_there(spawn):
     assert None not in found.values()
     assert all(found[name] for name in (
         "btf", "programs", "jit", "attach_cookie", "bpf_loop", "task_storage", "send_signal",
-        "find_vma", "probe_read_kernel", "atomics", "syscall_programs", "tp_exec", "tp_fork",
-        "tp_exit", "tp_rename", "iter_vma", "ring_buffer", "mapped_arrays", "arrays_of_arrays",
-        "batches"))
+        "find_vma", "probe_read_kernel", "atomics", "syscall_programs", "tp_exec", "tp_exit",
+        "tp_rename", "tp_fork", "tp_cgroup", "iter_vma", "ring_buffer", "mapped_arrays",
+        "arrays_of_arrays", "batches"))
+    # What the kernel half says that it is attached to, no more and no less.
+    sections = re.findall(r'SEC\("(\w+)/', (ROOT / "bpf" / "memtracebpf.bpf.c").read_text())
+    assert sum(name.startswith("tp_") for name in found) == sections.count("tp_btf")
+    assert sum(name.startswith("iter_") for name in found) == 2 * sections.count("iter") == 2
     assert found["uprobe_session"] or found["uprobe_event"]
     with open("/sys/kernel/btf/vmlinux", "rb") as types:
         names = set(types.read().split(b"\0"))
     assert found["uprobe_lockless"] == (b"cons_node" in names)
     assert found["iter_vma"] == (b"bpf_iter_task_vma" in names)
+    # Since the same release, 6.1.
+    assert found["iter_vma_of_one"] == (b"BPF_TASK_ITER_TGID" in names)
     assert report["missing_capabilities"] is None
     assert report["kernel"]["release"] == os.uname().release
     assert report["kernel"]["cpus"] == os.sysconf("SC_NPROCESSORS_ONLN")
