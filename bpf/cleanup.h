@@ -11,8 +11,7 @@
 #define MAX_CLEANUP_FRAMES 8
 
 struct cleanup_check {
-	struct walk *walk;
-	struct walk_room *room;
+	struct thread *thread;
 	__u32 file;
 	__u32 foreign;		/* a frame lies elsewhere */
 };
@@ -24,12 +23,13 @@ static __always_inline __u32 file_of(struct walk *w, __u64 address)
 
 static long cleanup_check_step(__u32 i, struct cleanup_check *check)
 {
+	struct thread *thread = check->thread;
 	__u64 pc;
 
-	if (i >= check->walk->nframes)
+	if (i >= thread->walk.nframes)
 		return 1;
-	pc = check->room->frames[i & (MAX_PADDED_FRAMES - 1)] & FRAME_PC_MASK;
-	check->foreign = file_of(check->walk, pc - 1) != check->file;
+	pc = thread->room.frames[i & (MAX_PADDED_FRAMES - 1)] & FRAME_PC_MASK;
+	check->foreign = file_of(&thread->walk, pc - 1) != check->file;
 	return check->foreign;
 }
 
@@ -60,8 +60,7 @@ static __noinline int is_cleanup(struct pt_regs *ctx, struct thread *thread,
 	walk_stack(w, &thread->room);
 	if (w->stop != STOP_BOTTOM)
 		return 0;
-	check.walk = w;
-	check.room = &thread->room;
+	check.thread = thread;
 	bpf_loop(MAX_CLEANUP_FRAMES, cleanup_check_step, &check, 0);
 	return !check.foreign;
 }

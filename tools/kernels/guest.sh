@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.." || exit
 said=$("$BUILD/memtracebpf" -v -p $$ --count 1 --interval 0.1 2>&1)
 means=$(sed -n 's/.* probed by //p' <<<"$said" | head -1)
 if [ -z "$means" ]; then
+	"$BUILD/memtracebpf" -vv -p $$ --count 1 --interval 0.1 2>&1 | tail -40
 	printf 'result: %-24s %s\n' "$(uname -r)" "$(grep '^memtracebpf:' <<<"$said")"
 	exit
 fi
