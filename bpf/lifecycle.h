@@ -267,10 +267,10 @@ static __always_inline void close_books(struct process *process, enum process_st
 /* A file that comes to be mapped is looked at before its code has run far. */
 static __noinline int meet_file(__u64 address, __u32 pid)
 {
-	struct vma vma = {};
+	struct vma_search search = { .address = address };
 
-	if (!find_vma(address, &vma))
-		file_of_vma(&vma, pid);
+	if (!find_vma(&search))
+		file_of_vma(&search.vma, pid);
 	return 0;
 }
 

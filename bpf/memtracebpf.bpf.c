@@ -28,6 +28,7 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 
 #include "unwind.h"
 #include "maps.h"
+#include "vma.h"
 #include "tables.h"
 #include "stack.h"
 #include "blocks.h"

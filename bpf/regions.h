@@ -128,13 +128,12 @@ static __always_inline bool has_failed(const struct pt_regs *ctx, __u32 kind)
 }
 
 /* New memory's pages are larger than others where they are huge ones. */
-static __always_inline __u64 page_size_of(const struct pt_regs *ctx, __u32 kind)
+static __noinline __u64 page_size_of(const struct pt_regs *ctx, __u32 kind)
 {
-	struct vma vma = {};
+	struct vma_search search = { .address = PT_REGS_RC(ctx) };
 
-	if ((kind == MAPPING_MMAP || kind == MAPPING_MREMAP) &&
-	    !find_vma(PT_REGS_RC(ctx), &vma))
-		return vma.page_size;
+	if ((kind == MAPPING_MMAP || kind == MAPPING_MREMAP) && !find_vma(&search))
+		return search.vma.page_size;
 	return USER_PAGE;
 }
 

@@ -3,13 +3,7 @@
 #ifndef MT_TABLES_H
 #define MT_TABLES_H
 
-#define VM_EXEC 4
-#define VM_HUGETLB 0x00400000
-#define ENOENT 2
-#define EBUSY 16
-#define PAGE_SHIFT 12
 #define MAX_LISTED_MAPPINGS 1024	/* of one process, looked through for one */
-#define VMA_TRIES 1024
 
 static __always_inline const struct code_file *file_at(__u32 index)
 {
@@ -81,65 +75,6 @@ __noinline __u64 trampoline_return(__u64 slot, __u64 pc)
 }
 
 /* ---- files ---- */
-
-/* What is mapped somewhere, as the kernel's own list of mappings says. */
-struct vma {
-	__u64 start, end, bias;
-	struct file_id id;	/* inode 0: no file */
-	__u16 executable;
-	__u16 vdso;
-	__u32 page_size;
-};
-
-static __always_inline void read_vma(struct vm_area_struct *area, struct vma *vma)
-{
-	struct file *file = area->vm_file;
-
-	vma->start = area->vm_start;
-	vma->end = area->vm_end;
-	vma->bias = vma->start - (area->vm_pgoff << PAGE_SHIFT);
-	vma->executable = !!(area->vm_flags & VM_EXEC);
-	vma->page_size = USER_PAGE;
-	/* Not what stat(2) says: on overlayfs this is the file that uprobes know, too. */
-	if (file) {
-		vma->id.inode = file->f_inode->i_ino;
-		vma->id.device = file->f_inode->i_sb->s_dev;
-		if (area->vm_flags & VM_HUGETLB) /* fs/hugetlbfs/inode.c, hugetlbfs_fill_super */
-			vma->page_size = file->f_inode->i_sb->s_blocksize;
-	} else if ((__u64)area->vm_mm->context.vdso == vma->start) {
-		vma->vdso = 1;
-		vma->bias = vma->start;
-	}
-}
-
-static long look_at_vma(struct task_struct *task, struct vm_area_struct *area, struct vma *vma)
-{
-	read_vma(area, vma);
-	return 0;
-}
-
-struct vma_search {
-	struct vma *vma;
-	__u64 address;
-};
-
-/* Somebody may just be changing the mappings: then the kernel does not wait, but we can. */
-static long find_vma_step(__u32 i, struct vma_search *search)
-{
-	return bpf_find_vma(bpf_get_current_task_btf(), search->address, look_at_vma, search->vma,
-			    0) != -EBUSY;
-}
-
-/* `vma` is all zeros before. 0, -ENOENT, or -EBUSY: the mappings are being changed all the time. */
-static __always_inline int find_vma(__u64 address, struct vma *vma)
-{
-	struct vma_search search = { .vma = vma, .address = address };
-	long tries = bpf_loop(VMA_TRIES, find_vma_step, &search, 0);
-
-	if (vma->end)
-		return 0;
-	return tries == VMA_TRIES ? -EBUSY : -ENOENT;
-}
 
 /* A file that nobody has seen yet: gives it an index, and user space a way to open it. */
 static __noinline __u32 new_file(struct vma *vma, __u32 pid)
@@ -274,20 +209,21 @@ static __noinline __u32 note_mapping(struct walk *w, struct process *process)
 /* The mapping as the kernel has it; -1: there is no code. */
 static __noinline int ask_kernel(struct walk *w, __u64 address, struct process *process)
 {
-	struct vma vma = {};
+	struct vma_search search = { .address = address };
+	const struct vma *vma = &search.vma;
 	int err;
 
 	if (!w || !process)
 		return -1;
-	err = find_vma(address, &vma);
+	err = find_vma(&search);
 	if (err == -EBUSY)
 		w->stop = STOP_MAPS_CHANGED;	/* the walk's end is not worth remembering */
-	if (err || !vma.executable)
+	if (err || !vma->executable)
 		return -1;
-	w->mapping.start = vma.start;
-	w->mapping.end = vma.end;
-	w->mapping.bias = vma.bias;
-	w->mapping.file = file_of_vma(&vma, process->pid);
+	w->mapping.start = vma->start;
+	w->mapping.end = vma->end;
+	w->mapping.bias = vma->bias;
+	w->mapping.file = file_of_vma(&search.vma, process->pid);
 	return 0;
 }
 

@@ -495,8 +495,9 @@ static long walk_step(__u32 i, struct walker *walker)
 }
 
 /*
- * Walks up from w->pc, sp, bp, bx (with process, epoch, limit, exact and trail set, the rest zero). Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP,
- * their number, why the walk ended, and a hash.
+ * Walks up from w->pc, sp, bp, bx (with process, epoch, limit, exact and trail set, the rest zero).
+ * Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP, their number,
+ * why the walk ended, and a hash.
  */
 static __always_inline void walk_stack(struct walk *w, struct walk_room *room)
 {
