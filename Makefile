@@ -166,7 +166,8 @@ $(BUILD)/demo-server: tools/demo/server.c
 
 BENCH := $(BUILD)/bench
 
-$(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) $(unit_unwind))
+$(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) \
+		src/base/dynamic.c $(unit_unwind))
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -190,8 +191,11 @@ $(BENCH)/dwarf: tools/bench/dwarf.cc
 	$(Q)echo 'int main(void) { return 0; }' | $(CC) -x c -c -o $@.main.o -
 	$(Q)$(CXX) -o $@ $@.main.o $(foreach i,0 1 2 3,$(foreach j,0 1 2 3 4 5 6,$@.o))
 
+.PHONY: bench-programs
+bench-programs: $(addprefix $(BENCH)/,floor loops naming)
+
 .PHONY: bench
-bench: $(BIN) $(addprefix $(BENCH)/,floor loops naming dwarf) ## what tracing costs, in ratios (as root)
+bench: $(BIN) bench-programs $(BENCH)/dwarf ## what tracing costs, in ratios (as root)
 	$(Q)BUILD=$(BUILD) $(PYTHON) tools/bench/bench.py $(BENCH_FLAGS)
 
 # ---- install ----
@@ -232,7 +236,7 @@ CPPCHECK := cppcheck --quiet --std=c11 --error-exitcode=1 \
 .PHONY: lint
 lint: ## build with clang, cppcheck, clang-tidy, shellcheck; stops at a finding
 	$(call needs,$(CLANG) cppcheck clang-tidy shellcheck)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) all unit-programs
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) all unit-programs bench-programs
 	$(call msg,LINT,cppcheck)
 	$(Q)$(CPPCHECK) -D_GNU_SOURCE -DVERSION='""' -Isrc -Iinclude src
 	$(call msg,LINT,clang-tidy)
