@@ -314,7 +314,7 @@ static __always_inline bool put_into_slot(const struct bucket_pair *pair, __u64 
 	room = put_into_buckets(pair, key, value, &slot);
 	if (room <= CROWDED &&
 	    !(__sync_fetch_and_add(&tables_now.crowded, 1) & tables_now.ask_mask))
-		ask_to_grow();
+		ask_to_grow(&block_requests);
 	if (room && block->last) {
 		last->key = key;
 		last->value = value;

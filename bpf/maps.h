@@ -234,11 +234,12 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } events SEC(".maps");
 
-/* A table wants its next piece. One request says no more than another. */
+/* Tables want their next piece; that of blocks wants to be larger. One request says no more than
+ * another. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
-} growth SEC(".maps");
+} piece_requests SEC(".maps"), block_requests SEC(".maps");
 
 /* What the program maps itself, in the order in which it happened. */
 struct {
@@ -378,12 +379,12 @@ static __always_inline void give_free(__u64 *list, __u32 index, __u32 *next)
 	}
 }
 
-static __always_inline void ask_to_grow(void)
+static __always_inline void ask_to_grow(void *requests)
 {
 	__u64 request = 0;
 
 	/* Full: those that are in it are not yet answered. */
-	bpf_ringbuf_output(&growth, &request, sizeof(request), 0);
+	bpf_ringbuf_output(requests, &request, sizeof(request), 0);
 }
 
 static __always_inline bool send_event(const struct event *event)

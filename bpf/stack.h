@@ -99,14 +99,6 @@ static long site_search_step(__u32 i, struct site_search *search)
 	return 0;
 }
 
-/* Asks for pieces in good time: four times a piece, so that one answer may come late. */
-static __always_inline void ask_for_pieces(__u32 site, __u32 frames, __u32 nwords)
-{
-	if ((site & (SITE_PIECE / 4 - 1)) == 0 ||
-	    (frames ^ (frames + nwords)) >> (FRAME_PIECE_SHIFT - 2))
-		ask_to_grow();
-}
-
 /* Room for the words of a stack; 0 where there is none. */
 static __always_inline __u32 take_frames(__u32 ngroups)
 {
@@ -122,7 +114,7 @@ static __always_inline __u32 take_frames(__u32 ngroups)
 		return 0;
 	frames = __sync_fetch_and_add(&next_frame, nwords);
 	if ((frames ^ (frames + nwords)) >> (FRAME_PIECE_SHIFT - 2))
-		ask_to_grow();
+		ask_to_grow(&piece_requests);
 	return frames;
 }
 
@@ -144,7 +136,7 @@ static __noinline __u32 take_site(void)
 	}
 	id = __sync_fetch_and_add(&next_site, 1);
 	if ((id & (SITE_PIECE / 4 - 1)) == 0)	/* in good time */
-		ask_to_grow();
+		ask_to_grow(&piece_requests);
 	return id;
 }
 

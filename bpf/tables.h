@@ -187,7 +187,7 @@ static __noinline __u32 note_mapping(struct walk *w, struct process *process)
 		return 0;
 	}
 	if ((index & (MAPPING_PIECE / 4 - 1)) == 0)
-		ask_to_grow();
+		ask_to_grow(&piece_requests);
 	m->start = w->mapping.start;
 	m->end = w->mapping.end;
 	m->bias = w->mapping.bias;

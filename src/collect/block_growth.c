@@ -14,7 +14,6 @@
 
 #define FIRST_BUCKETS 8192U	/* 2 MB */
 #define SAMPLE 1024U		/* buckets that tell how full a table is */
-#define STEP 4096U		/* buckets that are moved at a time */
 
 /*
  * With more of its slots in use, a table is replaced. Where blocks come and go in no order, a third
@@ -140,24 +139,11 @@ static int remove_table(struct tables *tables, uint32_t slot)
 	return 0;
 }
 
-static int move_mapped(struct tables *tables, const struct block_table *new,
-		       const struct block_table *old)
-{
-	struct loose_map loose = { { put_loose, drop_loose }, tables };
-	int err = 0;
-
-	for (uint32_t first = 0; !err && first < old->nbuckets; first += STEP) {
-		err = block_table__move(new, old, first, STEP, &loose.base);
-		if (!err)	/* who asks for places meanwhile must not wait */
-			err = tables__grow_pieces(tables);
-	}
-	return err;
-}
-
 /* Moves all blocks to the new table. In our memory the tables are no longer than that. */
 static int move_blocks(struct tables *tables)
 {
 	uint32_t version = now(tables)->version, slot = (version - 1) & 1;
+	struct loose_map loose = { { put_loose, drop_loose }, tables };
 	struct block_table old, new;
 	int err = map_table(tables, slot, now(tables)->nbuckets[slot], &old);
 
@@ -165,7 +151,7 @@ static int move_blocks(struct tables *tables)
 		return err;
 	err = tables__map_blocks(tables, &new);
 	if (!err) {
-		err = move_mapped(tables, &new, &old);
+		err = block_table__move(&new, &old, &loose.base);
 		tables__unmap_blocks(&new);
 	}
 	tables__unmap_blocks(&old);

@@ -80,12 +80,12 @@ static int move_slot(const struct block_table *new, const struct block_table *ol
 	return err;
 }
 
-int block_table__move(const struct block_table *new, const struct block_table *old, uint32_t first,
-		      uint32_t n, struct loose_blocks *loose)
+int block_table__move(const struct block_table *new, const struct block_table *old,
+		      struct loose_blocks *loose)
 {
 	int err = 0;
 
-	for (uint32_t index = first; index < first + n && index < old->nbuckets; index++)
+	for (uint32_t index = 0; index < old->nbuckets; index++)
 		for (uint32_t i = 0; !err && i < BUCKET_SLOTS; i++)
 			err = move_slot(new, old, index, i, loose);
 	return err;

@@ -23,9 +23,9 @@ struct loose_blocks {
 	void (*drop)(struct loose_blocks *loose, const struct block_key *key);
 };
 
-/* Moves what is in n buckets of the old table. 0, or what loose->put() returned: some are left. */
-int block_table__move(const struct block_table *new, const struct block_table *old, uint32_t first,
-		      uint32_t n, struct loose_blocks *loose);
+/* Moves what is in the old table. 0, or what loose->put() returned: some are left. */
+int block_table__move(const struct block_table *new, const struct block_table *old,
+		      struct loose_blocks *loose);
 
 /* Slots in use in the first n buckets. */
 uint64_t block_table__count(const struct block_table *table, uint32_t n);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Tables whose memory follows use: the kernel half asks in good time, a thread of ours answers. */
+/* Tables whose memory follows use: the kernel half asks in good time, threads of ours answer. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -15,7 +16,6 @@
 
 #define SPARE_PIECES 7		/* beyond the one in use, and ... */
 #define SPARE_PART 4		/* ... a quarter of them */
-#define MOST_AT_ONCE 256
 
 /* Makes a piece and maps it. Its fd or -errno. */
 static int make_piece(size_t bytes, void **memory)
@@ -42,48 +42,77 @@ struct pieces {
 	uint32_t used, shift, most;
 };
 
-/* The table of pieces holds them from now on. */
-static int put_pieces(int table, const uint32_t *indices, int *fds, uint32_t n)
+static void *put_pieces(void *context)
 {
-	uint32_t done = n;
+	struct put *put = context;
+	uint32_t done = put->n;
 	int err = 0;
 
 	/* One wait for all, where tables of maps have batches (5.19): see tables__commit_rows(). */
-	if (bpf_map_update_batch(table, indices, fds, &done, NULL))
-		for (uint32_t i = 0; i < n && !err; i++)
-			err = bpf_map_update_elem(table, &indices[i], &fds[i], 0);
-	for (uint32_t i = 0; i < n; i++)
-		close(fds[i]);
-	return err;
+	if (bpf_map_update_batch(put->table, put->indices, put->fds, &done, NULL))
+		for (uint32_t i = 0; i < put->n && !err; i++)
+			err = bpf_map_update_elem(put->table, &put->indices[i], &put->fds[i], 0);
+	if (err)
+		log__warn("cannot make the tables larger: %s", strerror(-err));
+	for (uint32_t i = 0; i < put->n; i++)
+		close(put->fds[i]);
+	return NULL;
 }
 
-static int grow_pieces(const struct pieces *pieces)
+static void finish_put(struct put *put)
 {
-	uint32_t used = (pieces->used >> pieces->shift) + 1, have = *pieces->have, n = 0;
-	uint32_t wanted = used + SPARE_PIECES + used / SPARE_PART;
-	uint32_t indices[MOST_AT_ONCE];
-	int fds[MOST_AT_ONCE], err = 0;
+	if (put->running)
+		pthread_join(put->thread, NULL);
+	put->running = false;
+}
 
-	if (have >= used + SPARE_PIECES + used / SPARE_PART / 2)
-		return 0;
+static void finish_puts(struct tables *tables)
+{
+	for (uint32_t i = 0; i < MOST_PUTS; i++)
+		finish_put(&tables->puts[i]);
+}
+
+/*
+ * Pieces are in the table at once, but whoever puts them there has to wait until no program runs
+ * that began before (kernel/bpf/syscall.c, maybe_wait_bpf_programs). On a busy machine that takes
+ * tens of milliseconds, in which many more may be asked for: so a thread of its own waits.
+ */
+static int grow_pieces(struct tables *tables, const struct pieces *pieces)
+{
+	uint32_t used = (pieces->used >> pieces->shift) + 1, have = *pieces->have;
+	uint32_t wanted = used + SPARE_PIECES + used / SPARE_PART;
+	struct put *put = &tables->puts[tables->nputs % MOST_PUTS];
+	int fd = 0;
+
 	if (wanted > pieces->most)
 		wanted = pieces->most;
-	for (; have + n < wanted && n < MOST_AT_ONCE && !err; n += !err) {
-		fds[n] = make_piece(pieces->bytes, &pieces->memory[have + n]);
-		indices[n] = have + n;
-		err = fds[n] < 0 ? fds[n] : 0;
+	if (have >= wanted || have >= used + SPARE_PIECES + used / SPARE_PART / 2)
+		return 0;
+	finish_put(put);
+	put->table = bpf_map__fd(pieces->map);
+	for (put->n = 0; have < wanted && put->n < MOST_AT_ONCE; have++) {
+		fd = make_piece(pieces->bytes, &pieces->memory[have]);
+		if (fd < 0)
+			break;
+		put->fds[put->n] = fd;
+		put->indices[put->n++] = have;
 	}
-	if (n && put_pieces(bpf_map__fd(pieces->map), indices, fds, n))
-		return -errno;
-	__atomic_store_n(pieces->have, have + n, __ATOMIC_RELEASE);
-	return err;
+	/* Before the kernel half has them: we find whatever is put there. */
+	__atomic_store_n(pieces->have, have, __ATOMIC_RELEASE);
+	if (put->n) {
+		tables->nputs++;
+		put->running = !pthread_create(&put->thread, NULL, put_pieces, put);
+		if (!put->running)
+			put_pieces(put);
+	}
+	return fd < 0 ? fd : 0;
 }
 
 static int grow_sites(struct tables *tables)
 {
 	uint32_t most = (tables->max_stacks >> SITE_PIECE_SHIFT) + 1;
 
-	return grow_pieces(&(struct pieces){
+	return grow_pieces(tables, &(struct pieces){
 		.map = tables->skeleton->maps.site_pieces,
 		.bytes = SITE_PIECE_BYTES,
 		.memory = (void **)tables->sites,
@@ -96,7 +125,7 @@ static int grow_sites(struct tables *tables)
 
 static int grow_frames(struct tables *tables)
 {
-	return grow_pieces(&(struct pieces){
+	return grow_pieces(tables, &(struct pieces){
 		.map = tables->skeleton->maps.frame_pieces,
 		.bytes = FRAME_PIECE_BYTES,
 		.memory = (void **)tables->frames,
@@ -109,7 +138,7 @@ static int grow_frames(struct tables *tables)
 
 static int grow_mappings(struct tables *tables)
 {
-	return grow_pieces(&(struct pieces){
+	return grow_pieces(tables, &(struct pieces){
 		.map = tables->skeleton->maps.mapping_pieces,
 		.bytes = MAPPING_PIECE_BYTES,
 		.memory = (void **)tables->mappings,
@@ -120,28 +149,46 @@ static int grow_mappings(struct tables *tables)
 	});
 }
 
-int tables__grow_pieces(struct tables *tables)
+static int grow_all_pieces(struct tables *tables)
 {
-	int err = grow_sites(tables);
+	int err;
 
+	pthread_mutex_lock(&tables->growing_pieces);
+	err = grow_sites(tables);
 	if (!err)
 		err = grow_frames(tables);
-	return err ? err : grow_mappings(tables);
+	if (!err)
+		err = grow_mappings(tables);
+	pthread_mutex_unlock(&tables->growing_pieces);
+	return err;
 }
 
-int tables__grow(struct tables *tables)
+static int grow_blocks(struct tables *tables)
 {
 	int err;
 
 	pthread_mutex_lock(&tables->growing);
-	err = tables__grow_pieces(tables);
-	if (!err)
-		err = tables__grow_blocks(tables);
+	err = tables__grow_blocks(tables);
 	pthread_mutex_unlock(&tables->growing);
 	return err;
 }
 
-/* ---- the thread: what the kernel half asks for and says must not wait for a report's end ---- */
+int tables__grow(struct tables *tables)
+{
+	int err = grow_all_pieces(tables);
+
+	if (!err)
+		err = grow_blocks(tables);
+	pthread_mutex_lock(&tables->growing_pieces);
+	finish_puts(tables);
+	pthread_mutex_unlock(&tables->growing_pieces);
+	return err;
+}
+
+/*
+ * ---- the threads: what the kernel half asks for and says must not wait for a report's end, nor
+ * pieces until all blocks were moved ----
+ */
 
 static int ignore(void *context __unused, void *request __unused, size_t size __unused)
 {
@@ -149,63 +196,90 @@ static int ignore(void *context __unused, void *request __unused, size_t size __
 }
 
 /* However many requests there are, they all say the same. */
-static void answer(struct tables *tables)
+static void answer(struct grower *grower)
 {
-	int err = ring_buffer__consume(tables->requests);
+	int err = ring_buffer__consume(grower->requests);
 
 	if (err > 0)
-		err = tables__grow(tables);
+		err = grower->grow(grower->tables);
 	if (err)
 		log__warn("no memory for larger tables: %s", strerror(-err));
 }
 
 static void *answer_requests(void *context)
 {
-	struct tables *tables = context;
+	struct grower *grower = context;
+	struct mapped *mapped = grower->tables->mapped;
 	struct pollfd fds[] = {
-		{ .fd = ring_buffer__epoll_fd(tables->requests), .events = POLLIN },
-		{ .fd = tables->stop_growing, .events = POLLIN },
-		{ .fd = mapped__fd(tables->mapped), .events = POLLIN },
+		{ .fd = ring_buffer__epoll_fd(grower->requests), .events = POLLIN },
+		{ .fd = grower->tables->stop_growing, .events = POLLIN },
+		{ .fd = grower->hears_mappings ? mapped__fd(mapped) : -1, .events = POLLIN },
 	};
 
 	while (!fds[1].revents) {
 		if (poll(fds, 3, -1) <= 0)
 			continue;
 		if (fds[0].revents)
-			answer(tables);
+			answer(grower);
 		if (fds[2].revents)
-			mapped__drain(tables->mapped);
+			mapped__drain(mapped);
 	}
 	return NULL;
 }
 
-int tables__start_growing(struct tables *tables)
+static int start_grower(struct grower *grower, struct tables *tables, struct bpf_map *requests)
 {
-	int fd = bpf_map__fd(tables->skeleton->maps.growth), err;
+	int err;
 
-	tables->stop_growing = eventfd(0, EFD_CLOEXEC);
-	if (tables->stop_growing < 0)
+	grower->tables = tables;
+	grower->requests = ring_buffer__new(bpf_map__fd(requests), ignore, NULL, NULL);
+	if (!grower->requests)
 		return -errno;
-	tables->requests = ring_buffer__new(fd, ignore, NULL, NULL);
-	err = tables->requests ? pthread_create(&tables->grower, NULL, answer_requests, tables) :
-				 errno;
+	err = pthread_create(&grower->thread, NULL, answer_requests, grower);
 	if (err) {
-		ring_buffer__free(tables->requests);
-		tables->requests = NULL;
-		close(tables->stop_growing);
+		ring_buffer__free(grower->requests);
+		grower->requests = NULL;
 	}
 	return -err;
 }
 
+int tables__start_growing(struct tables *tables)
+{
+	const struct sched_param soon = { .sched_priority = 1 };
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	int err;
+
+	tables->stop_growing = eventfd(0, EFD_CLOEXEC);
+	if (tables->stop_growing < 0)
+		return -errno;
+	tables->piece_grower.grow = grow_all_pieces;
+	tables->piece_grower.hears_mappings = true;
+	tables->block_grower.grow = grow_blocks;
+	err = start_grower(&tables->piece_grower, tables, skel->maps.piece_requests);
+	if (err)
+		return err;
+	/* What it does is little, and comes too late if it waits for its turn on a busy machine. */
+	pthread_setschedparam(tables->piece_grower.thread, SCHED_RR, &soon);
+	return start_grower(&tables->block_grower, tables, skel->maps.block_requests);
+}
+
+static void stop_grower(struct grower *grower)
+{
+	if (!grower->requests)
+		return;
+	pthread_join(grower->thread, NULL);
+	ring_buffer__free(grower->requests);
+	grower->requests = NULL;
+}
+
 void tables__stop_growing(struct tables *tables)
 {
-	uint64_t one = 1;
-
-	if (!tables->requests)
+	if (tables->stop_growing <= 0)
 		return;
-	if (write(tables->stop_growing, &one, sizeof(one)) == sizeof(one))
-		pthread_join(tables->grower, NULL);
-	ring_buffer__free(tables->requests);
-	tables->requests = NULL;
+	eventfd_write(tables->stop_growing, 1);
+	stop_grower(&tables->piece_grower);
+	stop_grower(&tables->block_grower);
+	finish_puts(tables);
 	close(tables->stop_growing);
+	tables->stop_growing = 0;
 }

@@ -132,6 +132,7 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 
 	memset(tables, 0, sizeof(*tables));
 	pthread_mutex_init(&tables->growing, NULL);
+	pthread_mutex_init(&tables->growing_pieces, NULL);
 	tables->max_blocks = opts->max_blocks;
 	tables->max_stacks = opts->max_stacks;
 	libbpf_set_print(print_libbpf);

@@ -43,6 +43,28 @@ struct row_changes {
 	uint32_t n;
 };
 
+#define MOST_PUTS 16
+#define MOST_AT_ONCE 256
+
+/* Pieces on their way into a table of the kernel half. */
+struct put {
+	pthread_t thread;
+	bool running;
+	int table;
+	uint32_t n;
+	uint32_t indices[MOST_AT_ONCE];
+	int fds[MOST_AT_ONCE];
+};
+
+/* Answers the kernel half's requests. */
+struct grower {
+	struct tables *tables;
+	struct ring_buffer *requests;	/* NULL: there is no such thread */
+	pthread_t thread;
+	int (*grow)(struct tables *tables);
+	bool hears_mappings;		/* ... and listens to what programs map */
+};
+
 struct tables {
 	struct memtracebpf_bpf *skeleton;
 	bool sessions;		/* the kernel has uprobe sessions, and the programs use them */
@@ -61,11 +83,13 @@ struct tables {
 	int block_tables[2];	/* map fds; 0: none. See struct block_tables */
 	__u64 *site_slots;
 	uint32_t nbuckets;	/* of SITE_BUCKET slots */
-	/* The thread that makes the tables grow, and the lock that it takes to do so. */
-	pthread_mutex_t growing;
-	pthread_t grower;
-	struct ring_buffer *requests;	/* NULL: there is no such thread */
+	/* The threads that make the tables grow, and the locks that they take to do so. */
+	struct grower piece_grower, block_grower;
 	int stop_growing;		/* eventfd */
+	pthread_mutex_t growing_pieces;
+	struct put puts[MOST_PUTS];
+	uint32_t nputs;
+	pthread_mutex_t growing;	/* the table of blocks */
 	struct mapped *mapped;	/* the books of mapped memory; NULL: nobody asked for them */
 	uint64_t row_bytes;	/* of all files' rows */
 	struct row_changes changes;
@@ -76,13 +100,12 @@ struct tables {
 int tables__open(const struct tables_opts *opts, struct tables *tables);
 void tables__close(struct tables *tables);
 
-/* Adds the pieces that are wanted now or soon. Cheap when none are; from any thread. */
+/* Makes all tables as large as is wanted now or soon. */
 int tables__grow(struct tables *tables);
-/* From now on, a thread does so when the kernel half asks. */
+/* From now on, threads do so when the kernel half asks. */
 int tables__start_growing(struct tables *tables);
 void tables__stop_growing(struct tables *tables);
-/* Its parts; the lock is held. */
-int tables__grow_pieces(struct tables *tables);
+/* Of the table of blocks alone; the lock is held. */
 int tables__grow_blocks(struct tables *tables);
 
 /* Removes all blocks and their tables; the lock is held and nothing is counted. Then or later no

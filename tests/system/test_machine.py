@@ -75,6 +75,18 @@ def test_all_processes(spawn, tmp_path):
     assert {"python3", "sqlite3"} <= {process["comm"] for process in report["processes"]}
 
 
+def test_busy_machine(spawn):
+    """Tables grow in time where all CPUs are busy, and the report has whatever came before it."""
+    for _ in range(2 * os.cpu_count()):
+        spawn(Process, "/bin/sh", "-c", "while :; do :; done")
+    workload = spawn(Workload, "stacks.nofp", "tree", 17)
+    tracer = spawn(Tracer, "-p", workload.pid, "--max-stacks", 200_000)
+    truth = workload.run()
+    report = tracer.stop()
+    assert losses(report) == {}
+    assert lines_of(report, "stacks.c") == lines_of_truth(truth)
+
+
 def test_500_processes(spawn, tmp_path):
     """At one time, each with books of its own."""
     program = own_copy("processes.musl", tmp_path)

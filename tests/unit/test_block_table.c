@@ -404,7 +404,7 @@ static void *move_about(void *context)
 		put_dead(&random);
 		/* Sometimes too small for all. */
 		add_table(30 + random_number(&random) % 120);
-		expect(!block_table__move(&tables[version & 1], old, 0, old->nbuckets, &loose));
+		expect(!block_table__move(&tables[version & 1], old, &loose));
 		remove_table(old);
 		expect(!count_keys(&tables[version & 1], is_copy));
 		swept += count_keys(&tables[version & 1], is_of_dead);

@@ -40,6 +40,37 @@ static void deep(int argc, char **argv)
 	NOT_A_TAIL_CALL();
 }
 
+/* ---- tree N: 2^N stacks, one after the other, as fast as can be ---- */
+
+static void *volatile leaf;
+static int leaf_line;
+
+static FRAME void right(unsigned int way, int n);
+
+static FRAME void left(unsigned int way, int n)
+{
+	if (n)
+		(way & 1 ? right : left)(way >> 1, n - 1);
+	else
+		leaf = malloc(17), leaf_line = __LINE__;
+	NOT_A_TAIL_CALL();
+}
+
+static FRAME void right(unsigned int way, int n)
+{
+	left(way, n);
+	NOT_A_TAIL_CALL();
+}
+
+static void tree(int argc, char **argv)
+{
+	int n = argc ? atoi(argv[0]) : 10;
+
+	for (unsigned int way = 0; way < 1U << n; way++)
+		left(way, n);
+	truth_change(__FILE__, leaf_line, 17L << n, 1L << n);
+}
+
 /* ---- signal handlers ---- */
 
 static void on_signal(int number)
@@ -305,6 +336,7 @@ static void everything(int argc, char **argv)
 const struct scenario scenarios[] = {
 	{ "everything", everything },
 	{ "deep", deep },
+	{ "tree", tree },
 	{ "signalled", signalled },
 	{ "trapped", trapped },
 	{ "alternate", alternate },
