@@ -46,6 +46,7 @@ struct attachment {
 	const char *path, *name;
 	pid_t pid;
 	const struct probes *probes;
+	const struct probe *order[MAX_PROBES];
 	struct probe_links *links;
 };
 
@@ -132,7 +133,6 @@ static bool has_return_probe(const struct probe *probe)
 static int attach_multi(struct attachment *attachment, bool returns, int prog_fd,
 			uint32_t attach_type)
 {
-	const struct probes *probes = attachment->probes;
 	uint64_t offsets[MAX_PROBES], cookies[MAX_PROBES];
 	struct link_create attr = {
 		.prog_fd = prog_fd,
@@ -146,11 +146,13 @@ static int attach_multi(struct attachment *attachment, bool returns, int prog_fd
 	};
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < probes->count; i++) {
-		if (has_return_probe(&probes->items[i]) != returns)
+	for (size_t i = 0; i < attachment->probes->count; i++) {
+		const struct probe *probe = attachment->order[i];
+
+		if (has_return_probe(probe) != returns)
 			continue;
-		offsets[n] = probes->items[i].offset;
-		cookies[n++] = probes->items[i].cookie;
+		offsets[n] = probe->offset;
+		cookies[n++] = probe->cookie;
 	}
 	if (!n)
 		return 0;
@@ -164,9 +166,9 @@ static int attach_session(struct attachment *attachment)
 	int err;
 
 	/* 6.6 to 6.9 take a multi link's pid for a thread's; whoever has sessions does not. */
-	err = attach_multi(attachment, true, programs->session_fd, TRACE_UPROBE_SESSION);
+	err = attach_multi(attachment, false, programs->multi_fd, TRACE_UPROBE_MULTI);
 	if (!err)
-		err = attach_multi(attachment, false, programs->multi_fd, TRACE_UPROBE_MULTI);
+		err = attach_multi(attachment, true, programs->session_fd, TRACE_UPROBE_SESSION);
 	if (err && err != -ESRCH)
 		log__error("%s: its %zu allocator functions cannot be probed: %s",
 			   attachment->name, attachment->probes->count, explain(err));
@@ -232,7 +234,7 @@ static int attach_perf_events(struct attachment *attachment)
 		return err ? err : -EPROTO;
 	}
 	for (size_t i = 0; i < attachment->probes->count; i++) {
-		const struct probe *probe = &attachment->probes->items[i];
+		const struct probe *probe = attachment->order[i];
 
 		if (has_return_probe(probe))
 			err = attach_perf_event(attachment, probe, programs->return_fd, type,
@@ -249,6 +251,34 @@ static int attach_perf_events(struct attachment *attachment)
 	return 0;
 }
 
+/*
+ * Processes run while they are attached to, one probe after the other. What ends blocks comes first:
+ * what is allocated meanwhile would else stay in the books although it was freed.
+ */
+static bool ends_blocks(const struct probe *probe)
+{
+	switch (probe->kind) {
+	case CALL_FREES:
+	case CALL_REALLOCATES:
+	case CALL_REALLOCATES_OR_FREES:
+	case CALL_RESIZES:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void order_probes(struct attachment *attachment)
+{
+	const struct probes *probes = attachment->probes;
+	size_t n = 0;
+
+	for (int ending = 1; ending >= 0; ending--)
+		for (size_t i = 0; i < probes->count; i++)
+			if (ends_blocks(&probes->items[i]) == ending)
+				attachment->order[n++] = &probes->items[i];
+}
+
 int probe__attach(const struct probe_programs *programs, const char *path, const char *name,
 		  pid_t pid, const struct probes *probes, struct probe_links **links)
 {
@@ -261,6 +291,7 @@ int probe__attach(const struct probe_programs *programs, const char *path, const
 	if (!*links)
 		return -ENOMEM;
 	attachment.links = *links;
+	order_probes(&attachment);
 	if (programs->multi_fd >= 0) {
 		(*links)->kind = "uprobe.session";
 		err = attach_session(&attachment);

@@ -87,6 +87,24 @@ def test_busy_machine(spawn):
     assert lines_of(report, "stacks.c") == lines_of_truth(truth)
 
 
+def test_met_while_it_allocates(spawn, tmp_path):
+    """Of programs that free all, nothing is missed because they are attached to probe by probe."""
+    programs = [without_build_id("alloc.musl-static", tmp_path, f"c{i}-") for i in range(4)]
+    tracer = spawn(Tracer, *(word for program in programs for word in ("--comm", program.name)),
+                   interval=0.1)
+    for program in programs:
+        workload = spawn(Process, program, "churn")
+        workload.say()      # past the barrier at once
+        while workload.pid not in {book["pid"] for book in tracer.report()["processes"]}:
+            pass
+        workload.say()
+        workload.out.expect("churned")
+        workload.end()
+    report = tracer.stop()
+    assert report["ended"]["processes"] == len(programs) and report["ended"]["count"] == 0
+    assert losses(report).keys() <= {"frees_unmatched"}
+
+
 def test_500_processes(spawn, tmp_path):
     """At one time, each with books of its own."""
     program = own_copy("processes.musl", tmp_path)

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <regex.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -294,6 +295,19 @@ static void mixed(int argc, char **argv)
 	}
 }
 
+/* ---- churn: blocks that live a moment, until a line comes ---- */
+
+static void churn(int argc, char **argv)
+{
+	struct pollfd line = { .fd = 0, .events = POLLIN };
+	void *volatile p;
+
+	while (!poll(&line, 1, 0))
+		for (size_t i = 0; i < 10000; i++)
+			p = malloc(i), free(p);
+	truth_wait("churned");
+}
+
 const struct scenario scenarios[] = {
 	{ "entry_points", entry_points },
 	{ "reallocs", reallocs },
@@ -302,5 +316,6 @@ const struct scenario scenarios[] = {
 	{ "huge", huge },
 	{ "paths", paths },
 	{ "mixed", mixed },
+	{ "churn", churn },
 	{ NULL, NULL },
 };
