@@ -55,7 +55,8 @@ static int parse_functions(char *text, struct function *functions)
 		allocates |= !err && CALL_KIND(functions++->call) != CALL_FREES;
 	}
 	if (!err && !allocates) {
-		log__error("--allocator: none of the functions returns a block");
+		log__error("--allocator: none of the functions returns a block, as "
+			   "malloc=NAME would");
 		err = -EINVAL;
 	}
 	return err;

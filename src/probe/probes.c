@@ -292,6 +292,17 @@ static int look_for_wanted(struct search *search, const char *name, const GElf_S
 	return 0;
 }
 
+static bool is_stripped(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	while ((section = elf_nextscn(elf, section)))
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB)
+			return false;
+	return true;
+}
+
 /* The user knows best: also functions that are not exported. */
 static int find_custom(struct search *search, const char *path)
 {
@@ -306,8 +317,9 @@ static int find_custom(struct search *search, const char *path)
 		if (!*search->wanted)
 			continue;
 		search_tables(search, suggest);
-		log__error("--allocator: %s has no function '%s'; those with alloc or free in "
+		log__error("--allocator: %s has no function '%s'%s; those with alloc or free in "
 			   "their names are: %s", path, f->symbol,
+			   is_stripped(search->code.elf) ? ", or is stripped of its name" : "",
 			   *search->suggestions ? search->suggestions : "none");
 		err = -ENOENT;
 	}

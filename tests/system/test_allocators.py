@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -181,3 +182,10 @@ def test_custom_allocator_refused(spawn, value, says):
     done = spawn(Process, MEMTRACEBPF, "--allocator", value, "--", "true")
     assert done.wait() != 0
     assert len(done.err.lines) == 1 and says in done.err.lines[0], done.err.lines
+
+
+def test_custom_allocator_that_is_stripped(spawn, tmp_path):
+    subprocess.run(["strip", "-o", tmp_path / "pool", WORKLOADS / "pool"], check=True)
+    done = spawn(Process, MEMTRACEBPF, "--allocator", f"{tmp_path / 'pool'}:{POOL}", "--", "true")
+    assert done.wait() != 0
+    assert "has no function 'pool_get', or is stripped of its name" in done.err.lines[0]
