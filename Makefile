@@ -94,7 +94,8 @@ unit_probe := $(filter-out src/probe/attach.c src/probe/empty.c,$(wildcard src/p
 	src/base/dynamic.c $(unit_unwind)
 unit_exits := $(unit_probe)
 unit_mappers := $(unit_probe)
-unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c
+unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c \
+	src/symbol/demangle.c
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))

@@ -72,7 +72,8 @@ static void write_probe(FILE *out, const struct probe *probe)
 	fprintf(out, ",\"offset\":%" PRId64 ",\"file_offset\":%" PRIu64,
 		(int64_t)(probe->offset - probe->function), probe->offset);
 	write_pair(out, ",", "instruction", probe->instruction);
-	fprintf(out, ",\"emulated\":%s}", truth(probe->emulated));
+	fprintf(out, ",\"emulated\":%s,\"at_return\":%s}", truth(probe->emulated),
+		truth(probe->kind == CALL_RETURNS));
 }
 
 static void write_carrier(FILE *out, const struct carrier *carrier)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* For a person at a terminal. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "doctor/findings.h"
 #include "report/format.h"
+#include "symbol/demangle.h"
 
 static const char *const answers[] = {
 	[ANSWER_NO] = "no",
@@ -82,9 +84,17 @@ static void write_cost(FILE *out, const struct cost *cost, bool works)
 
 static void write_probe(FILE *out, const struct probe *probe)
 {
-	fprintf(out, "    %-20s %+-6" PRId64 " %-34s %s\n", probe->symbol,
-		(int64_t)(probe->offset - probe->function), probe->instruction,
-		probe->emulated ? "emulated" : "single-stepped");
+	char *demangled = demangle(probe->symbol);
+
+	fprintf(out, "    +%#-8" PRIx64 " %-22s  %-14s  %s", probe->offset, probe->instruction,
+		probe->emulated ? "emulated" : "single-stepped",
+		demangled ? demangled : probe->symbol);
+	if (probe->kind == CALL_RETURNS)
+		fputs(", where it returns", out);
+	else if (probe->offset != probe->function)
+		fprintf(out, "+%" PRIu64, probe->offset - probe->function);
+	putc('\n', out);
+	free(demangled);
 }
 
 static void write_carriers(FILE *out, const struct survey *survey)

@@ -217,6 +217,26 @@ def test_all_processes(spawn):
     assert len(paths) == len(set(paths))
 
 
+def assert_lines_of_probes(report, lines):
+    """Where, which instruction, is it emulated, of which function: as c++filt names it."""
+    probes = [probe for file in report["files"] for probe in file["probes"]]
+    names = run("c++filt", *(probe["function"] for probe in probes)).stdout.splitlines()
+    for probe, name in zip(probes, names):
+        behind = f"+{probe['offset']}" if probe["offset"] else ""
+        assert re.sub(" +", " ", " ".join((
+            f" +{probe['file_offset']:#x}", probe["instruction"],
+            "emulated" if probe["emulated"] else "single-stepped",
+            name + (", where it returns" if probe["at_return"] else behind)))) in [
+                re.sub(" +", " ", line) for line in lines]
+
+
+def test_operators_in_text(spawn):
+    workload = spawn(Workload, "operators.tcmalloc", "forms")
+    lines = text("-p", workload.pid).splitlines()
+    assert_lines_of_probes(doctor("-p", workload.pid), lines)
+    assert any("operator new(unsigned long), where it returns" in line for line in lines)
+
+
 def test_text_says_the_same(spawn):
     workload = spawn(Workload, "alloc.fp", "entry_points")
     report = doctor("-p", workload.pid)
@@ -228,12 +248,7 @@ def test_text_says_the_same(spawn):
     for feature in report["features"]:
         assert any(line.split()[:1] == ["yes" if feature["available"] else "no"] and
                    feature["title"] in line for line in lines)
-    file, = report["files"]
-    for probe in file["probes"]:
-        assert any(line.split()[:2] == [probe["function"], f"+{probe['offset']}"] and
-                   probe["instruction"] in line and
-                   line.endswith("emulated" if probe["emulated"] else "single-stepped")
-                   for line in lines)
+    assert_lines_of_probes(report, lines)
     assert re.search(r"malloc/free pair costs at least \d+ ns more", "\n".join(lines))
 
 
