@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whose blocks they are: children, tasks that share memory, threads, programs that come after."""
 
+import json
+
 import pytest
 
 from tracing import (WORKLOADS, Tracer, Workload, assert_lines, assert_nothing_lost, book_of,
@@ -31,6 +33,24 @@ def test_families(spawn, tmp_path, variant):
         book = book_of(report, workloads[name].pid)
         assert (book["size"], book["count"]) == (truths[name]["size"], truths[name]["count"])
         assert book["comm"] == program.name
+
+
+@pytest.mark.parametrize("scenario", ["clones", "vforks"])
+@pytest.mark.parametrize("launched", [False, True], ids=["attached", "launched"])
+def test_shared_memory_with_follow_fork(spawn, scenario, launched):
+    """Without, links are filtered by process, and such children are other ones."""
+    if launched:
+        workload = tracer = spawn(Tracer, "--follow-fork", "--",
+                                  WORKLOADS / "processes.nofp", scenario)
+        tracer.out.expect("ready")
+    else:
+        workload = spawn(Workload, "processes.nofp", scenario)
+        tracer = spawn(Tracer, "-p", workload.pid, "--follow-fork")
+    workload.say()
+    truth = json.loads(workload.out.expect('{"size"'))
+    report = tracer.stop()
+    assert_lines(report, truth)
+    assert_nothing_lost(report)
 
 
 def test_first_thread_ends(spawn, tmp_path):
