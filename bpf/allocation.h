@@ -565,6 +565,10 @@ static __always_inline bool passes(struct pt_regs *ctx, __u64 call)
 	case CALL_RETURNS:
 		throwing_returns(ctx, call);
 		return true;
+	case CALL_DESTROYS:
+		if (current_thread())
+			count_lost(LOST_HEAPS);
+		return true;
 	default:
 		return false;
 	}

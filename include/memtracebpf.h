@@ -137,6 +137,7 @@ enum lost_reason {
 	LOST_THREAD,		/* calls not followed: no memory for the thread's state */
 	LOST_FREES_UNMATCHED,	/* frees of blocks that are not in the books (older than tracing) */
 	LOST_FREES_MISSED,	/* blocks that appeared where one was still alive */
+	LOST_HEAPS,		/* heaps destroyed, with all blocks that were in them */
 	LOST_EVENTS,		/* events for user space dropped: the ring buffer was full */
 	LOST_PROCESSES,		/* processes not followed: too many at one time */
 	LOST_FILES,		/* files not known: too many, or no memory to note where they lie */
@@ -379,6 +380,7 @@ enum call_kind {
 	CALL_FREES,		/* the block at `pointer` */
 	CALL_NEWS,		/* returns a new block or throws: C++'s operator new */
 	CALL_RETURNS,		/* no call: one of CALL_NEWS is about to return; MAKE_EXIT() */
+	CALL_DESTROYS,		/* a heap, and nobody says which blocks are in it */
 };
 
 /* Those of a call's first arguments first (psABI 3.2.3). */

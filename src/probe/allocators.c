@@ -15,6 +15,7 @@
 #define REALLOCATES_OR_FREES(pointer, size) MAKE_CALL(CALL_REALLOCATES_OR_FREES, size, 0, pointer)
 #define RESIZES(pointer, size, extra) MAKE_CALL(CALL_RESIZES, size, extra, pointer)
 #define FREES(pointer) MAKE_CALL(CALL_FREES, 0, 0, pointer)
+#define DESTROYS() MAKE_CALL(CALL_DESTROYS, 0, 0, 0)
 #define NEWS(size) MAKE_CALL(CALL_NEWS, size, 0, 0)
 #define NEWS_N(count, size) MAKE_CALL(CALL_NEWS, size, count, 0)
 
@@ -182,6 +183,7 @@ static const struct function mimalloc_functions[] = {
 	{ "mi_heap_recalloc", REALLOCATES_N(2, 3, 4) },
 	{ "mi_heap_recalloc_aligned", REALLOCATES_N(2, 3, 4) },
 	{ "mi_heap_recalloc_aligned_at", REALLOCATES_N(2, 3, 4) },
+	{ "mi_heap_destroy", DESTROYS() },
 	{}
 };
 

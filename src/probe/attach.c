@@ -124,6 +124,7 @@ static bool has_return_probe(const struct probe *probe)
 	case CALL_FREES:
 	case CALL_NEWS:
 	case CALL_RETURNS:
+	case CALL_DESTROYS:
 		return false;
 	default:
 		return true;

@@ -164,7 +164,8 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 		lost[LOST_BLOCKS_FULL] + lost[LOST_BLOCKS_MEMORY] + lost[LOST_BLOCKS_RETURN] +
 			lost[LOST_THREAD] + lost[LOST_REGIONS],
 		lost[LOST_STACKS_FULL] + lost[LOST_STACKS_MEMORY], snapshot__frames_cut(snapshot),
-		lost[LOST_FREES_UNMATCHED], lost[LOST_FREES_MISSED], snapshot->programs_skipped,
+		lost[LOST_FREES_UNMATCHED], lost[LOST_FREES_MISSED] + lost[LOST_HEAPS],
+		snapshot->programs_skipped,
 		lost[LOST_EVENTS] + lost[LOST_PROCESSES] + lost[LOST_FILES]);
 	for (int i = 0; i < STOP_MAX; i++) {
 		if (!stop_reason__words(i))

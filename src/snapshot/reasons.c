@@ -30,6 +30,7 @@ static const struct {
 						      "(allocated before tracing?)" },
 	[LOST_FREES_MISSED] = { "frees_missed",
 				"blocks whose free was missed: their address came again" },
+	[LOST_HEAPS] = { "heaps", "heaps destroyed: the blocks that were in them stay in the books" },
 	[LOST_EVENTS] = { "events", "events dropped: the ring buffer was full" },
 	[LOST_PROCESSES] = { "processes", "processes not followed: too many at one time" },
 	[LOST_REGIONS] = { "regions", "changes of mapped memory missed: the ring buffer was full" },

@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+from unittest.mock import ANY
 
 import pytest
 
@@ -48,6 +49,15 @@ def test_functions_of_its_own(spawn, allocator):
     assert_lines(report, truth)
     assert_totals(report, truth)
     assert_nothing_lost(report)
+
+
+def test_heap_that_is_destroyed(spawn):
+    """Its blocks are still in the books, which is said; those of one that is merely deleted live."""
+    report, truth = trace(spawn, "mimalloc", "heaps")
+    lines, expected = lines_of(report, "mimalloc.c"), lines_of_truth(truth)
+    assert {line: lines[line] for line in expected} == expected
+    assert report["traced"] == {"size": 501, "count": 1, "peak_size": ANY}
+    assert losses(report) == {"frees_missed": 1}
 
 
 @pytest.mark.parametrize("scenario", ["exceptions", "bad_alloc", "handler"])

@@ -97,6 +97,7 @@ static uint64_t offset_from_address(const char *path)
 #define TCMALLOC "tc_(malloc|malloc_skip_new_handler|calloc|realloc|memalign|posix_memalign|" \
 		 "valloc|pvalloc|free|free_sized|cfree|new.*|delete.*)"
 #define MIMALLOC "mi_(new(_n|_aligned|_nothrow|_aligned_nothrow)?|heap_alloc_new(_n)?|cfree|" \
+		 "heap_destroy|" \
 		 "expand|posix_memalign|memalign|aligned_alloc|valloc|pvalloc|" \
 		 "(heap_)?(malloc|zalloc|calloc|realloc|rezalloc|recalloc|free)[a-z_]*)"
 #define NO_ALLOCATION "mi_malloc_(|usable_|good_)size|mi_reallocarr"

@@ -592,7 +592,8 @@ static void test_json(void **state)
 	b->now->lost[LOST_STACKS_FULL] = 5;
 	b->now->lost[LOST_STACKS_MEMORY] = 60;
 	b->now->lost[LOST_FREES_UNMATCHED] = 7;
-	b->now->lost[LOST_FREES_MISSED] = 8;
+	b->now->lost[LOST_FREES_MISSED] = 3;
+	b->now->lost[LOST_HEAPS] = 5;
 	b->now->frames_cut[STOP_BOTTOM] = 100;
 	b->now->frames_cut[STOP_LIMIT_ASKED] = 100;
 	b->now->frames_cut[STOP_NO_ROWS] = 2;

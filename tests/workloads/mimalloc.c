@@ -111,7 +111,23 @@ static void functions(int argc, char **argv)
 	release();
 }
 
+/* What is left in them ends with them: of the one not seen, of the other moved to the thread's own. */
+static void heaps(int argc, char **argv)
+{
+	mi_heap_t *destroyed = mi_heap_new(), *deleted = mi_heap_new();
+	void *p;
+
+	p = mi_heap_malloc(destroyed, 501); TAKE(p, 501);
+	p = mi_heap_malloc(destroyed, 502); TAKE(p, 502);
+	DROP(p); mi_free(p);
+	p = mi_heap_malloc(deleted, 503); TAKE(p, 503);
+	mi_heap_destroy(destroyed);
+	mi_heap_delete(deleted);
+	DROP(p); mi_free(p);
+}
+
 const struct scenario scenarios[] = {
 	{ "functions", functions },
+	{ "heaps", heaps },
 	{},
 };
