@@ -375,13 +375,24 @@ static int collect_queries(const struct symbolizer *symbolizer, struct names *na
 	return 0;
 }
 
+static size_t count_unnamed(const struct names *names)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 1; i < names__nlocations(names); i++)
+		count += !names__get_location(names, i)->nframes;
+	return count;
+}
+
 int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names)
 {
-	size_t nqueries, first, next;
+	size_t nqueries = count_unnamed(names), first, next;
 	struct query *queries;
 	int err;
 
-	queries = calloc(names__nlocations(names), sizeof(*queries));
+	if (!nqueries)
+		return 0;
+	queries = calloc(nqueries, sizeof(*queries));
 	if (!queries)
 		return -ENOMEM;
 	err = collect_queries(symbolizer, names, queries, &nqueries);
@@ -399,7 +410,7 @@ int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names)
 out:
 	free(queries);
 	/* Debug information comes in hundreds of megabytes; glibc would keep them for us. */
-	if (!err && nqueries)
+	if (!err)
 		malloc_trim(0);
 	return err;
 }
