@@ -116,6 +116,12 @@ static __always_inline void note_peak(const struct process *process, struct site
 	site->peak_epoch = epoch;
 }
 
+/* After the counters: who clears the mark and reads them then has them all, or will be told again. */
+static __always_inline void mark_changed(struct totals *totals)
+{
+	*(volatile __u64 *)&totals->changed = 1;
+}
+
 /* A block began. The site comes first: a peak that the block makes includes it. */
 static __always_inline void book_in(struct process *process, __u32 index,
 				    const struct block *block, bool alone)
@@ -138,6 +144,7 @@ static __always_inline void book_in(struct process *process, __u32 index,
 		add(&totals->unplaced, 1, alone);
 	}
 	process_in(process, index, totals, block->size, alone);
+	mark_changed(totals);
 	totals = sum ? totals_at(0, 0) : NULL;
 	if (totals)
 		process_in(sum, 0, totals, block->size, false);
@@ -164,6 +171,7 @@ static __always_inline void book_out(struct process *process, __u32 index,
 		add(&totals->unplaced, -1ULL, alone);
 	}
 	add(&totals->size, -block->size, alone);
+	mark_changed(totals);
 	totals = keep_sum ? totals_at(0, 0) : NULL;
 	if (totals)
 		add(&totals->size, -block->size, false);

@@ -202,7 +202,9 @@ struct totals {
 				 * it but for a moment */
 	__u64 unplaced;		/* blocks without a site; the others are counted at theirs */
 	__u64 unplaced_size, unplaced_count; /* ever allocated, without a site */
-	__u64 pad[3];
+	__u64 changed;		/* set when the group's or its sites' counters change; user space clears
+				 * it before it reads them */
+	__u64 pad[2];
 } __attribute__((aligned(64)));
 
 /*

@@ -32,6 +32,7 @@ struct tracing {
 	struct collector *collector;
 	struct launch launch;
 	struct snapshot *last;	/* of the previous report */
+	struct statistics *kept; /* the same */
 	uint64_t nreports;
 	unsigned int nsnapshots; /* written for SIGUSR1 */
 	int signals;		/* signalfd of the signals below */
@@ -94,6 +95,7 @@ static void close_tracing(struct tracing *tracing)
 	collector__free(tracing->collector);
 	launch__end(&tracing->launch);
 	symbolizer__free(tracing->symbolizer);
+	statistics__free(tracing->kept);
 	snapshot__free(tracing->last);
 	names__free(tracing->names);
 	if (tracing->signals > 0)
@@ -163,12 +165,13 @@ static uint64_t resident_memory(void)
 	return resident * sysconf(_SC_PAGESIZE);
 }
 
-/* The books as a snapshot with names. */
-static int take_snapshot(struct tracing *tracing, bool ages, struct snapshot **snapshot)
+/* The books as a snapshot with names; with ages and our own memory, which are dear, if asked. */
+static int take_snapshot(struct tracing *tracing, bool ages, bool own_memory,
+			 struct snapshot **snapshot)
 {
 	int err = collector__snapshot(tracing->collector, ages, snapshot);
 
-	if (!err) {
+	if (!err && own_memory) {
 		(*snapshot)->own_rss = resident_memory();
 		(*snapshot)->own_kernel = collector__memory(tracing->collector);
 	}
@@ -182,13 +185,15 @@ static int take_snapshot(struct tracing *tracing, bool ages, struct snapshot **s
 static int report_books(struct tracing *tracing)
 {
 	const struct options *options = &tracing->options;
-	bool ages = options->report.detail || options->format == FORMAT_JSON || options->output;
+	bool all = options->format == FORMAT_JSON || options->output;
 	struct snapshot *snapshot = NULL;
-	int err = take_snapshot(tracing, ages, &snapshot);
+	int err = take_snapshot(tracing, all || options->report.detail,
+				all || options->report.own_memory, &snapshot);
 
 	if (err)
 		return err;
-	err = report__print(stdout, options->format, snapshot, tracing->last, &options->report);
+	err = report__print(stdout, options->format, snapshot, tracing->last, &options->report,
+			    &tracing->kept);
 	snapshot__free(tracing->last);
 	tracing->last = snapshot;
 	if (options->reset_peak)
@@ -248,7 +253,7 @@ static void write_numbered(struct tracing *tracing)
 
 	if (!path)
 		log__error("no memory for a snapshot");
-	else if (!take_snapshot(tracing, true, &snapshot) && !pprof__write(snapshot, path))
+	else if (!take_snapshot(tracing, true, true, &snapshot) && !pprof__write(snapshot, path))
 		log__info("wrote %s", path);
 	snapshot__free(snapshot);
 	free(path);
@@ -287,6 +292,7 @@ static bool handle_signal(struct tracing *tracing)
 static int report_exited(struct tracing *tracing)
 {
 	const struct options *options = &tracing->options;
+	struct statistics *kept = NULL;
 	struct snapshot *snapshot;
 	int err = 0;
 
@@ -294,9 +300,10 @@ static int report_exited(struct tracing *tracing)
 		err = symbolizer__name_all(tracing->symbolizer, tracing->names);
 		if (!err)
 			err = report__print(stdout, options->format, snapshot, NULL,
-					    &options->report);
+					    &options->report, &kept);
 		snapshot__free(snapshot);
 	}
+	statistics__free(kept);
 	return err;
 }
 

@@ -147,19 +147,24 @@ struct age_sums {
 	struct block_ages *ages;
 };
 
-static int add_age(const struct block_key *key __unused, const struct block *block, void *context)
+static int add_age(const struct block_key *key, const struct block *block, void *context)
 {
 	const struct age_sums *sums = context;
 	struct block_ages *ages = sums->ages;
-	uint64_t age = age_of(&sums->clock, block);
+	uint64_t age;
 
+	if (key->process >= MAX_PROCESSES || !ages->processes[key->process])
+		return 0;
+	age = age_of(&sums->clock, block);
 	if (block->site >= ages->nsites || age < ages->min_age_ns)
+		return 0;
+	if (age > ages->oldest_ns[block->site])
+		ages->oldest_ns[block->site] = age;
+	if (!ages->min_age_ns)
 		return 0;
 	ages->size[block->site] += block->size;
 	ages->count[block->site]++;
 	ages->slack[block->site] += block->slack;
-	if (age > ages->oldest_ns[block->site])
-		ages->oldest_ns[block->site] = age;
 	return 0;
 }
 

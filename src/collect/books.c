@@ -9,6 +9,7 @@
 #include "collect/mapped.h"
 #include "collect/sampling.h"
 #include "memtracebpf.skel.h"
+#include "snapshot/array.h"
 #include "target/target.h"
 
 /* What was looked up for a site, while it was this process'. */
@@ -17,10 +18,19 @@ struct known_stack {
 	uint32_t owner;		/* low half of the process' id */
 };
 
-/* What was looked up for a process. */
+/* What was looked up for a process, and what its books said when something last happened there. */
 struct known_process {
 	uint64_t id;
 	const char *cgroup;
+	struct traces *traces;	/* NULL: they were not read */
+	uint32_t *sites;	/* by trace; 0: no site. While they are being read; else NULL */
+	uint64_t read_ns;	/* CLOCK_MONOTONIC */
+	uint64_t peak_epoch;
+	bool ages;		/* the traces tell them */
+	bool passing;		/* what they say will not be so the next time */
+	uint64_t frames_cut[STOP_MAX];
+	uint64_t count;
+	uint64_t size, peak_size; /* of samples: what they stand for */
 };
 
 struct books {
@@ -30,7 +40,6 @@ struct books {
 	struct known_stack *stacks;	/* by site */
 	uint32_t nstacks;
 	struct known_process *processes; /* by index of books */
-	uint32_t *place_of;	/* in the snapshot's processes by index of books, + 1; 0: not there */
 };
 
 struct books *books__new(struct tables *tables, struct modules *modules, struct names *names)
@@ -43,30 +52,49 @@ struct books *books__new(struct tables *tables, struct modules *modules, struct 
 	books->modules = modules;
 	books->names = names;
 	books->processes = calloc(MAX_PROCESSES, sizeof(*books->processes));
-	books->place_of = calloc(MAX_PROCESSES, sizeof(*books->place_of));
-	if (!books->processes || !books->place_of) {
+	if (!books->processes) {
 		books__free(books);
 		return NULL;
 	}
 	return books;
 }
 
+static void forget_traces(struct known_process *known)
+{
+	traces__release(known->traces);
+	known->traces = NULL;
+	free(known->sites);
+	known->sites = NULL;
+}
+
+void books__clear(struct books *books)
+{
+	memset(books->stacks, 0, books->nstacks * sizeof(*books->stacks));
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+		forget_traces(&books->processes[i]);
+}
+
 void books__free(struct books *books)
 {
 	if (!books)
 		return;
+	if (books->processes)
+		books__clear(books);
 	free(books->stacks);
 	free(books->processes);
-	free(books->place_of);
 	free(books);
 }
 
-static int reserve_stacks(struct books *books, uint32_t nsites)
+/* Room for what is known of the site: they come while we read. */
+static int reserve_stack(struct books *books, uint32_t site)
 {
+	uint32_t nsites = tables__nsites(books->tables);
 	struct known_stack *stacks;
 
-	if (nsites <= books->nstacks)
+	if (site < books->nstacks)
 		return 0;
+	if (nsites <= site)
+		nsites = site + 1;
 	stacks = reallocarray(books->stacks, nsites, sizeof(*stacks));
 	if (!stacks)
 		return -ENOMEM;
@@ -108,16 +136,20 @@ static int location_of(struct books *books, const struct site *site, uint64_t wo
 	return err ? err : m ? -EAGAIN : 0;
 }
 
-/* The site's stack, from what was looked up before or anew. */
+/* The site's stack, from what was looked up before or anew. -EAGAIN: it will be known better. */
 static int stack_of(struct books *books, uint32_t id, const struct site *site, uint32_t *stack)
 {
 	uint32_t owner = books->tables->processes[site->process].id;
 	const uint64_t *words = tables__frames(books->tables, site->frames);
-	struct known_stack *known = &books->stacks[id];
+	int err = reserve_stack(books, id);
 	uint32_t locations[MAX_FRAMES];
+	struct known_stack *known;
 	bool whole = true;
-	int err = 0;
 
+	*stack = 0;
+	if (err)
+		return err;
+	known = &books->stacks[id];
 	*stack = known->owner == owner ? known->stack : 0;
 	if (*stack || !words || site->nframes > MAX_FRAMES)
 		return 0;
@@ -132,7 +164,7 @@ static int stack_of(struct books *books, uint32_t id, const struct site *site, u
 		err = names__stack(books->names, locations, site->nframes, site->stop, stack);
 	if (!err && whole)
 		*known = (struct known_stack){ *stack, owner };
-	return err;
+	return !err && !whole ? -EAGAIN : err;
 }
 
 /* Named processes are still to be told of when they have ended. */
@@ -140,63 +172,6 @@ static bool is_shown(const struct process *process)
 {
 	return process->state == PROCESS_LIVE ||
 	       (process->state == PROCESS_ENDED && process->flags & PROCESS_PINNED);
-}
-
-static const char *cgroup_of(struct books *books, uint32_t index)
-{
-	const struct process *process = &books->tables->processes[index];
-	struct known_process *known = &books->processes[index];
-	char *path;
-
-	if (known->id != process->id) {
-		*known = (struct known_process){ .id = process->id };
-		path = target__cgroup(process->pid);
-		known->cgroup = names__string(books->names, path);
-		free(path);
-	}
-	return known->cgroup;
-}
-
-static int add_process(struct books *books, uint32_t index, struct snapshot *snapshot)
-{
-	const struct process *from = &books->tables->processes[index];
-	struct totals totals = tables__totals(books->tables, index);
-	struct snapshot_process to = {
-		.id = from->id,
-		.pid = from->pid,
-		.cgroup = cgroup_of(books, index),
-		.since_ns = clock_ns(CLOCK_MONOTONIC) - from->since,
-		.size = totals.size,
-		.peak_size = from->peak_size,
-	};
-	char comm[16];
-
-	memcpy(comm, from->comm, sizeof(comm));
-	target__clean_comm(comm);
-	to.comm = names__string(books->names, comm);
-	if (to.since_ns > snapshot->elapsed_ns)
-		to.since_ns = snapshot->elapsed_ns;
-	snapshot->size += to.size;
-	snapshot->frees_inherited += from->frees_inherited;
-	books->place_of[index] = snapshot->nprocesses + 1;
-	return snapshot__add_process(snapshot, &to);
-}
-
-/* One process, or all that are shown. */
-static int add_processes(struct books *books, uint32_t only, struct snapshot *snapshot)
-{
-	uint32_t n = tables__nprocesses(books->tables);
-	int err = 0;
-
-	memset(books->place_of, 0, MAX_PROCESSES * sizeof(*books->place_of));
-	for (uint32_t i = 1; i < n && !err; i++)
-		if (only ? i == only : is_shown(&books->tables->processes[i]))
-			err = add_process(books, i, snapshot);
-	if (snapshot->nprocesses == 1)
-		snapshot->peak_size = snapshot->processes[0].peak_size;
-	else if (books->tables->skeleton->rodata->keep_sum)
-		snapshot->peak_size = books->tables->processes[0].peak_size;
-	return err;
 }
 
 /* What a process' sites have in all: the rest of its books are blocks without a stack. */
@@ -249,108 +224,156 @@ static void read_peak(const struct site *site, const struct process *process, st
 	trace->peak_count = changed ? site->peak_count : trace->count;
 }
 
-static int add_site(struct books *books, uint32_t id, struct placed *placed,
-		    struct snapshot *snapshot)
+/* One more trace of what is being read. */
+static int add_trace(struct known_process *known, const struct trace *trace, uint32_t site)
+{
+	if (array__make_room(&known->sites, known->traces->count, sizeof(*known->sites)))
+		return -ENOMEM;
+	known->sites[known->traces->count] = site;
+	known->count += trace->count;
+	return traces__add(known->traces, trace);
+}
+
+static int add_site(struct books *books, struct known_process *known, uint32_t id,
+		    struct placed *placed)
 {
 	const struct site *site = tables__site(books->tables, id);
 	struct trace trace = {};
-	uint32_t process = 0;
 	int err;
 
-	if (site)
-		read_counters(site, books->tables->skeleton->rodata->sample_bytes, &trace);
+	read_counters(site, books->tables->skeleton->rodata->sample_bytes, &trace);
 	/* Counted last in the kernel half: what comes before is complete. */
-	if (trace.alloc_count && site->process < MAX_PROCESSES)
-		process = books->place_of[site->process];
-	if (!process)
+	if (!trace.alloc_count)
 		return 0;
-	process--;
 	err = stack_of(books, id, site, &trace.stack);
-	if (err)
+	if (err && err != -EAGAIN)
 		return err;
+	known->passing |= err == -EAGAIN;
 	read_peak(site, &books->tables->processes[site->process], &trace);
 	if (!site->slack_known)
 		trace.usable_size = 0;
-	trace.process = process;
 	if (site->sizes & MAPS_MEMORY) {
 		trace.domain = names__string(books->names, "mmap");
-		placed[process].mapped_size += trace.size;
+		placed->mapped_size += trace.size;
 	} else {
-		placed[process].size += trace.size;
+		placed->size += trace.size;
 	}
-	snapshot->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += trace.alloc_count;
-	return snapshot__add_trace(snapshot, &trace);
+	known->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] += trace.alloc_count;
+	return add_trace(known, &trace, id);
 }
 
-static int add_unplaced_trace(const struct trace *trace, struct snapshot *snapshot)
+static int add_unplaced_trace(struct known_process *known, const struct trace *trace)
 {
 	/* None lost: a difference is just what happened while we read. */
 	if (!trace->alloc_count || (int64_t)trace->size < 0 || (int64_t)trace->count < 0)
 		return 0;
-	return snapshot__add_trace(snapshot, trace);
+	return add_trace(known, trace, 0);
 }
 
-static int add_unplaced(struct books *books, const struct placed *placed,
-			struct snapshot *snapshot)
+static int add_unplaced(struct books *books, struct known_process *known, uint32_t index,
+			const struct placed *placed)
 {
-	const char *domain = names__string(books->names, "mmap");
+	struct totals heap = tables__heap(books->tables, index);
+	const struct totals *mapped = tables__mapped(books->tables, index);
+	int err = add_unplaced_trace(known, &(struct trace){
+		.alloc_size = heap.unplaced_size,
+		.alloc_count = heap.unplaced_count,
+		.size = heap.size - placed->size,
+		.count = heap.unplaced,
+	});
+
+	if (err || !mapped)
+		return err;
+	return add_unplaced_trace(known, &(struct trace){
+		.domain = names__string(books->names, "mmap"),
+		.alloc_size = mapped->unplaced_size,
+		.alloc_count = mapped->unplaced_count,
+		.size = mapped->size - placed->mapped_size,
+		.count = mapped->unplaced,
+	});
+}
+
+/* Is what was read of the process no more what there is to read? */
+static bool has_changed(struct books *books, uint32_t index, const struct books_opts *opts)
+{
+	const struct known_process *known = &books->processes[index];
+	bool changed = tables__take_change(books->tables, index);
+
+	return changed || !known->traces || known->passing || opts->min_age_ns ||
+	       (opts->ages && !known->ages) ||
+	       known->peak_epoch != books->tables->processes[index].peak_epoch;
+}
+
+/* Reads the process' traces, but for what only its blocks can tell. */
+static int read_process(struct books *books, uint32_t index, const struct books_opts *opts)
+{
+	const struct process *process = &books->tables->processes[index];
+	struct known_process *known = &books->processes[index];
+	struct placed placed = {};
+	const struct site *site;
 	int err = 0;
 
-	for (uint32_t index = 1; index < tables__nprocesses(books->tables) && !err; index++) {
-		uint32_t place = books->place_of[index];
-		struct totals heap, *mapped;
-
-		if (!place--)
-			continue;
-		heap = tables__heap(books->tables, index);
-		mapped = tables__mapped(books->tables, index);
-		err = add_unplaced_trace(&(struct trace){
-			.process = place,
-			.alloc_size = heap.unplaced_size,
-			.alloc_count = heap.unplaced_count,
-			.size = heap.size - placed[place].size,
-			.count = heap.unplaced,
-		}, snapshot);
-		if (!err && mapped)
-			err = add_unplaced_trace(&(struct trace){
-				.process = place,
-				.domain = domain,
-				.alloc_size = mapped->unplaced_size,
-				.alloc_count = mapped->unplaced_count,
-				.size = mapped->size - placed[place].mapped_size,
-				.count = mapped->unplaced,
-			}, snapshot);
+	forget_traces(known);
+	*known = (struct known_process){
+		.id = known->id,
+		.cgroup = known->cgroup,
+		.traces = traces__new(),
+		.sites = calloc(1, sizeof(*known->sites)),
+		.read_ns = clock_ns(CLOCK_MONOTONIC),
+		.peak_epoch = process->peak_epoch,
+		.ages = opts->ages,
+		.passing = opts->min_age_ns,
+	};
+	if (!known->traces || !known->sites) {
+		forget_traces(known);
+		return -ENOMEM;
 	}
-	return err;
+	for (uint32_t id = __atomic_load_n(&process->sites, __ATOMIC_ACQUIRE);
+	     id && !err && (site = tables__site(books->tables, id)); id = site->next)
+		err = add_site(books, known, id, &placed);
+	return err ? err : add_unplaced(books, known, index, &placed);
 }
 
 /* Notes the oldest block of each trace; with a minimum age, counts only what is older. */
-static int add_ages(struct books *books, uint64_t min_age_ns, const uint32_t *sites,
-		    uint32_t nsites, struct snapshot *snapshot)
+static void set_ages(struct known_process *known, const struct block_ages *ages)
 {
+	for (size_t i = 0; known->sites && i < known->traces->count; i++) {
+		struct trace *trace = &known->traces->items[i];
+		uint32_t site = known->sites[i];
+
+		trace->oldest_ns = ages->oldest_ns[site];
+		if (!ages->min_age_ns)
+			continue;
+		trace->size = ages->size[site];
+		trace->count = ages->count[site];
+		if (trace->usable_size)
+			trace->usable_size = trace->size + ages->slack[site];
+	}
+}
+
+/* Of what is being read. */
+static int read_ages(struct books *books, uint64_t min_age_ns)
+{
+	uint32_t nsites = tables__nsites(books->tables), ncounted = min_age_ns ? nsites : 1;
+	bool *processes = calloc(MAX_PROCESSES, sizeof(*processes));
 	struct block_ages ages = {
+		.processes = processes,
 		.min_age_ns = min_age_ns,
 		.nsites = nsites,
-		.size = calloc(nsites, sizeof(*ages.size)),
-		.count = calloc(nsites, sizeof(*ages.count)),
-		.slack = calloc(nsites, sizeof(*ages.slack)),
 		.oldest_ns = calloc(nsites, sizeof(*ages.oldest_ns)),
+		.size = calloc(ncounted, sizeof(*ages.size)),
+		.count = calloc(ncounted, sizeof(*ages.count)),
+		.slack = calloc(ncounted, sizeof(*ages.slack)),
 	};
-	int err = ages.size && ages.count && ages.slack && ages.oldest_ns ? 0 : -ENOMEM;
+	int err = -ENOMEM;
 
-	if (!err)
+	for (uint32_t i = 1; processes && i < MAX_PROCESSES; i++)
+		processes[i] = books->processes[i].sites;
+	if (processes && ages.oldest_ns && ages.size && ages.count && ages.slack)
 		err = tables__read_ages(books->tables, &ages);
-	for (size_t i = 0; !err && i < snapshot->ntraces; i++) {
-		struct trace *trace = &snapshot->traces[i];
-
-		trace->oldest_ns = ages.oldest_ns[sites[i]];
-		if (!min_age_ns)
-			continue;
-		trace->size = ages.size[sites[i]];
-		trace->count = ages.count[sites[i]];
-		if (trace->usable_size)
-			trace->usable_size = trace->size + ages.slack[sites[i]];
-	}
+	for (uint32_t i = 1; !err && i < MAX_PROCESSES; i++)
+		set_ages(&books->processes[i], &ages);
+	free(processes);
 	free(ages.size);
 	free(ages.count);
 	free(ages.slack);
@@ -358,42 +381,22 @@ static int add_ages(struct books *books, uint64_t min_age_ns, const uint32_t *si
 	return err;
 }
 
-static void count_blocks(struct snapshot *snapshot)
-{
-	for (size_t i = 0; i < snapshot->ntraces; i++) {
-		const struct trace *trace = &snapshot->traces[i];
-
-		snapshot->processes[trace->process].count += trace->count;
-		snapshot->count += trace->count;
-	}
-}
-
 /* From what was recorded to what there is; see sampling__scale(). */
-static void scale_up(const struct books *books, const uint32_t *sites, struct snapshot *snapshot)
+static void scale_up(const struct books *books, struct known_process *known)
 {
 	uint64_t sample_bytes = books->tables->skeleton->rodata->sample_bytes;
 
-	snapshot->size = snapshot->count = snapshot->peak_size = 0;
-	for (size_t i = 0; i < snapshot->nprocesses; i++) {
-		struct snapshot_process *process = &snapshot->processes[i];
+	known->count = 0;
+	for (size_t i = 0; i < known->traces->count; i++) {
+		struct trace *trace = &known->traces->items[i];
+		const struct site *site = tables__site(books->tables, known->sites[i]);
 
-		process->size = process->count = process->peak_size = 0;
-	}
-	for (size_t i = 0; i < snapshot->ntraces; i++) {
-		struct trace *trace = &snapshot->traces[i];
-		struct snapshot_process *process = &snapshot->processes[trace->process];
-		const struct site *site = tables__site(books->tables, sites[i]);
-
-		if (sites[i] && !(site->sizes & MAPS_MEMORY))
+		if (known->sites[i] && !(site->sizes & MAPS_MEMORY))
 			sampling__scale(sample_bytes, site->sizes, trace);
-		process->size += trace->size;
-		process->count += trace->count;
-		process->peak_size += trace->peak_size;
-		snapshot->size += trace->size;
-		snapshot->count += trace->count;
+		known->size += trace->size;
+		known->count += trace->count;
+		known->peak_size += trace->peak_size;
 	}
-	if (snapshot->nprocesses == 1)
-		snapshot->peak_size = snapshot->processes[0].peak_size;
 }
 
 static void read_losses(struct books *books, struct snapshot *snapshot)
@@ -403,47 +406,120 @@ static void read_losses(struct books *books, struct snapshot *snapshot)
 	snapshot->programs_skipped = tables__programs_skipped(books->tables);
 }
 
+static bool is_asked_for(const struct books *books, uint32_t index, const struct books_opts *opts)
+{
+	return opts->only ? index == opts->only : is_shown(&books->tables->processes[index]);
+}
+
+/* Makes known what the processes' books say now. */
+static int read_processes(struct books *books, const struct books_opts *opts)
+{
+	uint32_t n = tables__nprocesses(books->tables);
+	bool any = false;
+	int err = 0;
+
+	for (uint32_t i = 1; i < n && !err; i++) {
+		struct known_process *known = &books->processes[i];
+
+		if (known->id != books->tables->processes[i].id)
+			forget_traces(known);
+		if (!is_asked_for(books, i, opts) || !has_changed(books, i, opts))
+			continue;
+		any = true;
+		err = read_process(books, i, opts);
+	}
+	if (!err && any && (opts->min_age_ns || opts->ages))
+		err = read_ages(books, opts->min_age_ns);
+	for (uint32_t i = 1; i < n; i++) {
+		struct known_process *known = &books->processes[i];
+
+		if (err && known->sites)
+			forget_traces(known);
+		else if (known->sites && books->tables->skeleton->rodata->sample_bytes)
+			scale_up(books, known);
+		free(known->sites);
+		known->sites = NULL;
+	}
+	return err;
+}
+
+static const char *cgroup_of(struct books *books, uint32_t index)
+{
+	const struct process *process = &books->tables->processes[index];
+	struct known_process *known = &books->processes[index];
+	char *path;
+
+	if (known->id != process->id) {
+		known->id = process->id;
+		path = target__cgroup(process->pid);
+		known->cgroup = names__string(books->names, path);
+		free(path);
+	}
+	return known->cgroup;
+}
+
+static int add_process(struct books *books, uint32_t index, struct snapshot *snapshot)
+{
+	const struct process *from = &books->tables->processes[index];
+	const struct known_process *known = &books->processes[index];
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	bool sampled = books->tables->skeleton->rodata->sample_bytes;
+	struct snapshot_process to = {
+		.id = from->id,
+		.pid = from->pid,
+		.cgroup = cgroup_of(books, index),
+		.since_ns = now - from->since,
+		.size = sampled ? known->size : tables__totals(books->tables, index).size,
+		.count = known->count,
+		.peak_size = sampled ? known->peak_size : from->peak_size,
+		.traces = traces__use(known->traces),
+		.aged_ns = now - known->read_ns,
+	};
+	char comm[16];
+	int err;
+
+	memcpy(comm, from->comm, sizeof(comm));
+	target__clean_comm(comm);
+	to.comm = names__string(books->names, comm);
+	if (to.since_ns > snapshot->elapsed_ns)
+		to.since_ns = snapshot->elapsed_ns;
+	snapshot->size += to.size;
+	snapshot->count += to.count;
+	snapshot->frees_inherited += from->frees_inherited;
+	for (int i = 0; i < STOP_MAX; i++)
+		snapshot->frames_cut[i] += known->frames_cut[i];
+	err = snapshot__add_process(snapshot, &to);
+	if (err)
+		traces__release(to.traces);
+	return err;
+}
+
 int books__read(struct books *books, const struct books_opts *opts, struct snapshot *snapshot)
 {
-	uint32_t nsites = tables__nsites(books->tables);
-	struct placed *placed = calloc(MAX_PROCESSES, sizeof(*placed));
-	uint32_t *sites = calloc(nsites + 2 * MAX_PROCESSES, sizeof(*sites)); /* by trace; 0: no site */
-	int err = placed && sites ? reserve_stacks(books, nsites) : -ENOMEM;
+	uint32_t n = tables__nprocesses(books->tables);
+	int err;
 
 	mapped__drain(books->tables->mapped);
 	read_losses(books, snapshot);
-	if (!err)
-		err = add_processes(books, opts->only, snapshot);
-	for (uint32_t id = 1; !err && id < nsites; id++) {
-		size_t before = snapshot->ntraces;
-
-		err = add_site(books, id, placed, snapshot);
-		if (snapshot->ntraces > before)
-			sites[before] = id;
-	}
-	if (!err)
-		err = add_unplaced(books, placed, snapshot);
-	if (!err)
-		count_blocks(snapshot);
-	if (!err && (opts->min_age_ns || opts->ages))
-		err = add_ages(books, opts->min_age_ns, sites, nsites, snapshot);
-	if (!err && books->tables->skeleton->rodata->sample_bytes)
-		scale_up(books, sites, snapshot);
-	free(placed);
-	free(sites);
+	err = read_processes(books, opts);
+	for (uint32_t i = 1; i < n && !err; i++)
+		if (is_asked_for(books, i, opts) && books->processes[i].traces)
+			err = add_process(books, i, snapshot);
+	if (snapshot->nprocesses == 1)
+		snapshot->peak_size = snapshot->processes[0].peak_size;
+	else if (books->tables->skeleton->rodata->keep_sum &&
+		 !books->tables->skeleton->rodata->sample_bytes)
+		snapshot->peak_size = books->tables->processes[0].peak_size;
 	return err;
 }
 
 int books__stack_of_site(struct books *books, uint32_t id, uint32_t *stack)
 {
 	const struct site *site = tables__site(books->tables, id);
-	int err = reserve_stacks(books, tables__nsites(books->tables));
+	int err = 0;
 
 	*stack = 0;
-	return err || !id || !site || id >= books->nstacks ? err : stack_of(books, id, site, stack);
-}
-
-void books__clear(struct books *books)
-{
-	memset(books->stacks, 0, books->nstacks * sizeof(*books->stacks));
+	if (id && site)
+		err = stack_of(books, id, site, stack);
+	return err == -EAGAIN ? 0 : err;
 }

@@ -132,6 +132,7 @@ static void add_to(struct tables *tables, uint32_t process, uint64_t size, uint6
 
 	totals->size += size;
 	totals->unplaced += unplaced;
+	__atomic_store_n(&totals->changed, 1, __ATOMIC_RELEASE);
 	if (totals->size <= totals->high)
 		return;
 	add(&tables->processes[process].bound, totals->size - totals->high);
@@ -246,10 +247,12 @@ static void add_age(const struct region *region, void *context)
 		call->nseen = 0;
 	if (site >= ages->nsites || age < ages->min_age_ns)
 		return;
-	ages->size[site] += region->end - region->start;
-	ages->count[site] += first;
 	if (age > ages->oldest_ns[site])
 		ages->oldest_ns[site] = age;
+	if (!ages->min_age_ns)
+		return;
+	ages->size[site] += region->end - region->start;
+	ages->count[site] += first;
 }
 
 void mapped__read_ages(struct mapped *mapped, struct block_ages *ages)
@@ -258,7 +261,7 @@ void mapped__read_ages(struct mapped *mapped, struct block_ages *ages)
 
 	mapped__lock(mapped);
 	for (uint32_t i = 0; mapped && i < MAX_PROCESSES; i++)
-		if (mapped->of[i])
+		if (mapped->of[i] && ages->processes[i])
 			regions__each(mapped->of[i], add_age, &sums);
 	mapped__unlock(mapped);
 }

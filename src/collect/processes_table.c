@@ -102,6 +102,16 @@ struct totals tables__totals(const struct tables *tables, uint32_t process)
 	return sum;
 }
 
+bool tables__take_change(struct tables *tables, uint32_t process)
+{
+	bool changed = false;
+
+	for (uint32_t i = 0; i < tables->ntotals; i++)
+		changed |= __atomic_exchange_n(&totals_of(tables, process)[i].changed, 0,
+					       __ATOMIC_SEQ_CST);
+	return changed;
+}
+
 /* The process goes on meanwhile: `bound` stays the sum of all `high`, whoever changes them. */
 void tables__reset_peak(struct tables *tables, uint32_t index)
 {

@@ -159,6 +159,8 @@ struct totals tables__heap(const struct tables *tables, uint32_t process);
 struct totals *tables__mapped(const struct tables *tables, uint32_t process);
 /* Both together. */
 struct totals tables__totals(const struct tables *tables, uint32_t process);
+/* Has anything been counted in the process' books since this was last asked? Before they are read. */
+bool tables__take_change(struct tables *tables, uint32_t process);
 /* From now on, its peak is that of what comes. */
 void tables__reset_peak(struct tables *tables, uint32_t process);
 /* One past the highest index of processes in use. */
@@ -183,11 +185,13 @@ int tables__clear(struct tables *tables);
 
 /* What ages say of the live blocks of each site. Arrays by site id, `nsites` long, zeroed. */
 struct block_ages {
+	const bool *processes;	/* by index of books: only blocks of these */
 	uint64_t min_age_ns;	/* younger blocks are left out */
 	uint32_t nsites;
+	uint64_t *oldest_ns;	/* 0: no block */
+	/* With a minimum age, else not looked at: */
 	uint64_t *size, *count;
 	uint64_t *slack;	/* bytes that the allocator gave beyond size */
-	uint64_t *oldest_ns;	/* 0: no block */
 };
 
 /* Looks at every live block: dear where there are millions. */

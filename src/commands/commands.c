@@ -11,8 +11,10 @@
 static int print(const struct options *options, const struct snapshot *snapshot,
 		 const struct snapshot *old)
 {
-	int err = report__print(stdout, options->format, snapshot, old, &options->report);
+	struct statistics *kept = NULL;
+	int err = report__print(stdout, options->format, snapshot, old, &options->report, &kept);
 
+	statistics__free(kept);
 	if (err == -EPIPE)	/* the reader has seen enough */
 		return 0;
 	if (err)

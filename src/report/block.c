@@ -29,7 +29,7 @@ int report__block(FILE *out, enum report_format format, struct names *names,
 	struct statistics *statistics = NULL;
 	int err;
 
-	err = snapshot ? snapshot__add_trace(snapshot, &trace) : -ENOMEM;
+	err = snapshot ? snapshot__add_trace(snapshot, 0, &trace) : -ENOMEM;
 	if (!err)
 		err = statistics__new(snapshot, NULL, &by_traceback, &statistics);
 	if (!err) {

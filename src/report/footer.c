@@ -38,16 +38,26 @@ static void write_sampled(FILE *out, const struct snapshot *snapshot)
 		snapshot__has_errors(snapshot) ? "; ± is one standard error" : "");
 }
 
+static void add_variances(const struct snapshot *snapshot, double *of_size, double *of_count)
+{
+	for (size_t i = 0; i <= snapshot->nprocesses; i++) {
+		const struct traces *traces = snapshot__traces(snapshot, i);
+
+		for (size_t j = 0; j < traces->count; j++) {
+			*of_size += traces->items[j].size_variance;
+			*of_count += traces->items[j].count_variance;
+		}
+	}
+}
+
 static void write_total(FILE *out, const struct snapshot *snapshot)
 {
 	double size_variance = 0, count_variance = 0;
 	bool errors = snapshot__has_errors(snapshot);
 	char buffer[FORMAT_SIZE_MAX];
 
-	for (size_t i = 0; errors && i < snapshot->ntraces; i++) {
-		size_variance += snapshot->traces[i].size_variance;
-		count_variance += snapshot->traces[i].count_variance;
-	}
+	if (errors)
+		add_variances(snapshot, &size_variance, &count_variance);
 	fprintf(out, "Total: size=%s", format_size(buffer, snapshot->size, false));
 	if (errors)
 		fprintf(out, " ± %s", format_size(buffer, sqrt(size_variance), false));

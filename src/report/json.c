@@ -236,7 +236,7 @@ static void write_head(FILE *out, const struct snapshot *snapshot, enum group_by
 }
 
 int report__json(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-		 const struct report_opts *opts)
+		 const struct report_opts *opts, struct statistics **kept)
 {
 	enum group_by group_by = opts->statistics.group_by;
 	struct report_opts with_histogram = *opts;
@@ -244,7 +244,7 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	int err;
 
 	with_histogram.statistics.histogram = true;
-	err = selection__init(&selection, snapshot, old, &with_histogram, true);
+	err = selection__init(&selection, snapshot, old, &with_histogram, true, kept);
 	if (err)
 		return err;
 	write_head(out, snapshot, group_by);
@@ -267,7 +267,6 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	fputs(",\"note\":", out);
 	write_json_string(out, snapshot->note);
 	fputs("}\n", out);
-	selection__release(&selection);
 	return finish_stream(out);
 }
 

@@ -2,7 +2,8 @@
 #include "report/report.h"
 
 int report__print(FILE *out, enum report_format format, const struct snapshot *snapshot,
-		  const struct snapshot *old, const struct report_opts *opts)
+		  const struct snapshot *old, const struct report_opts *opts,
+		  struct statistics **kept)
 {
 	static report_fn *const reports[] = {
 		[FORMAT_TEXT] = report__text,
@@ -13,5 +14,5 @@ int report__print(FILE *out, enum report_format format, const struct snapshot *s
 		[FORMAT_TRACEMALLOC] = report__tracemalloc,
 	};
 
-	return reports[format](out, snapshot, old, opts);
+	return reports[format](out, snapshot, old, opts, kept);
 }

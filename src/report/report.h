@@ -27,15 +27,17 @@ struct report_opts {
 };
 
 /*
- * Prints one report. `old` is the snapshot to compare with, or NULL. 0, -errno, or the error of
- * the stream (-EPIPE when its reader has gone); the stream is flushed.
+ * Prints one report. `old` is the snapshot to compare with, or NULL. *kept, NULL at first, makes the
+ * next report with the same options cheaper; the caller frees it. 0, -errno, or the error of the
+ * stream (-EPIPE when its reader has gone); the stream is flushed.
  */
 int report__print(FILE *out, enum report_format format, const struct snapshot *snapshot,
-		  const struct snapshot *old, const struct report_opts *opts);
+		  const struct snapshot *old, const struct report_opts *opts,
+		  struct statistics **kept);
 
 /* One file a format. */
 typedef int report_fn(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-		      const struct report_opts *opts);
+		      const struct report_opts *opts, struct statistics **kept);
 report_fn report__text, report__json, report__markdown, report__csv, report__tree,
 	report__tracemalloc;
 

@@ -13,15 +13,17 @@ static bool holds_nothing(const struct statistic *item)
 }
 
 int selection__init(struct selection *selection, const struct snapshot *snapshot,
-		    const struct snapshot *old, const struct report_opts *opts, bool freed)
+		    const struct snapshot *old, const struct report_opts *opts, bool freed,
+		    struct statistics **kept)
 {
 	struct statistics *statistics;
 	int err;
 
 	*selection = (struct selection){};
-	err = statistics__new(snapshot, old, &opts->statistics, &statistics);
+	err = statistics__update(snapshot, old, &opts->statistics, kept);
 	if (err)
 		return err;
+	statistics = *kept;
 	selection->statistics = statistics;
 	selection->items = statistics->items;
 	for (size_t i = 0; i < statistics->count; i++) {
@@ -39,10 +41,4 @@ int selection__init(struct selection *selection, const struct snapshot *snapshot
 		selection->other_count += item->count;
 	}
 	return 0;
-}
-
-void selection__release(struct selection *selection)
-{
-	statistics__free(selection->statistics);
-	*selection = (struct selection){};
 }

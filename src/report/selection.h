@@ -6,15 +6,16 @@
 #include "report/report.h"
 
 struct selection {
-	struct statistics *statistics;	/* owns the items */
+	const struct statistics *statistics;	/* owns the items */
 	const struct statistic *items;
 	size_t count;
 	uint64_t other_groups, other_size, other_count;
 };
 
-/* `freed`: with the groups that hold nothing, for what they have allocated. */
+/* `freed`: with the groups that hold nothing, for what they have allocated. `kept`: see
+ * report__print(). */
 int selection__init(struct selection *selection, const struct snapshot *snapshot,
-		    const struct snapshot *old, const struct report_opts *opts, bool freed);
-void selection__release(struct selection *selection);
+		    const struct snapshot *old, const struct report_opts *opts, bool freed,
+		    struct statistics **kept);
 
 #endif

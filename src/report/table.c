@@ -221,7 +221,7 @@ static void table__rule(const struct table *table)
 }
 
 static int report_table(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-			const struct report_opts *opts, bool csv)
+			const struct report_opts *opts, bool csv, struct statistics **kept)
 {
 	const struct table table = {
 		.out = out,
@@ -236,7 +236,7 @@ static int report_table(FILE *out, const struct snapshot *snapshot, const struct
 
 	if (opts->statistics.group_by == GROUP_BY_TRACEBACK)
 		return -EINVAL;
-	err = selection__init(&selection, snapshot, old, opts, false);
+	err = selection__init(&selection, snapshot, old, opts, false, kept);
 	if (err)
 		return err;
 	err = table__row(&table, NULL);
@@ -248,20 +248,19 @@ static int report_table(FILE *out, const struct snapshot *snapshot, const struct
 		putc('\n', out);
 		write_footer(out, snapshot, selection.statistics, opts);
 	}
-	selection__release(&selection);
 	return err ? err : finish_stream(out);
 }
 
 int report__markdown(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-		     const struct report_opts *opts)
+		     const struct report_opts *opts, struct statistics **kept)
 {
-	return report_table(out, snapshot, old, opts, false);
+	return report_table(out, snapshot, old, opts, false, kept);
 }
 
 /* A table has no place for what was lost: it goes to stderr. */
 int report__csv(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-		const struct report_opts *opts)
+		const struct report_opts *opts, struct statistics **kept)
 {
 	write_lost(stderr, snapshot);
-	return report_table(out, snapshot, old, opts, true);
+	return report_table(out, snapshot, old, opts, true, kept);
 }

@@ -169,7 +169,7 @@ static void text__others(struct text *text, const struct selection *selection)
 }
 
 int report__text(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
-		 const struct report_opts *opts)
+		 const struct report_opts *opts, struct statistics **kept)
 {
 	struct text text = {
 		.out = out,
@@ -184,7 +184,7 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	int err;
 
 	with_histogram.statistics.histogram = opts->detail;
-	err = selection__init(&selection, snapshot, old, &with_histogram, false);
+	err = selection__init(&selection, snapshot, old, &with_histogram, false, kept);
 	if (err)
 		return err;
 	text__title(&text);
@@ -197,6 +197,5 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 			text__statistic(&text, &selection.items[i]);
 	text__others(&text, &selection);
 	write_footer(out, snapshot, selection.statistics, opts);
-	selection__release(&selection);
 	return finish_stream(out);
 }

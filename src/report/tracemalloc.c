@@ -167,22 +167,28 @@ static int put_blocks(struct pickler *p, const struct trace *trace, uint64_t siz
 	return err;
 }
 
+static int put_trace(struct pickler *p, const struct trace *trace)
+{
+	uint64_t larger;
+	int err;
+
+	if (!trace->count)
+		return 0;
+	larger = trace->size % trace->count;
+	err = put_blocks(p, trace, trace->size / trace->count + 1, larger);
+	return err ? err : put_blocks(p, trace, trace->size / trace->count, trace->count - larger);
+}
+
 static int put_traces(struct pickler *p, const struct snapshot *snapshot)
 {
 	int err = 0;
 
 	fputs("](", p->out);
-	for (size_t i = 0; i < snapshot->ntraces && !err; i++) {
-		const struct trace *trace = &snapshot->traces[i];
-		uint64_t larger;
+	for (size_t i = 0; i <= snapshot->nprocesses; i++) {
+		const struct traces *traces = snapshot__traces(snapshot, i);
 
-		if (!trace->count)
-			continue;
-		larger = trace->size % trace->count;
-		err = put_blocks(p, trace, trace->size / trace->count + 1, larger);
-		if (!err)
-			err = put_blocks(p, trace, trace->size / trace->count,
-					 trace->count - larger);
+		for (size_t j = 0; j < traces->count && !err; j++)
+			err = put_trace(p, &traces->items[j]);
 	}
 	putc('e', p->out);
 	return err;
@@ -210,7 +216,8 @@ static int put_snapshot(struct pickler *p, const struct snapshot *snapshot)
 
 int report__tracemalloc(FILE *out, const struct snapshot *snapshot,
 			const struct snapshot *old __unused,
-			const struct report_opts *opts __unused)
+			const struct report_opts *opts __unused,
+			struct statistics **kept __unused)
 {
 	struct pickler p = { .out = out, .names = snapshot->names };
 	int err = -ENOMEM;

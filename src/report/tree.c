@@ -161,7 +161,7 @@ static int tree__level(struct tree *tree, const struct statistic *items, size_t 
 }
 
 int report__tree(FILE *out, const struct snapshot *snapshot, const struct snapshot *old __unused,
-		 const struct report_opts *opts)
+		 const struct report_opts *opts, struct statistics **kept)
 {
 	struct statistics_opts by_address = opts->statistics;
 	struct tree tree = { .out = out, .opts = opts };
@@ -170,13 +170,13 @@ int report__tree(FILE *out, const struct snapshot *snapshot, const struct snapsh
 
 	by_address.group_by = GROUP_BY_ADDRESS;
 	by_address.cumulative = false;
-	err = statistics__new(snapshot, NULL, &by_address, &statistics);
+	err = statistics__update(snapshot, NULL, &by_address, kept);
 	if (err)
 		return err;
+	statistics = *kept;
 	qsort(statistics->items, statistics->count, sizeof(*statistics->items), by_place);
 	fprintf(out, "%12s %12s %12s\n", "User size", "Usable size", "Count");
 	err = tree__level(&tree, statistics->items, statistics->count, LEVEL_LIBRARY);
 	write_footer(out, snapshot, statistics, opts);
-	statistics__free(statistics);
 	return err ? err : finish_stream(out);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Frames are made unique first, so that a group is known by the pointers to its frames, or by the
- * one to its process or cgroup. What a location means is worked out once a snapshot, however many
- * stacks it occurs in.
+ * one to its process or cgroup. Then the traces of each process become its shares in the groups,
+ * and these are added up.
  */
 #include "snapshot/grouping.h"
 
@@ -11,44 +11,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "snapshot/array.h"
 #include "snapshot/filter.h"
 
-struct placed_frame {
-	const struct stat_frame *frame;
-	struct frame_place place; /* its own: frames are shared by what calls them equal */
-	bool wrapper, has_line;
-	uint8_t matches; /* enum filter_match */
+struct class_count {
+	uint8_t size_class;
+	uint64_t count;
 };
 
-struct placed_location {
-	struct placed_frame *frames; /* NULL: not looked at yet */
-	uint32_t nframes;
-};
-
-/* What a trace, or all of one stack, adds to a group. */
-struct part {
+/* What the traces of a process add to one group. */
+struct share {
+	struct group *group;
 	struct sum sum;
-	struct members members;
+	bool holds;			/* something is outstanding */
+	struct class_count *classes;	/* if a histogram was asked for */
+	uint32_t nclasses;
 };
 
-/* One snapshot on its way into the groups. */
-struct pass {
-	struct grouping *grouping;
-	const struct names *names;
-	struct placed_location *locations;
-	struct process_entry **processes; /* by index */
-	size_t nprocesses;
-	struct placed_stack {
-		struct part part;
-		uint8_t matches;
-		bool matched; /* matches is known */
-	} *stacks;
-	uintptr_t *key; /* of the group in question */
-	struct frame_place *places; /* of the key's frames, in a traceback */
-	size_t key_room;
-	bool before;
-	uint8_t size_class; /* of the trace in question, where it is looked at by itself */
+struct shares {
+	UT_hash_handle hh;
+	struct traces *traces;		/* the key */
+	struct share *items;
+	size_t count;
+	struct sum filtered;
+	uint64_t number;		/* see struct group */
+	/* In this round: in which of the snapshots they are, and of which process. */
+	bool now, before;
+	const struct process_entry *process;
+	uint64_t aged_ns;		/* see struct snapshot_process */
 };
+
+/* ---- sums ---- */
 
 static void sum__add(struct sum *to, const struct sum *sum)
 {
@@ -85,61 +78,7 @@ static struct sum sum__of_trace(const struct trace *trace)
 	};
 }
 
-/* The string as the grouping's names have it. */
-static int pass__string(struct pass *pass, const char **s)
-{
-	if (pass->names == pass->grouping->names || !*s)
-		return 0;
-	*s = names__string(pass->grouping->names, *s);
-	return *s ? 0 : -ENOMEM;
-}
-
-static int pass__place_frame(struct pass *pass, const struct names_location *location,
-			     const struct names_frame *named, struct placed_frame *placed)
-{
-	const struct names_module *module = names__get_module(pass->names, location->module);
-	struct stat_frame frame = {
-		.function = named->function,
-		.file = named->file,
-		.line = named->file ? named->line : 0,
-		.inlined = named->inlined,
-		.module = module->path,
-		.build_id = module->build_id,
-		.copy = module->copy,
-		.offset = module->path ? location->offset : 0,
-	};
-
-	if (pass__string(pass, &frame.function) || pass__string(pass, &frame.file) ||
-	    pass__string(pass, &frame.module) || pass__string(pass, &frame.build_id))
-		return -ENOMEM;
-	placed->wrapper = wrappers__match(&pass->grouping->wrappers, frame.function, frame.module);
-	placed->place = (struct frame_place){ frame.module, frame.offset };
-	placed->has_line = frame.line;
-	placed->matches = filters__match_frame(pass->grouping->opts, frame.file, frame.line);
-	placed->frame = frames__get(&pass->grouping->frames, frame);
-	return placed->frame ? 0 : -ENOMEM;
-}
-
-/* The frames of a location, innermost first; at least one. NULL: no memory. */
-static const struct placed_location *pass__location(struct pass *pass, uint32_t index)
-{
-	struct placed_location *placed = &pass->locations[index];
-	const struct names_location *location = names__get_location(pass->names, index);
-	const struct names_frame unknown = {};
-
-	if (placed->frames)
-		return placed;
-	placed->nframes = location->nframes ? location->nframes : 1;
-	placed->frames = calloc(placed->nframes, sizeof(*placed->frames));
-	if (!placed->frames)
-		return NULL;
-	for (uint32_t i = 0; i < placed->nframes; i++)
-		if (pass__place_frame(pass, location,
-				      location->nframes ? &location->frames[i] : &unknown,
-				      &placed->frames[i]))
-			return NULL;
-	return placed;
-}
+/* ---- groups ---- */
 
 static struct group *group__new(const struct grouping *grouping, uint32_t nframes)
 {
@@ -149,9 +88,9 @@ static struct group *group__new(const struct grouping *grouping, uint32_t nframe
 	if (!group)
 		return NULL;
 	group->nframes = nframes;
-	if (grouping->opts->histogram)
+	if (grouping->opts.histogram)
 		group->histogram = calloc(SIZE_CLASSES, sizeof(*group->histogram));
-	if (grouping->opts->histogram && !group->histogram) {
+	if (grouping->opts.histogram && !group->histogram) {
 		free(group);
 		return NULL;
 	}
@@ -164,6 +103,15 @@ static void group__free(struct group *group)
 	free(group->places);
 	members__release(&group->members);
 	free(group);
+}
+
+static void group__begin(struct group *group)
+{
+	group->now = group->before = (struct sum){};
+	group->members.count = 0;
+	group->members.rank = MEMBER_ALLOCATED;
+	if (group->histogram)
+		memset(group->histogram, 0, SIZE_CLASSES * sizeof(*group->histogram));
 }
 
 /* A traceback's members have the same lines, but may call from several places of a line. */
@@ -183,19 +131,18 @@ static int group__agree_places(struct group *group, const struct frame_place *pl
 }
 
 /* The group of the key. NULL: no memory. */
-static struct group *pass__group(struct pass *pass, uint32_t nframes)
+static struct group *grouping__group(struct grouping *grouping, uint32_t nframes)
 {
-	size_t length = (1 + (size_t)nframes) * sizeof(*pass->key);
-	struct grouping *grouping = pass->grouping;
+	size_t length = (1 + (size_t)nframes) * sizeof(*grouping->key);
 	struct group *group;
 
-	HASH_FIND(hh, grouping->groups, pass->key, length, group);
+	HASH_FIND(hh, grouping->groups, grouping->key, length, group);
 	if (group)
 		return group;
 	group = group__new(grouping, nframes);
 	if (!group)
 		return NULL;
-	memcpy(group->key, pass->key, length);
+	memcpy(group->key, grouping->key, length);
 	HASH_ADD(hh, grouping->groups, key, length, group);
 	if (!HASH_ADDED(group)) {
 		group__free(group);
@@ -204,345 +151,425 @@ static struct group *pass__group(struct pass *pass, uint32_t nframes)
 	return group;
 }
 
-static int pass__add(struct pass *pass, uint32_t nframes, const struct part *part)
+/* Of a frame, a process or a cgroup. */
+static struct group *grouping__group_of(struct grouping *grouping, const void *owner)
 {
-	struct grouping *grouping = pass->grouping;
-	struct group *group = pass__group(pass, nframes);
-
-	if (!group || members__add_all(&group->members, &part->members))
-		return -ENOMEM;
-	if (grouping->opts->group_by == GROUP_BY_TRACEBACK &&
-	    group__agree_places(group, pass->places, grouping->frames.by_module))
-		return -ENOMEM;
-	if (group->histogram && !pass->before && pass->size_class < SIZE_CLASSES)
-		group->histogram[pass->size_class] += part->sum.count;
-	sum__add(pass->before ? &group->before : &group->now, &part->sum);
-	return 0;
-}
-
-static int pass__add_frame(struct pass *pass, const struct stat_frame *frame,
-			   const struct part *part)
-{
-	pass->key[0] = STOP_BOTTOM;
-	pass->key[1] = (uintptr_t)frame;
-	return pass__add(pass, 1, part);
+	grouping->key[0] = STOP_BOTTOM;
+	grouping->key[1] = (uintptr_t)owner;
+	return grouping__group(grouping, 1);
 }
 
 /* Appends the frame to the key of a traceback. */
-static int pass__push(struct pass *pass, uint32_t nframes, const struct placed_frame *placed)
+static int grouping__push(struct grouping *grouping, uint32_t nframes,
+			  const struct placed_frame *placed)
 {
-	if (nframes + 2 > pass->key_room) {
-		size_t room = 2 * pass->key_room;
+	if (nframes + 2 > grouping->key_room) {
+		size_t room = 2 * grouping->key_room;
 		struct frame_place *places;
 		uintptr_t *key;
 
-		key = reallocarray(pass->key, room, sizeof(*key));
+		key = reallocarray(grouping->key, room, sizeof(*key));
 		if (!key)
 			return -ENOMEM;
-		pass->key = key;
-		places = reallocarray(pass->places, room, sizeof(*places));
+		grouping->key = key;
+		places = reallocarray(grouping->key_places, room, sizeof(*places));
 		if (!places)
 			return -ENOMEM;
-		pass->places = places;
-		pass->key_room = room;
+		grouping->key_places = places;
+		grouping->key_room = room;
 	}
-	pass->key[1 + nframes] = (uintptr_t)placed->frame;
-	pass->places[nframes] = placed->place;
+	grouping->key[1 + nframes] = (uintptr_t)placed->frame;
+	grouping->key_places[nframes] = placed->place;
 	return 0;
 }
 
-static int pass__add_traceback(struct pass *pass, const struct names_stack *stack,
-			       const struct part *part)
+static struct group *traceback_group(struct grouping *grouping, struct places *places,
+				     const struct names_stack *stack)
 {
 	const struct placed_location *location;
+	struct group *group;
 	uint32_t nframes = 0;
-	int err;
 
 	for (uint32_t i = 0; i < stack->nlocations; i++) {
-		location = pass__location(pass, stack->locations[i]);
-		if (!location)
-			return -ENOMEM;
-		for (uint32_t j = 0; j < location->nframes; j++) {
-			err = pass__push(pass, nframes++, &location->frames[j]);
-			if (err)
-				return err;
-		}
-	}
-	pass->key[0] = stack->stop;
-	return pass__add(pass, nframes, part);
-}
-
-static int pass__add_cumulative(struct pass *pass, const struct names_stack *stack,
-				const struct part *part)
-{
-	const struct placed_location *location;
-	int err;
-
-	for (uint32_t i = 0; i < stack->nlocations; i++) {
-		location = pass__location(pass, stack->locations[i]);
-		if (!location)
-			return -ENOMEM;
-		for (uint32_t j = 0; j < location->nframes; j++) {
-			err = pass__add_frame(pass, location->frames[j].frame, part);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
-/* The frame that an allocation belongs to (see statistics.h). NULL: no memory. */
-static const struct placed_frame *pass__outside_wrappers(struct pass *pass,
-							 const struct names_stack *stack)
-{
-	const struct placed_frame *innermost = NULL, *with_line = NULL;
-	const struct placed_location *location;
-
-	for (uint32_t i = 0; i < stack->nlocations; i++) {
-		location = pass__location(pass, stack->locations[i]);
+		location = places__location(places, stack->locations[i]);
 		if (!location)
 			return NULL;
-		for (uint32_t j = 0; j < location->nframes; j++) {
-			const struct placed_frame *placed = &location->frames[j];
-
-			if (!placed->wrapper)
-				return placed;
-			if (!innermost)
-				innermost = placed;
-			if (placed->has_line)
-				with_line = placed;
-		}
-	}
-	return with_line ? with_line : innermost;
-}
-
-/* A stack of which nothing is known is one unknown location. */
-static struct names_stack pass__stack(const struct pass *pass, uint32_t index)
-{
-	static const uint32_t unknown = 0;
-	struct names_stack stack = names__get_stack(pass->names, index);
-
-	if (!stack.nlocations) {
-		stack.locations = &unknown;
-		stack.nlocations = 1;
-	}
-	return stack;
-}
-
-static int pass__add_stack(struct pass *pass, uint32_t index, const struct part *part)
-{
-	struct names_stack stack = pass__stack(pass, index);
-	const struct placed_frame *placed;
-
-	if (pass->grouping->opts->group_by == GROUP_BY_TRACEBACK)
-		return pass__add_traceback(pass, &stack, part);
-	if (pass->grouping->opts->cumulative)
-		return pass__add_cumulative(pass, &stack, part);
-	placed = pass__outside_wrappers(pass, &stack);
-	return placed ? pass__add_frame(pass, placed->frame, part) : -ENOMEM;
-}
-
-/* What the filters of files say of the stack. */
-static int pass__match_stack(struct pass *pass, uint32_t index)
-{
-	struct placed_stack *placed_stack = &pass->stacks[index];
-	struct names_stack stack = pass__stack(pass, index);
-	const struct placed_location *location;
-	const struct placed_frame *placed;
-
-	if (placed_stack->matched)
-		return 0;
-	placed_stack->matched = true;
-	if (!pass->grouping->opts->all_frames) {
-		placed = pass__outside_wrappers(pass, &stack);
-		if (!placed)
-			return -ENOMEM;
-		placed_stack->matches = placed->matches;
-		return 0;
-	}
-	for (uint32_t i = 0; i < stack.nlocations; i++) {
-		location = pass__location(pass, stack.locations[i]);
-		if (!location)
-			return -ENOMEM;
 		for (uint32_t j = 0; j < location->nframes; j++)
-			placed_stack->matches |= location->frames[j].matches;
+			if (grouping__push(grouping, nframes++, &location->frames[j]))
+				return NULL;
 	}
+	grouping->key[0] = stack->stop;
+	group = grouping__group(grouping, nframes);
+	if (!group || group__agree_places(group, grouping->key_places, grouping->frames.by_module))
+		return NULL;
+	return group;
+}
+
+/* The one group that the stack's traces belong to. NULL: no memory. */
+static struct group *stack_group(struct grouping *grouping, struct places *places, uint32_t index)
+{
+	struct placed_stack *placed_stack = &places->stacks[index];
+	struct names_stack stack = places__stack(places, index);
+	const struct placed_frame *placed;
+
+	if (placed_stack->group)
+		return placed_stack->group;
+	if (grouping->opts.group_by == GROUP_BY_TRACEBACK) {
+		placed_stack->group = traceback_group(grouping, places, &stack);
+		return placed_stack->group;
+	}
+	placed = places__outside_wrappers(places, &stack);
+	placed_stack->group = placed ? grouping__group_of(grouping, placed->frame) : NULL;
+	return placed_stack->group;
+}
+
+/* ---- shares ---- */
+
+static int share__count_class(struct share *share, const struct trace *trace)
+{
+	uint32_t i = 0;
+
+	while (i < share->nclasses && share->classes[i].size_class != trace->size_class)
+		i++;
+	if (i == share->nclasses) {
+		if (array__make_room(&share->classes, i, sizeof(*share->classes)))
+			return -ENOMEM;
+		share->classes[share->nclasses++] = (struct class_count){ trace->size_class, 0 };
+	}
+	share->classes[i].count += trace->count;
 	return 0;
 }
 
-/* What the trace's process has to do with its group. */
-static enum member_rank pass__rank(const struct pass *pass, const struct trace *trace)
+static int shares__add(struct shares *shares, struct group *group, const struct trace *trace,
+		       const struct sum *sum)
 {
-	if (!trace->size && !trace->count)
-		return MEMBER_ALLOCATED;
-	return pass->before ? MEMBER_HELD : MEMBER_HOLDS;
-}
+	struct share *share;
 
-/* By process or cgroup: the stack plays no part. */
-static int pass__add_to_owner(struct pass *pass, const struct process_entry *process,
-			      const struct part *part)
-{
-	const char *cgroup = process ? process_entry__shown(process)->process->cgroup : NULL;
-
-	if (pass->grouping->opts->group_by == GROUP_BY_PROCESS) {
-		pass->key[1] = (uintptr_t)process;
-	} else {
-		if (pass__string(pass, &cgroup))
+	if (!group)
+		return -ENOMEM;
+	if (group->shares != shares->number) {
+		if (array__make_room(&shares->items, shares->count, sizeof(*shares->items)))
 			return -ENOMEM;
-		pass->key[1] = (uintptr_t)cgroup;
+		shares->items[shares->count] = (struct share){ .group = group };
+		group->shares = shares->number;
+		group->share = shares->count++;
 	}
-	pass->key[0] = STOP_BOTTOM;
-	return pass__add(pass, 1, part);
+	share = &shares->items[group->share];
+	sum__add(&share->sum, sum);
+	share->holds |= trace->size || trace->count;
+	if (group->histogram && trace->size_class < SIZE_CLASSES)
+		return share__count_class(share, trace);
+	return 0;
 }
 
-/* Adds the trace to its stack's part, or to the groups. */
-static int pass__add_part(struct pass *pass, const struct trace *trace, const struct sum *sum)
+static int shares__add_cumulative(struct shares *shares, struct grouping *grouping,
+				  struct places *places, const struct trace *trace,
+				  const struct sum *sum)
 {
-	const struct statistics_opts *opts = pass->grouping->opts;
-	const struct process_entry *process =
-		trace->process < pass->nprocesses ? pass->processes[trace->process] : NULL;
-	const struct stat_process *shown = process ? process_entry__shown(process) : NULL;
-	const struct part part = {
-		.sum = *sum,
-		.members = { .items = &shown, .count = shown ? 1 : 0,
-			     .rank = pass__rank(pass, trace) },
-	};
-	struct placed_stack *stack = &pass->stacks[trace->stack];
+	struct names_stack stack = places__stack(places, trace->stack);
+	const struct placed_location *location;
+	int err = 0;
 
-	pass->size_class = trace->size_class;
-	if (opts->group_by == GROUP_BY_PROCESS || opts->group_by == GROUP_BY_CGROUP)
-		return pass__add_to_owner(pass, process, &part);
-	/* A histogram needs the size class, which a stack's sum has not. */
-	if (opts->histogram)
-		return pass__add_stack(pass, trace->stack, &part);
-	sum__add(&stack->part.sum, sum);
-	return members__add_all(&stack->part.members, &part.members);
+	for (uint32_t i = 0; i < stack.nlocations && !err; i++) {
+		location = places__location(places, stack.locations[i]);
+		if (!location)
+			return -ENOMEM;
+		for (uint32_t j = 0; j < location->nframes && !err; j++)
+			err = shares__add(shares,
+					  grouping__group_of(grouping, location->frames[j].frame),
+					  trace, sum);
+	}
+	return err;
 }
 
-/* Adds the trace to what counts, or to what is filtered out. */
-static int pass__add_trace(struct pass *pass, const struct trace *trace)
+/* `owner` is the group of the traces' process or cgroup, where these are the groups. */
+static int shares__add_trace(struct shares *shares, struct grouping *grouping,
+			     struct places *places, struct group *owner, const struct trace *trace)
 {
-	const struct statistics_opts *opts = pass->grouping->opts;
+	const struct statistics_opts *opts = &grouping->opts;
 	const struct sum sum = sum__of_trace(trace);
 	uint8_t matches;
 	int err;
 
 	if (opts->nfilters) {
-		err = pass__match_stack(pass, trace->stack);
+		err = places__match_stack(places, trace->stack, &matches);
 		if (err)
 			return err;
-		matches = pass->stacks[trace->stack].matches |
-			  filters__match_domain(opts, trace->domain);
+		matches |= filters__match_domain(opts, trace->domain);
 		if (!filters__pass(opts, matches)) {
-			if (!pass->before)
-				sum__add(&pass->grouping->filtered, &sum);
+			sum__add(&shares->filtered, &sum);
 			return 0;
 		}
 	}
-	return pass__add_part(pass, trace, &sum);
+	if (opts->cumulative)
+		return shares__add_cumulative(shares, grouping, places, trace, &sum);
+	return shares__add(shares,
+			   owner ? owner : stack_group(grouping, places, trace->stack), trace, &sum);
 }
 
-static int pass__add_traces(struct pass *pass, const struct snapshot *snapshot)
+static void shares__free(struct shares *shares)
 {
-	uint32_t nstacks = names__nstacks(pass->names);
-	int err = 0;
-
-	/* Traces of several processes share stacks: add these up first. */
-	for (size_t i = 0; i < snapshot->ntraces && !err; i++)
-		err = pass__add_trace(pass, &snapshot->traces[i]);
-	for (uint32_t i = 0; i < nstacks && !err; i++) {
-		const struct part *part = &pass->stacks[i].part;
-
-		if (part->sum.size || part->sum.count || part->sum.alloc_size ||
-		    part->sum.alloc_count)
-			err = pass__add_stack(pass, i, part);
-	}
-	return err;
+	for (size_t i = 0; i < shares->count; i++)
+		free(shares->items[i].classes);
+	free(shares->items);
+	traces__release(shares->traces);
+	free(shares);
 }
 
-/* Which process is which, in both snapshots. */
-static int pass__add_processes(struct pass *pass, const struct snapshot *snapshot)
+/* By process or cgroup the stack plays no part. */
+static int owner_group(struct grouping *grouping, const struct places *places,
+		       const struct process_entry *process, struct group **group)
 {
-	pass->processes = calloc(snapshot->nprocesses + 1, sizeof(*pass->processes));
-	if (!pass->processes)
+	const char *cgroup = process ? process_entry__shown(process)->process->cgroup : NULL;
+
+	*group = NULL;
+	if (group_by__is_frame(grouping->opts.group_by) ||
+	    grouping->opts.group_by == GROUP_BY_TRACEBACK)
+		return 0;
+	if (places__string(places, &cgroup))
 		return -ENOMEM;
-	for (size_t i = 0; i < snapshot->nprocesses; i++) {
-		const struct snapshot_process *process = &snapshot->processes[i];
-		const char *comm = process->comm;
-
-		if (pass__string(pass, &comm))
-			return -ENOMEM;
-		pass->processes[i] =
-			process_entry__get(&pass->grouping->processes, process, comm);
-		if (!pass->processes[i])
-			return -ENOMEM;
-		process_entry__set(pass->processes[i], process, pass->before);
-		pass->nprocesses++;
-	}
-	return 0;
+	*group = grouping__group_of(grouping, grouping->opts.group_by == GROUP_BY_PROCESS ?
+						      (const void *)process : cgroup);
+	return *group ? 0 : -ENOMEM;
 }
 
 /* In filters "?" is a character, as for Python, not a byte. Wildcards cost more that way. */
-static int pass__run(struct pass *pass, const struct snapshot *snapshot)
+static int shares__fill(struct shares *shares, struct grouping *grouping, struct places *places,
+			const struct process_entry *process)
 {
-	locale_t utf8 = (locale_t)0, old;
-	int err = pass__add_processes(pass, snapshot);
+	locale_t utf8 = (locale_t)0, old = (locale_t)0;
+	struct group *owner;
+	int err = owner_group(grouping, places, process, &owner);
 
-	if (err)
-		return err;
-
-	if (pass->grouping->opts->nfilters)
+	if (grouping->opts.nfilters)
 		utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (utf8)
+		old = uselocale(utf8);
+	for (size_t i = 0; i < shares->traces->count && !err; i++)
+		err = shares__add_trace(shares, grouping, places, owner, &shares->traces->items[i]);
 	if (!utf8)
-		return pass__add_traces(pass, snapshot);
-	old = uselocale(utf8);
-	err = pass__add_traces(pass, snapshot);
+		return err;
 	uselocale(old);
 	freelocale(utf8);
 	return err;
 }
 
+/* The shares of the traces, as known or worked out now. NULL: no memory. */
+static struct shares *shares__of(struct grouping *grouping, struct places *places,
+				 struct traces *traces, const struct process_entry *process)
+{
+	struct shares *shares;
+
+	HASH_FIND_PTR(grouping->shares, &traces, shares);
+	if (shares)
+		return shares;
+	shares = calloc(1, sizeof(*shares));
+	if (!shares)
+		return NULL;
+	shares->traces = traces__use(traces);
+	shares->number = ++grouping->nshares;
+	if (shares__fill(shares, grouping, places, process))
+		goto fail;
+	HASH_ADD_PTR(grouping->shares, traces, shares);
+	if (HASH_ADDED(shares))
+		return shares;
+fail:
+	shares__free(shares);
+	return NULL;
+}
+
+/* ---- a round ---- */
+
+static int grouping__add_traces(struct grouping *grouping, struct places *places,
+				struct traces *traces, const struct process_entry *process,
+				uint64_t aged_ns, bool before)
+{
+	struct shares *shares = shares__of(grouping, places, traces, process);
+
+	if (!shares)
+		return -ENOMEM;
+	shares->process = process;
+	*(before ? &shares->before : &shares->now) = true;
+	if (!before)
+		shares->aged_ns = aged_ns;
+	return 0;
+}
+
+/* Of the names, new or as they are known, with what they have got since. NULL: no memory. */
+static struct places *grouping__places(struct grouping *grouping, const struct names *names)
+{
+	struct places *places = grouping->places;
+
+	while (places && places->names != names)
+		places = places->next;
+	if (!places)
+		places = calloc(1, sizeof(*places));
+	if (!places)
+		return NULL;
+	if (!places->names) {
+		*places = (struct places){
+			.next = grouping->places,
+			.names = names,
+			.strings = grouping->names,
+			.opts = &grouping->opts,
+			.wrappers = &grouping->wrappers,
+			.frames = &grouping->frames,
+		};
+		grouping->places = places;
+	}
+	return places__grow(places) ? NULL : places;
+}
+
+/* Which process it is, in both snapshots. NULL: no memory. */
+static struct process_entry *grouping__process(struct grouping *grouping,
+					       const struct places *places,
+					       const struct snapshot_process *process, bool before)
+{
+	const char *comm = process->comm;
+	struct process_entry *entry;
+
+	if (places__string(places, &comm))
+		return NULL;
+	entry = process_entry__get(&grouping->processes, process, comm);
+	if (entry)
+		process_entry__set(entry, process, before);
+	return entry;
+}
+
 int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bool before)
 {
-	struct pass pass = {
-		.grouping = grouping,
-		.names = snapshot->names,
-		.before = before,
-		.key_room = 1 + MAX_FRAMES,
-	};
-	uint32_t nlocations = names__nlocations(pass.names), nstacks = names__nstacks(pass.names);
-	int err = -ENOMEM;
+	struct places *places = grouping__places(grouping, snapshot->names);
+	int err = places ? 0 : -ENOMEM;
 
-	pass.locations = calloc(nlocations, sizeof(*pass.locations));
-	pass.stacks = calloc(nstacks, sizeof(*pass.stacks));
-	pass.key = calloc(pass.key_room, sizeof(*pass.key));
-	pass.places = calloc(pass.key_room, sizeof(*pass.places));
-	if (pass.locations && pass.stacks && pass.key && pass.places)
-		err = pass__run(&pass, snapshot);
-	for (uint32_t i = 0; pass.locations && i < nlocations; i++)
-		free(pass.locations[i].frames);
-	for (uint32_t i = 0; pass.stacks && i < nstacks; i++)
-		members__release(&pass.stacks[i].part.members);
-	free(pass.locations);
-	free(pass.stacks);
-	free(pass.processes);
-	free(pass.key);
-	free(pass.places);
+	for (size_t i = 0; i < snapshot->nprocesses && !err; i++) {
+		const struct snapshot_process *process = &snapshot->processes[i];
+		struct process_entry *entry =
+			grouping__process(grouping, places, process, before);
+
+		if (!entry)
+			return -ENOMEM;
+		if (process->traces)
+			err = grouping__add_traces(grouping, places, process->traces, entry,
+						   process->aged_ns, before);
+	}
+	if (!err && snapshot->others)
+		err = grouping__add_traces(grouping, places, snapshot->others, NULL, 0, before);
 	return err;
 }
 
-struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts,
-			       bool by_module)
+/* All but what it was made with. */
+static void forget(struct grouping *grouping)
+{
+	struct group *group, *next_group;
+	struct shares *shares, *next_shares;
+	struct places *places, *next_places;
+
+	HASH_ITER(hh, grouping->shares, shares, next_shares) {
+		HASH_DEL(grouping->shares, shares);
+		shares__free(shares);
+	}
+	HASH_ITER(hh, grouping->groups, group, next_group) {
+		HASH_DEL(grouping->groups, group);
+		group__free(group);
+	}
+	for (places = grouping->places; places; places = next_places) {
+		next_places = places->next;
+		places__free(places);
+	}
+	grouping->places = NULL;
+	frames__release(&grouping->frames);
+	process_entries__free(grouping->processes);
+	grouping->processes = NULL;
+}
+
+/* So many groups and processes that are in no snapshot any more, and half of all groups. */
+#define FORGOTTEN_AT 1000
+
+void grouping__begin(struct grouping *grouping, bool by_module)
+{
+	size_t nold = process_entries__begin(grouping->processes);
+
+	for (struct group *group = grouping->groups; group; group = group->hh.next) {
+		nold += group->round != grouping->round;
+		group__begin(group);
+	}
+	if (nold > FORGOTTEN_AT + HASH_COUNT(grouping->groups) / 2 ||
+	    by_module != grouping->frames.by_module)
+		forget(grouping);
+	grouping->frames.by_module = by_module;
+	grouping->filtered = (struct sum){};
+	grouping->round++;
+}
+
+static void share__add_now(const struct share *share, uint64_t aged_ns)
+{
+	struct group *group = share->group;
+	struct sum sum = share->sum;
+
+	sum.oldest_ns += sum.oldest_ns ? aged_ns : 0;
+	sum__add(&group->now, &sum);
+	for (uint32_t i = 0; i < share->nclasses; i++)
+		group->histogram[share->classes[i].size_class] += share->classes[i].count;
+}
+
+static int shares__end(const struct shares *shares, struct grouping *grouping)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < shares->count && !err; i++) {
+		const struct share *share = &shares->items[i];
+		enum member_rank rank = !share->holds ? MEMBER_ALLOCATED :
+					shares->now ? MEMBER_HOLDS : MEMBER_HELD;
+		struct group *group = share->group;
+
+		group->round = grouping->round;
+		if (shares->now)
+			share__add_now(share, shares->aged_ns);
+		if (shares->before)
+			sum__add(&group->before, &share->sum);
+		if (shares->process)
+			err = members__add(&group->members, process_entry__shown(shares->process),
+					   rank);
+	}
+	if (shares->now)
+		sum__add(&grouping->filtered, &shares->filtered);
+	return err;
+}
+
+int grouping__end(struct grouping *grouping)
+{
+	struct shares *next;
+	int err = 0;
+
+	for (struct shares *shares = grouping->shares; shares; shares = next) {
+		next = shares->hh.next;
+		if (!shares->now && !shares->before) {
+			HASH_DEL(grouping->shares, shares);
+			shares__free(shares);
+			continue;
+		}
+		if (!err)
+			err = shares__end(shares, grouping);
+		shares->now = shares->before = false;
+	}
+	return err;
+}
+
+struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts)
 {
 	struct grouping *grouping = calloc(1, sizeof(*grouping));
 
 	if (!grouping)
 		return NULL;
-	grouping->opts = opts;
+	grouping->opts = *opts;
 	grouping->names = names;
-	grouping->frames = (struct frames){ .group_by = opts->group_by, .by_module = by_module };
-	if (wrappers__init(&grouping->wrappers, opts->cumulative ? NULL : opts->wrappers)) {
-		free(grouping);
+	grouping->frames.group_by = opts->group_by;
+	grouping->key_room = 1 + MAX_FRAMES;
+	grouping->key = calloc(grouping->key_room, sizeof(*grouping->key));
+	grouping->key_places = calloc(grouping->key_room, sizeof(*grouping->key_places));
+	if (!grouping->key || !grouping->key_places ||
+	    wrappers__init(&grouping->wrappers, opts->cumulative ? NULL : opts->wrappers)) {
+		grouping__free(grouping);
 		return NULL;
 	}
 	return grouping;
@@ -550,16 +577,11 @@ struct grouping *grouping__new(struct names *names, const struct statistics_opts
 
 void grouping__free(struct grouping *grouping)
 {
-	struct group *group, *next_group;
-
 	if (!grouping)
 		return;
-	HASH_ITER(hh, grouping->groups, group, next_group) {
-		HASH_DEL(grouping->groups, group);
-		group__free(group);
-	}
-	frames__release(&grouping->frames);
-	process_entries__free(grouping->processes);
+	forget(grouping);
 	wrappers__release(&grouping->wrappers);
+	free(grouping->key);
+	free(grouping->key_places);
 	free(grouping);
 }

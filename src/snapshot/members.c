@@ -57,6 +57,17 @@ const struct stat_process *process_entry__shown(const struct process_entry *entr
 	return &entry->shown;
 }
 
+size_t process_entries__begin(struct process_entry *entries)
+{
+	size_t nold = 0;
+
+	for (struct process_entry *entry = entries; entry; entry = entry->hh.next) {
+		nold += !entry->now && !entry->before;
+		entry->now = entry->before = entry->shown.process = NULL;
+	}
+	return nold;
+}
+
 struct stat_process *process_entries__list(struct process_entry *entries, bool compared,
 					   size_t *count)
 {
@@ -111,6 +122,9 @@ int members__add(struct members *members, const struct stat_process *process,
 		members->count = 0;
 	}
 	high = members->count;
+	/* Mostly they come in order. */
+	if (high && !comes_before(process, members->items[high - 1]))
+		low = high - (members->items[high - 1] == process);
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
@@ -128,15 +142,6 @@ int members__add(struct members *members, const struct stat_process *process,
 	members->items[low] = process;
 	members->count++;
 	return 0;
-}
-
-int members__add_all(struct members *members, const struct members *others)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < others->count && !err; i++)
-		err = members__add(members, others->items[i], others->rank);
-	return err;
 }
 
 void members__release(struct members *members)

@@ -17,6 +17,8 @@ struct process_entry *process_entry__get(struct process_entry **entries,
 void process_entry__set(struct process_entry *entry, const struct snapshot_process *process,
 			bool before);
 const struct stat_process *process_entry__shown(const struct process_entry *entry);
+/* From now on they are in neither. How many have not been before. */
+size_t process_entries__begin(struct process_entry *entries);
 /* Those of the newer snapshot, compared with the older; the caller frees. NULL: no memory. */
 struct stat_process *process_entries__list(struct process_entry *entries, bool compared,
 					   size_t *count);
@@ -37,7 +39,6 @@ struct members {
 
 int members__add(struct members *members, const struct stat_process *process,
 		 enum member_rank rank);	/* 0 or -ENOMEM */
-int members__add_all(struct members *members, const struct members *others);
 void members__release(struct members *members);
 
 #endif

@@ -414,7 +414,7 @@ static uint8_t size_class(uint64_t bytes)
 }
 
 static int read_labels(struct reader *r, const Pprof__Sample *message, struct trace *trace,
-		       uint8_t *stop)
+		       uint32_t *process_index, uint8_t *stop)
 {
 	struct snapshot_process process = {};
 	const char *key, *text;
@@ -450,7 +450,7 @@ static int read_labels(struct reader *r, const Pprof__Sample *message, struct tr
 			trace->domain = text;
 		}
 	}
-	return has_pid ? reader__process(r, &process, &trace->process) : 0;
+	return has_pid ? reader__process(r, &process, process_index) : 0;
 }
 
 static int read_values(struct reader *r, const Pprof__Sample *message, struct trace *trace)
@@ -469,7 +469,8 @@ static int read_values(struct reader *r, const Pprof__Sample *message, struct tr
 
 static int add_sample(struct reader *r, const Pprof__Sample *message)
 {
-	struct trace trace = { .process = UINT32_MAX, .size_class = SIZE_CLASS_UNKNOWN };
+	struct trace trace = { .size_class = SIZE_CLASS_UNKNOWN };
+	uint32_t process = UINT32_MAX;
 	uint8_t stop = STOP_BOTTOM;
 	int err;
 
@@ -480,7 +481,7 @@ static int add_sample(struct reader *r, const Pprof__Sample *message)
 			return reader__refuse(r, "a sample's location is missing");
 	err = read_values(r, message, &trace);
 	if (!err)
-		err = read_labels(r, message, &trace, &stop);
+		err = read_labels(r, message, &trace, &process, &stop);
 	if (!err)
 		err = names__stack(r->names, r->stack, message->n_location_id, stop, &trace.stack);
 	if (err)
@@ -489,7 +490,7 @@ static int add_sample(struct reader *r, const Pprof__Sample *message)
 		r->snapshot->size += trace.size;
 		r->snapshot->count += trace.count;
 	}
-	return snapshot__add_trace(r->snapshot, &trace);
+	return snapshot__add_trace(r->snapshot, process, &trace);
 }
 
 static int read_sample(struct reader *r, const struct wire_field *field)

@@ -295,19 +295,17 @@ static void labels__add_number(struct labels *labels, struct writer *w, const ch
 	label->num_unit = writer__string(w, unit);
 }
 
-static void writer__labels(struct writer *w, const struct trace *trace, uint8_t stop,
-			   struct labels *labels)
+static void writer__labels(struct writer *w, const struct snapshot_process *process,
+			   const struct trace *trace, uint8_t stop, struct labels *labels)
 {
 	Pprof__Label *label;
 
-	if (trace->process < w->snapshot->nprocesses) {
-		const struct snapshot_process *p = &w->snapshot->processes[trace->process];
-
-		labels__add(labels, w, "pid")->num = p->pid;
-		labels__add(labels, w, "process")->str = writer__string(w, p->comm);
-		if (p->cgroup)
-			labels__add(labels, w, "cgroup")->str = writer__string(w, p->cgroup);
+	if (process) {
+		labels__add(labels, w, "pid")->num = process->pid;
+		labels__add(labels, w, "process")->str = writer__string(w, process->comm);
 	}
+	if (process && process->cgroup)
+		labels__add(labels, w, "cgroup")->str = writer__string(w, process->cgroup);
 	labels__add(labels, w, "domain")->str =
 		writer__string(w, trace->domain ? trace->domain : "malloc");
 	if (trace->size_class < SIZE_CLASSES) {
@@ -315,14 +313,15 @@ static void writer__labels(struct writer *w, const struct trace *trace, uint8_t 
 		label->num = trace->size_class ? 1ULL << (trace->size_class - 1) : 0;
 		label->num_unit = writer__string(w, "bytes");
 	}
-	labels__add_number(labels, w, "oldest", trace->oldest_ns, "nanoseconds");
+	labels__add_number(labels, w, "oldest", trace__oldest_ns(trace, process), "nanoseconds");
 	labels__add_number(labels, w, "size_error", llround(sqrt(trace->size_variance)), "bytes");
 	labels__add_number(labels, w, "count_error", llround(sqrt(trace->count_variance)), "count");
 	if (stop != STOP_BOTTOM)
 		labels__add(labels, w, "stopped")->str = writer__string(w, stop_reason__key(stop));
 }
 
-static void writer__sample(struct writer *w, struct trace *trace, uint64_t *ids)
+static void writer__sample(struct writer *w, const struct snapshot_process *process,
+			   struct trace *trace, uint64_t *ids)
 {
 	struct names_stack stack = names__get_stack(w->names, trace->stack);
 	Pprof__Sample sample = PPROF__SAMPLE__INIT;
@@ -335,7 +334,7 @@ static void writer__sample(struct writer *w, struct trace *trace, uint64_t *ids)
 	}
 	for (size_t i = 0; i < PPROF_VALUES; i++)
 		values[i] = *pprof_value__of(&pprof_values[i], trace);
-	writer__labels(w, trace, stack.stop, &labels);
+	writer__labels(w, process, trace, stack.stop, &labels);
 	sample.n_location_id = stack.nlocations;
 	sample.location_id = ids;
 	sample.n_value = PPROF_VALUES;
@@ -343,6 +342,16 @@ static void writer__sample(struct writer *w, struct trace *trace, uint64_t *ids)
 	sample.n_label = labels.count;
 	sample.label = labels.list;
 	writer__message(w, 2, &sample.base);
+}
+
+static void writer__traces(struct writer *w, size_t index, uint64_t *ids)
+{
+	const struct snapshot *s = w->snapshot;
+	const struct snapshot_process *process = index < s->nprocesses ? &s->processes[index] : NULL;
+	const struct traces *traces = snapshot__traces(s, index);
+
+	for (size_t i = 0; i < traces->count && !w->err; i++)
+		writer__sample(w, process, &traces->items[i], ids);
 }
 
 static void writer__samples(struct writer *w)
@@ -358,8 +367,8 @@ static void writer__samples(struct writer *w)
 		writer__fail(w, -ENOMEM);
 		return;
 	}
-	for (size_t i = 0; i < w->snapshot->ntraces && !w->err; i++)
-		writer__sample(w, &w->snapshot->traces[i], ids);
+	for (size_t i = 0; i <= w->snapshot->nprocesses; i++)
+		writer__traces(w, i, ids);
 	free(ids);
 }
 

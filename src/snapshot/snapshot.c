@@ -19,8 +19,10 @@ void snapshot__free(struct snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
+	for (size_t i = 0; i < snapshot->nprocesses; i++)
+		traces__release(snapshot->processes[i].traces);
+	traces__release(snapshot->others);
 	free(snapshot->processes);
-	free(snapshot->traces);
 	free(snapshot);
 }
 
@@ -34,18 +36,62 @@ bool snapshot__has_errors(const struct snapshot *snapshot)
 	return snapshot->sample_bytes && !snapshot->without_variances;
 }
 
-int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace)
-{
-	if (array__make_room(&snapshot->traces, snapshot->ntraces, sizeof(*trace)))
-		return -ENOMEM;
-	snapshot->traces[snapshot->ntraces++] = *trace;
-	return 0;
-}
-
 int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process)
 {
 	if (array__make_room(&snapshot->processes, snapshot->nprocesses, sizeof(*process)))
 		return -ENOMEM;
 	snapshot->processes[snapshot->nprocesses++] = *process;
 	return 0;
+}
+
+int snapshot__add_trace(struct snapshot *snapshot, size_t process, const struct trace *trace)
+{
+	struct traces **traces = process < snapshot->nprocesses ?
+					 &snapshot->processes[process].traces :
+					 &snapshot->others;
+
+	if (!*traces)
+		*traces = traces__new();
+	return *traces ? traces__add(*traces, trace) : -ENOMEM;
+}
+
+const struct traces *snapshot__traces(const struct snapshot *snapshot, size_t process)
+{
+	static const struct traces none;
+	const struct traces *traces = process < snapshot->nprocesses ?
+					      snapshot->processes[process].traces :
+					      snapshot->others;
+
+	return traces ? traces : &none;
+}
+
+struct traces *traces__new(void)
+{
+	struct traces *traces = calloc(1, sizeof(*traces));
+
+	if (traces)
+		traces->users = 1;
+	return traces;
+}
+
+int traces__add(struct traces *traces, const struct trace *trace)
+{
+	if (array__make_room(&traces->items, traces->count, sizeof(*trace)))
+		return -ENOMEM;
+	traces->items[traces->count++] = *trace;
+	return 0;
+}
+
+struct traces *traces__use(struct traces *traces)
+{
+	traces->users++;
+	return traces;
+}
+
+void traces__release(struct traces *traces)
+{
+	if (!traces || --traces->users)
+		return;
+	free(traces->items);
+	free(traces);
 }

@@ -90,7 +90,6 @@ uint32_t names__nstacks(const struct names *names);	/* one past the highest inde
 
 /* tracemalloc's trace, folded: all blocks of one process, stack and size class. Sizes in bytes. */
 struct trace {
-	uint32_t process;	/* index into snapshot.processes; none there: not known */
 	uint32_t stack;		/* index of names' stacks; 0: no stack was recorded */
 	const char *domain;	/* interned: which allocator; NULL: the C library's ("malloc") */
 	uint64_t size, count;	/* outstanding */
@@ -104,6 +103,13 @@ struct trace {
 	uint8_t size_class;	/* n: all blocks have 2^(n-1) to 2^n - 1 bytes; 0: no bytes */
 };
 
+/* All of one process. Snapshots between which nothing happened in it share them. */
+struct traces {
+	struct trace *items;
+	size_t count;
+	uint32_t users;
+};
+
 struct snapshot_process {
 	uint64_t id;		/* unique in a run, unlike pids; 0: from a file */
 	uint32_t pid;
@@ -111,6 +117,8 @@ struct snapshot_process {
 	const char *cgroup;	/* the same; as in /proc/PID/cgroup; NULL: not known */
 	uint64_t since_ns;	/* for how long it has been watched */
 	uint64_t size, count, peak_size;
+	struct traces *traces;	/* NULL: none. Given back with the snapshot */
+	uint64_t aged_ns;	/* by so much older than they say are the traces' oldest blocks now */
 };
 
 /* Processes that were followed and have ended. */
@@ -127,8 +135,7 @@ struct snapshot {
 	uint32_t nframe;	/* the traceback limit it was taken with */
 	struct snapshot_process *processes;
 	size_t nprocesses;
-	struct trace *traces;
-	size_t ntraces;
+	struct traces *others;	/* of no known process; NULL: none */
 	/* Of all processes; from the books, not summed from traces. peak_size is 0 where the
 	 * snapshot comes from a file that does not say. */
 	uint64_t size, count, peak_size;
@@ -153,8 +160,22 @@ void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
 bool snapshot__peak_known(const struct snapshot *snapshot);
 /* Its values are estimates, with known standard errors. */
 bool snapshot__has_errors(const struct snapshot *snapshot);
-int snapshot__add_trace(struct snapshot *snapshot, const struct trace *trace);
 int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process);
+/* Of the process with this index; where there is none, of no known process. */
+int snapshot__add_trace(struct snapshot *snapshot, size_t process, const struct trace *trace);
+const struct traces *snapshot__traces(const struct snapshot *snapshot, size_t process);
+
+/* Now; 0: not known. */
+static inline uint64_t trace__oldest_ns(const struct trace *trace,
+					const struct snapshot_process *process)
+{
+	return trace->oldest_ns && process ? trace->oldest_ns + process->aged_ns : trace->oldest_ns;
+}
+
+struct traces *traces__new(void);	/* with one user; NULL: no memory */
+int traces__add(struct traces *traces, const struct trace *trace);
+struct traces *traces__use(struct traces *traces);	/* by one more */
+void traces__release(struct traces *traces);		/* by one of them; takes NULL */
 
 /* ---- reasons, in words and as keys ---- */
 

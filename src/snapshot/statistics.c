@@ -173,12 +173,14 @@ static bool has_several(const struct snapshot *snapshot)
 	return snapshot && (snapshot->many || snapshot->nprocesses > 1);
 }
 
-static int statistics__fill(struct statistics *statistics, enum group_by group_by,
-			    enum statistics_order order, bool compared)
+static int statistics__fill(struct statistics *statistics, bool compared)
 {
 	struct grouping *grouping = statistics->grouping;
-	bool by_change = order == ORDER_DIFFERENCE;
+	bool by_change = grouping->opts.order == ORDER_DIFFERENCE;
 
+	free(statistics->items);
+	free(statistics->processes);
+	statistics->count = 0;
 	statistics->items =
 		calloc(HASH_COUNT(grouping->groups) + 1, sizeof(*statistics->items));
 	statistics->processes =
@@ -188,8 +190,9 @@ static int statistics__fill(struct statistics *statistics, enum group_by group_b
 	statistics->filtered_size = grouping->filtered.size;
 	statistics->filtered_count = grouping->filtered.count;
 	for (struct group *group = grouping->groups; group; group = group->hh.next)
-		statistic__from_group(&statistics->items[statistics->count++], group, group_by,
-				      compared);
+		if (group->round == grouping->round)
+			statistic__from_group(&statistics->items[statistics->count++], group,
+					      grouping->opts.group_by, compared);
 	qsort(statistics->items, statistics->count, sizeof(*statistics->items),
 	      by_change ? by_difference : by_size);
 	qsort(statistics->processes, statistics->nprocesses, sizeof(*statistics->processes),
@@ -197,34 +200,48 @@ static int statistics__fill(struct statistics *statistics, enum group_by group_b
 	return 0;
 }
 
-int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
-		    const struct statistics_opts *opts, struct statistics **result)
+static int statistics__group(struct statistics *statistics, const struct snapshot *snapshot,
+			     const struct snapshot *old)
 {
-	struct statistics *statistics;
-	int err = -ENOMEM;
+	struct grouping *grouping = statistics->grouping;
+	int err;
+
+	grouping__begin(grouping, has_several(snapshot) || has_several(old));
+	err = grouping__add(grouping, snapshot, false);
+	if (!err && old)
+		err = grouping__add(grouping, old, true);
+	if (!err)
+		err = grouping__end(grouping);
+	return err ? err : statistics__fill(statistics, old);
+}
+
+int statistics__update(const struct snapshot *snapshot, const struct snapshot *old,
+		       const struct statistics_opts *opts, struct statistics **result)
+{
+	struct statistics *statistics = *result;
+	int err;
 
 	if (opts->cumulative && !group_by__is_frame(opts->group_by))
 		return -EINVAL;
-	statistics = calloc(1, sizeof(*statistics));
 	if (!statistics)
-		return -ENOMEM;
-	statistics->grouping = grouping__new(snapshot->names, opts,
-					     has_several(snapshot) || has_several(old));
-	if (!statistics->grouping)
-		goto error;
-	err = grouping__add(statistics->grouping, snapshot, false);
-	if (!err && old)
-		err = grouping__add(statistics->grouping, old, true);
-	if (!err)
-		err = statistics__fill(statistics, opts->group_by, opts->order, old);
-	if (err)
-		goto error;
+		statistics = calloc(1, sizeof(*statistics));
+	if (statistics && !statistics->grouping)
+		statistics->grouping = grouping__new(snapshot->names, opts);
+	err = statistics && statistics->grouping ?
+		      statistics__group(statistics, snapshot, old) : -ENOMEM;
+	if (err) {
+		statistics__free(statistics);
+		statistics = NULL;
+	}
 	*result = statistics;
-	return 0;
-
-error:
-	statistics__free(statistics);
 	return err;
+}
+
+int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
+		    const struct statistics_opts *opts, struct statistics **result)
+{
+	*result = NULL;
+	return statistics__update(snapshot, old, opts, result);
 }
 
 void statistics__free(struct statistics *statistics)

@@ -157,6 +157,12 @@ struct statistics_opts {
  */
 int statistics__new(const struct snapshot *snapshot, const struct snapshot *old,
 		    const struct statistics_opts *opts, struct statistics **statistics);
+/*
+ * The same of later snapshots, with the same names and options: what *statistics, where that is not
+ * NULL, said before is replaced. Costs what changed since. On failure it is freed, and NULL.
+ */
+int statistics__update(const struct snapshot *snapshot, const struct snapshot *old,
+		       const struct statistics_opts *opts, struct statistics **statistics);
 void statistics__free(struct statistics *statistics);	/* takes NULL */
 
 /* The wrappers known from the start: malloc's relatives, operator new, strdup, g_malloc, ... */

@@ -15,6 +15,16 @@ static void check(bool good)
 		abort();
 }
 
+static void check_report(FILE *out, enum report_format format, const struct snapshot *snapshot,
+			 const struct snapshot *old, const struct report_opts *opts)
+{
+	struct statistics *kept = NULL;
+
+	check(!report__print(out, format, snapshot, old, opts, &kept));
+	check(!report__print(out, format, snapshot, old, opts, &kept));
+	statistics__free(kept);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct filter filter = { .inclusive = true, .file = "*" };
@@ -41,9 +51,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.detail = true,
 		};
 
-		check(!report__print(out, FORMAT_TEXT, snapshot, snapshot, &opts));
-		check(!report__print(out, FORMAT_JSON, snapshot, NULL, &opts));
-		check(!report__print(out, FORMAT_TREE, snapshot, NULL, &opts));
+		check_report(out, FORMAT_TEXT, snapshot, snapshot, &opts);
+		check_report(out, FORMAT_JSON, snapshot, NULL, &opts);
+		check_report(out, FORMAT_TREE, snapshot, NULL, &opts);
 	}
 	if (out)
 		fclose(out);

@@ -61,7 +61,6 @@ static inline void hold_trace(struct snapshot *snapshot, uint32_t process, uint3
 			      uint64_t size, uint64_t count)
 {
 	const struct trace trace = {
-		.process = process,
 		.stack = stack,
 		.size = size,
 		.count = count,
@@ -69,7 +68,7 @@ static inline void hold_trace(struct snapshot *snapshot, uint32_t process, uint3
 		.alloc_count = 2 * count,
 	};
 
-	assert_int_equal(snapshot__add_trace(snapshot, &trace), 0);
+	assert_int_equal(snapshot__add_trace(snapshot, process, &trace), 0);
 	snapshot->size += size;
 	snapshot->count += count;
 	if (snapshot->peak_size < snapshot->size)

@@ -13,11 +13,13 @@
 static __attribute__((noinline)) char *print(report_fn *report, const struct snapshot *now,
 					     const struct snapshot *old, struct report_opts opts)
 {
+	struct statistics *kept = NULL;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	assert_int_equal(report(out, now, old, &opts), 0);
+	assert_int_equal(report(out, now, old, &opts, &kept), 0);
+	statistics__free(kept);
 	fclose(out);
 	return text;
 }

@@ -75,7 +75,6 @@ static struct snapshot *full_snapshot(struct names *names)
 		snapshot__add_process(s, &processes[i]);
 	for (uint32_t stop = 0; stop < STOP_MAX; stop++) {
 		struct trace trace = {
-			.process = stop % 4 < 3 ? stop % 4 : UINT32_MAX,
 			.domain = stop % 2 ? names__string(names, "jemalloc") : NULL,
 			.size = 1000 + stop,
 			.count = stop,
@@ -92,10 +91,10 @@ static struct snapshot *full_snapshot(struct names *names)
 		};
 
 		names__stack(names, locations + stop % 4, 4, stop, &trace.stack);
-		snapshot__add_trace(s, &trace);
+		snapshot__add_trace(s, stop % 4, &trace);
 	}
-	snapshot__add_trace(s, &(struct trace){ .size = INT64_MAX, .count = INT64_MAX,
-						.size_class = SIZE_CLASS_UNKNOWN });
+	snapshot__add_trace(s, 0, &(struct trace){ .size = INT64_MAX, .count = INT64_MAX,
+						   .size_class = SIZE_CLASS_UNKNOWN });
 	s->time_ns = 1700000000123456789;
 	s->elapsed_ns = 5000000001;
 	s->nframe = 64;
@@ -153,13 +152,12 @@ static void assert_same_location(const struct names *x, uint32_t i, const struct
 	}
 }
 
-static void assert_same_trace(const struct snapshot *x, const struct snapshot *y, size_t i)
+static void assert_same_trace(const struct snapshot *x, const struct trace *a,
+			      const struct snapshot *y, const struct trace *b)
 {
-	const struct trace *a = &x->traces[i], *b = &y->traces[i];
 	struct names_stack s = names__get_stack(x->names, a->stack);
 	struct names_stack t = names__get_stack(y->names, b->stack);
 
-	assert_int_equal(a->process, b->process);
 	assert_same_string(a->domain, b->domain);
 	assert_int_equal(a->size, b->size);
 	assert_int_equal(a->count, b->count);
@@ -211,9 +209,13 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 		assert_int_equal(x->processes[i].count, y->processes[i].count);
 		assert_int_equal(x->processes[i].peak_size, y->processes[i].peak_size);
 	}
-	assert_int_equal(x->ntraces, y->ntraces);
-	for (size_t i = 0; i < x->ntraces; i++)
-		assert_same_trace(x, y, i);
+	for (size_t i = 0; i <= x->nprocesses; i++) {
+		const struct traces *a = snapshot__traces(x, i), *b = snapshot__traces(y, i);
+
+		assert_int_equal(a->count, b->count);
+		for (size_t j = 0; j < a->count; j++)
+			assert_same_trace(x, &a->items[j], y, &b->items[j]);
+	}
 }
 
 static void test_round_trip(void **state)
@@ -402,7 +404,7 @@ static void test_hostile_messages(void **state)
 
 		if (err != cases[i].result || (err && (!why || !*why)))
 			fail_msg("case %zu: %d %s", i, err, why);
-		if (!err && snapshot->ntraces)
+		if (!err && snapshot->others)
 			assert_int_equal(snapshot->size, 5);
 		snapshot__free(snapshot);
 		names__free(names);
@@ -428,7 +430,7 @@ static void test_foreign_locations(void **state)
 	const char *why;
 
 	assert_int_equal(pprof__parse(profile, sizeof(profile), names, &s, &why), 0);
-	stack = names__get_stack(names, s->traces[0].stack);
+	stack = names__get_stack(names, s->others->items[0].stack);
 	assert_int_equal(stack.nlocations, 2);
 	g = names__get_location(names, stack.locations[0]);
 	f = names__get_location(names, stack.locations[1]);
@@ -438,7 +440,7 @@ static void test_foreign_locations(void **state)
 	assert_true(g->exact);
 	assert_int_equal(s->peak_size, 0);
 	assert_true(s->without_details);
-	assert_int_equal(s->traces[0].size_class, SIZE_CLASS_UNKNOWN);
+	assert_int_equal(s->others->items[0].size_class, SIZE_CLASS_UNKNOWN);
 	assert_int_equal(s->nprocesses, 0);
 	snapshot__free(s);
 	names__free(names);

@@ -146,12 +146,12 @@ static void test_by_process_and_cgroup(void **state)
 {
 	struct names *names = names__new();
 	struct snapshot *snapshot = containers(names);
-	const struct trace nobodys = { .process = UINT32_MAX, .size = 3, .count = 1 };
+	const struct trace nobodys = { .size = 3, .count = 1 };
 	const struct filter filter = { .inclusive = true, .file = "/v.h" };
 	struct statistics_opts opts = { .group_by = GROUP_BY_PROCESS };
 	struct statistics *s;
 
-	snapshot__add_trace(snapshot, &nobodys);
+	snapshot__add_trace(snapshot, UINT32_MAX, &nobodys);
 	s = group(snapshot, NULL, opts);
 	assert_int_equal(s->count, 4);
 	assert_int_equal(s->items[0].size, 1004);
@@ -251,11 +251,11 @@ static void test_errors_of_estimates(void **state)
 	struct trace trace = { .size = 100, .count = 10, .size_variance = 9, .count_variance = 16 };
 	struct statistics *s;
 
-	snapshot__add_trace(snapshot, &trace);
+	snapshot__add_trace(snapshot, 0, &trace);
 	trace.size_class = 3;
 	trace.size_variance = 16;
 	trace.count_variance = 128;
-	snapshot__add_trace(snapshot, &trace);
+	snapshot__add_trace(snapshot, 0, &trace);
 	s = group(snapshot, NULL, (struct statistics_opts){});
 	assert_true(s->items[0].size_error == 5);
 	assert_true(s->items[0].count_error == 12);
@@ -403,8 +403,8 @@ static void test_tables_of_several_processes(void **state)
 		    "| /x | 1209 B | 5 | 242 B | 2 processes |\n"
 		    "| /y | 36 B | 4 | 9 B | c (9) |\n");
 	s->sample_bytes = 4096;
-	s->traces[0].size_variance = 1 << 20;
-	s->traces[0].count_variance = 4;
+	s->processes[1].traces->items[0].size_variance = 1 << 20;
+	s->processes[1].traces->items[0].count_variance = 4;
 	opts.statistics.group_by = GROUP_BY_LINE;
 	opts.top = 1;
 	assert_report(report__csv, s, NULL, opts,
@@ -445,8 +445,8 @@ static void test_text_of_a_sample(void **state)
 				     .count_variance = 0x1p30 };
 	struct report_opts opts = {};
 
-	snapshot__add_trace(s, &trace);
-	snapshot__add_trace(s, &trace);
+	snapshot__add_trace(s, 0, &trace);
+	snapshot__add_trace(s, 0, &trace);
 	s->size = 2 << 20;
 	s->count = 131072;
 	s->sample_bytes = 512 << 10;
@@ -511,6 +511,127 @@ static void test_json_of_several_processes(void **state)
 	names__free(names);
 }
 
+/* Traces that were read a while ago say what age blocks had then. */
+static void test_ages_of_traces_read_before(void **state)
+{
+	const struct trace trace = { .size = 1, .count = 1, .oldest_ns = 2000 };
+	struct names *names = names__new();
+	struct snapshot *s = snapshot__new(names);
+	struct statistics *statistics;
+
+	add_process(s, 1, 7, "a", NULL);
+	add_process(s, 2, 8, "b", NULL);
+	snapshot__add_trace(s, 0, &trace);
+	snapshot__add_trace(s, 1, &trace);
+	s->processes[1].aged_ns = 500;
+	assert_int_equal(trace__oldest_ns(&trace, &s->processes[1]), 2500);
+	statistics = group(s, NULL, (struct statistics_opts){});
+	assert_int_equal(statistics->items[0].oldest_ns, 2500);
+	statistics__free(statistics);
+	snapshot__free(s);
+	names__free(names);
+}
+
+#define NPROCESSES 6
+
+static struct traces *random_traces(const uint32_t *stacks, uint32_t nstacks)
+{
+	struct traces *traces = traces__new();
+
+	for (int n = rand() % 20; n; n--) {
+		const struct trace trace = {
+			.stack = stacks[rand() % nstacks],
+			.size = rand() % 3 ? rand() % 1000 : 0,
+			.count = rand() % 3,
+			.alloc_size = 1000,
+			.alloc_count = 10,
+			.oldest_ns = rand() % 1000 * 1000000000ULL,
+			.size_class = rand() % 11,
+		};
+
+		assert_int_equal(traces__add(traces, &trace), 0);
+	}
+	return traces;
+}
+
+/* Some processes of the last snapshot, some with other traces, and others that are new. */
+static struct snapshot *next_snapshot(struct names *names, const struct snapshot *last,
+				      const uint32_t *stacks, uint32_t nstacks, uint64_t *id)
+{
+	struct snapshot *s = snapshot__new(names);
+
+	s->many = true;
+	for (size_t i = 0; i < NPROCESSES; i++) {
+		struct snapshot_process process = { .comm = names__string(names, "a") };
+
+		if (last && rand() % 4) {
+			process = last->processes[i];
+			process.aged_ns += 1000000000;
+		}
+		if (process.id && rand() % 2) {
+			traces__use(process.traces);
+		} else {
+			process.traces = random_traces(stacks, nstacks);
+			process.aged_ns = 0;
+		}
+		process.id = process.id ? process.id : ++*id;
+		process.pid = 1 + process.id % 50;
+		assert_int_equal(snapshot__add_process(s, &process), 0);
+	}
+	return s;
+}
+
+/* Whatever was kept of the reports before, a report says what it would say without. */
+static void assert_kept_says_the_same(const struct statistics_opts *statistics)
+{
+	const struct report_opts opts = { .statistics = *statistics };
+	uint32_t stacks[40], places[5];
+	struct snapshot *now, *last = NULL;
+	struct names *names = names__new();
+	struct statistics *kept = NULL;
+	uint64_t id = 0;
+	size_t size;
+
+	for (uint32_t i = 0; i < 5; i++)
+		places[i] = place(names, "f", i ? "/s.c" : NULL, i, "/x", i);
+	for (int i = 0; i < 40; i++)
+		stacks[i] = stack(names, i % 2, places[i % 5], places[i / 8], 0);
+	for (int round = 0; round < 1000; round++) {
+		char *text = NULL, *anew;
+		FILE *out = open_memstream(&text, &size);
+
+		now = next_snapshot(names, last, stacks, 40, &id);
+		assert_int_equal(report__json(out, now, last, &opts, &kept), 0);
+		fclose(out);
+		anew = print(report__json, now, last, opts);
+		assert_string_equal(text, anew);
+		free(text);
+		free(anew);
+		snapshot__free(last);
+		last = now;
+	}
+	statistics__free(kept);
+	snapshot__free(last);
+	names__free(names);
+}
+
+static void test_what_is_kept_between_reports(void **state)
+{
+	const struct filter filter = { .inclusive = true, .file = "/s.c" };
+	struct statistics_opts opts = {};
+
+	srand(1);
+	for (opts.group_by = 0; opts.group_by < GROUP_BY_MAX; opts.group_by++)
+		assert_kept_says_the_same(&opts);
+	opts.group_by = GROUP_BY_LINE;
+	opts.order = ORDER_DIFFERENCE;
+	opts.filters = &filter;
+	opts.nfilters = 1;
+	assert_kept_says_the_same(&opts);
+	opts.cumulative = true;
+	assert_kept_says_the_same(&opts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +648,8 @@ int main(void)
 		cmocka_unit_test(test_tree_of_several_processes),
 		cmocka_unit_test(test_text_of_a_sample),
 		cmocka_unit_test(test_json_of_several_processes),
+		cmocka_unit_test(test_ages_of_traces_read_before),
+		cmocka_unit_test(test_what_is_kept_between_reports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -279,7 +279,7 @@ static void test_tables(void **state)
 		      "\"f|g,\"\"h\"\" (/s/a,\"\"b|c.c)\",100000,3,33333\r\n"
 		      "<unknown>,2,1,2\r\n");
 	opts.statistics.group_by = GROUP_BY_TRACEBACK;
-	assert_int_equal(report__csv(stdout, s, NULL, &opts), -EINVAL);
+	assert_int_equal(report__csv(stdout, s, NULL, &opts, NULL), -EINVAL);
 	snapshot__free(s);
 	snapshot__free(old);
 	names__free(names);
@@ -294,7 +294,7 @@ static void test_filters(void **state)
 	char *text;
 
 	/* Nothing is allocated in main.c itself ... */
-	b->now->traces[1].domain = names__string(b->names, "jemalloc");
+	b->now->processes[0].traces->items[1].domain = names__string(b->names, "jemalloc");
 	text = print(report__text, b->now, b->old, opts);
 	assert_null(strstr(text, b->source));
 	assert_non_null(strstr(text, "bare (/lib/n.so+0x1234): size=3000 B (+3000 B)"));
@@ -331,7 +331,7 @@ static struct snapshot *detailed(struct names *names)
 	};
 
 	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(snapshot__add_trace(s, &traces[i]), 0);
+		assert_int_equal(snapshot__add_trace(s, 0, &traces[i]), 0);
 	s->size = 130;
 	s->count = 7;
 	s->peak_size = 501;
@@ -350,7 +350,7 @@ static void test_block(void **state)
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	block.stack = b->now->traces[0].stack;
+	block.stack = b->now->processes[0].traces->items[0].stack;
 	assert_int_equal(report__block(out, FORMAT_TEXT, b->names, &block, &opts), 0);
 	snprintf(expected, sizeof(expected),
 		 "0x55d0c0ffee10 in redis (12): 126 B, allocated 3.2 s ago\n"
@@ -425,7 +425,7 @@ static void test_tree(void **state)
 		.size = 5000000, .count = 1, .usable_size = 5000008,
 	};
 
-	assert_int_equal(snapshot__add_trace(s, &again), 0);
+	assert_int_equal(snapshot__add_trace(s, 0, &again), 0);
 	assert_report(report__tree, s, NULL, (struct report_opts){},
 		      "   User size  Usable size        Count\n"
 		      "    4883 KiB     4883 KiB            5  /bin/x\n"
@@ -526,7 +526,7 @@ static void test_freed_groups(void **state)
 	char *text;
 
 	trace.stack = stack(names, 0, place(names, "f", "/a.c", 3, "/x", 1), 0);
-	snapshot__add_trace(s, &trace);
+	snapshot__add_trace(s, 0, &trace);
 	text = print(report__text, s, NULL, (struct report_opts){});
 	assert_null(strstr(text, "a.c"));
 	free(text);
@@ -680,6 +680,7 @@ static void test_broken_stream(void **state)
 {
 	static report_fn *const reports[] = { report__text, report__json };
 	const struct report_opts opts = {};
+	struct statistics *kept = NULL;
 	struct books *b = *state;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -690,11 +691,13 @@ static void test_broken_stream(void **state)
 		assert_int_equal(pipe(ends), 0);
 		close(ends[0]);
 		out = fdopen(ends[1], "w");
-		assert_int_equal(reports[i](out, b->now, NULL, &opts), -EPIPE);
+		assert_int_equal(reports[i](out, b->now, NULL, &opts, &kept), -EPIPE);
 		fclose(out);
 		out = fopen("/dev/full", "w");
-		assert_int_equal(reports[i](out, b->now, NULL, &opts), -ENOSPC);
+		assert_int_equal(reports[i](out, b->now, NULL, &opts, &kept), -ENOSPC);
 		fclose(out);
+		statistics__free(kept);
+		kept = NULL;
 	}
 }
 
