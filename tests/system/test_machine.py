@@ -3,12 +3,13 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import time
 
 import pytest
 
-from tracing import (WORKLOADS, Process, Tracer, Workload, book_of, lines_of,
+from tracing import (MEMTRACEBPF, WORKLOADS, Process, Tracer, Workload, book_of, lines_of,
                      losses, lines_of_truth, own_copy, sum_of)
 
 
@@ -116,6 +117,60 @@ def test_500_processes(spawn, tmp_path):
     assert counts == {workload.pid: truth["count"] for workload, truth in zip(workloads, truths)}
     assert lines_of(report, "processes.c") == lines_of_truth(sum_of(truths))
     assert losses(report) == {}
+
+
+class TextTracer(Process):
+    """The text, whose table by process has no growth of the count: it is told from the one before."""
+
+    def __init__(self, *arguments):
+        super().__init__(MEMTRACEBPF, *arguments)
+        self.err.expect("tracing ")
+        self.out.expect("Total: ")
+        self.count = 0
+
+    def next_row(self, pid):
+        """(size, count, growth of both) of the process in the next report; None: it is not there."""
+        while not re.fullmatch(" *PID COMMAND +SIZE +GROWTH +COUNT.*", self.out.next()):
+            pass
+        while (row := self.out.next()):     # an empty line ends the table
+            if row.split()[0] == str(pid):
+                size, growth, count = map(int, re.fullmatch(
+                    r" *\d+ \S+ +(\d+) B +([+-]\d+) B +(\d+)\b.*", row).groups())
+                before, self.count = self.count, count
+                return size, count, growth, count - before
+        return None
+
+
+class JsonTracer(Tracer):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.report()
+
+    def next_row(self, pid):
+        for book in self.report()["processes"]:
+            if book["pid"] == pid:
+                return book["size"], book["count"], book["size_diff"], book["count_diff"]
+        return None
+
+
+@pytest.mark.parametrize("kind", [JsonTracer, TextTracer])
+def test_growth_of_a_process(spawn, tmp_path, kind):
+    """What each report says since the last adds up to the workload's own steps."""
+    program = own_copy("snapshots.nofp", tmp_path)
+    workload = spawn(Workload, program, "peaks")
+    tracer = spawn(kind, "--comm", program.name, "--interval", 0.1)  # and the first report
+    size = count = 0
+    for _ in range(6):
+        truth = workload.run()
+        expected = (truth["size"] - size, truth["count"] - count)
+        grown = more = 0
+        while (size, count) != (truth["size"], truth["count"]):
+            if row := tracer.next_row(workload.pid):
+                size, count, size_diff, count_diff = row
+                grown += size_diff
+                more += count_diff
+        assert (grown, more) == expected
+    assert tracer.next_row(workload.pid) == (size, count, 0, 0)
 
 
 def test_two_tracers(spawn, tmp_path):
