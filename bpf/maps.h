@@ -234,6 +234,12 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } events SEC(".maps");
 
+/* Files met for the first time: whatever else there is to do, these are attached to at once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);	/* 789 files */
+} arrivals SEC(".maps");
+
 /* Tables want their next piece; that of blocks wants to be larger. One request says no more than
  * another. */
 struct {

@@ -76,10 +76,70 @@ __noinline __u64 trampoline_return(__u64 slot, __u64 pc)
 
 /* ---- files ---- */
 
+#define MAX_NAMES 128	/* and mounts, on the way up */
+
+struct names_search {
+	struct arrival *arrival;
+	struct dentry *dentry;
+	struct mount *mount;
+};
+
+static long read_name(__u32 i, struct names_search *search)
+{
+	struct arrival *arrival = search->arrival;
+	__u32 size = arrival->size;
+	struct dentry *dentry = search->dentry;
+	struct mount *mount = search->mount;
+	long n;
+
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+		search->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		search->mount = BPF_CORE_READ(mount, mnt_parent);
+		return search->mount == mount;
+	}
+	if (size > ARRIVAL_NAMES)
+		return 1;
+	n = bpf_probe_read_kernel_str(&arrival->names[size], ARRIVAL_NAME,
+				      BPF_CORE_READ(dentry, d_name.name));
+	if (n <= 0)
+		return 1;
+	arrival->size = size + n;
+	search->dentry = BPF_CORE_READ(dentry, d_parent);
+	return 0;
+}
+
+/* The file's name, for when the process has ended before user space can ask it. */
+static __always_inline void read_names(struct arrival *arrival, struct file *file)
+{
+	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
+	struct names_search search = { .arrival = arrival };
+
+	search.dentry = BPF_CORE_READ(file, f_path.dentry);
+	search.mount = (void *)mount - bpf_core_field_offset(struct mount, mnt);
+	arrival->size = 0;
+	bpf_loop(MAX_NAMES, read_name, &search, 0);
+}
+
+static __always_inline bool announce(const struct vma *vma, __u32 pid)
+{
+	struct arrival *arrival = bpf_ringbuf_reserve(&arrivals, sizeof(*arrival), 0);
+
+	if (!arrival) {
+		count_lost(LOST_EVENTS);
+		return false;
+	}
+	arrival->pid = pid;
+	arrival->start = vma->start;
+	arrival->end = vma->end;
+	arrival->id = vma->id;
+	read_names(arrival, vma->file);
+	bpf_ringbuf_submit(arrival, 0);
+	return true;
+}
+
 /* A file that nobody has seen yet: gives it an index, and user space a way to open it. */
 static __noinline __u32 new_file(struct vma *vma, __u32 pid)
 {
-	struct event event = { .type = EVENT_FILE, .pid = pid };
 	struct code_file *file;
 	__u32 index, *known;
 
@@ -98,11 +158,7 @@ static __noinline __u32 new_file(struct vma *vma, __u32 pid)
 		known = bpf_map_lookup_elem(&file_ids, &vma->id);
 		return known ? *known : 0;
 	}
-	event.file = index;
-	event.start = vma->start;
-	event.end = vma->end;
-	event.id = vma->id;
-	if (!send_event(&event))	/* it will be met again */
+	if (!announce(vma, pid))	/* it will be met again */
 		bpf_map_delete_elem(&file_ids, &vma->id);
 	return index;
 }

@@ -12,6 +12,7 @@
 struct vma {
 	__u64 start, end, bias;
 	struct file_id id;	/* inode 0: no file */
+	struct file *file;	/* may be gone by now */
 	__u16 executable;
 	__u16 vdso;
 	__u32 page_size;
@@ -28,6 +29,7 @@ static __always_inline void read_vma(struct vm_area_struct *area, struct vma *vm
 	vma->bias = vma->start - (BPF_CORE_READ(area, vm_pgoff) << PAGE_SHIFT);
 	vma->executable = !!(flags & VM_EXEC);
 	vma->page_size = USER_PAGE;
+	vma->file = file;
 	/* Not what stat(2) says: on overlayfs this is the file that uprobes know, too. */
 	if (file) {
 		vma->id.inode = BPF_CORE_READ(file, f_inode, i_ino);

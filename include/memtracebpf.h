@@ -312,7 +312,6 @@ static inline __u32 site_bucket(__u64 hash, __u32 which, __u32 buckets)
 enum event_type {
 	EVENT_MAPPED = 1,	/* a pinned process has loaded or unloaded libraries */
 	EVENT_EXEC,		/* a pinned process runs a new program: new books, at `process` */
-	EVENT_FILE,		/* code of a file that nobody has read: `file`, mapped at `start` */
 	EVENT_ENDED,		/* processes have ended */
 };
 
@@ -320,9 +319,19 @@ struct event {
 	__u32 type;		/* enum event_type */
 	__u32 pid;		/* as our pid namespace has it */
 	__u32 process;
-	__u32 file;
-	__u64 start, end;	/* EVENT_FILE: a mapping of the file in that process */
+};
+
+#define ARRIVAL_NAME 256	/* NAME_MAX and its end */
+#define ARRIVAL_NAMES 1024
+
+/* Code of a file that nobody has read, mapped in a process at `start`. */
+struct arrival {
+	__u32 pid;		/* as our pid namespace has it */
+	__u32 size;		/* of the names */
+	__u64 start, end;
 	struct file_id id;
+	/* The file's, its directory's and so on up to the root, each with its end; as far as they fit. */
+	char names[ARRIVAL_NAMES + ARRIVAL_NAME];
 };
 
 /*
@@ -455,7 +464,8 @@ MT_ASSERT_SIZE(struct block_key, 16);
 MT_ASSERT_SIZE(struct block, 24);
 MT_ASSERT_SIZE(struct process, 128);
 MT_ASSERT_SIZE(struct totals, 64);
-MT_ASSERT_SIZE(struct event, 48);
+MT_ASSERT_SIZE(struct event, 12);
+MT_ASSERT_SIZE(struct arrival, 1320);
 MT_ASSERT_SIZE(struct region_event, 88);
 MT_ASSERT_SIZE(struct listed_mapping, 48);
 MT_ASSERT_SIZE(struct cgroup_id, 16);

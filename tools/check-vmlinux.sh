@@ -25,10 +25,10 @@ bpftool btf dump file "$tmp/ours.o" format c >"$tmp/ours"
 bpftool btf dump file "$btf" format c >"$tmp/kernel"
 
 # STRUCT DUMP: a line for each, those of anonymous structs and unions too. gcc and clang name the
-# basic types differently.
+# basic types differently; what is const differs between kernels.
 members() {
 	sed -n "/^struct $1 {\$/,/^}/s/^\t*\([^}]*;\)\$/\1/p" "$2" |
-		sed 's/\blong unsigned int\b/unsigned long/' | sort -u
+		sed 's/\blong unsigned int\b/unsigned long/; s/^const //' | sort -u
 }
 
 failed=0

@@ -11,15 +11,22 @@
 #include "collect/own_code.h"
 #include "memtracebpf.skel.h"
 
-#define MOST_THREADS 32	/* to detach */
+#define MOST_THREADS 128	/* to detach: 1,000 files in a second */
 
-static struct attachment *attachment_of(struct attachments *attachments, uint32_t file)
+static struct attachment *find(const struct attachments *attachments, uint32_t file)
 {
-	struct attachment *items;
-
 	for (size_t i = 0; i < attachments->count; i++)
 		if (attachments->items[i].file == file)
 			return &attachments->items[i];
+	return NULL;
+}
+
+static struct attachment *attachment_of(struct attachments *attachments, uint32_t file)
+{
+	struct attachment *items, *found = find(attachments, file);
+
+	if (found)
+		return found;
 	items = reallocarray(attachments->items, attachments->count + 1, sizeof(*items));
 	if (!items)
 		return NULL;
@@ -154,16 +161,23 @@ static void detach(struct attachment *attachment)
 	probe_links__free(attachment->mappers);
 }
 
-bool attachments__remove(struct attachments *attachments, uint32_t file)
+bool attachments__has(const struct attachments *attachments, uint32_t file)
 {
-	for (size_t i = 0; i < attachments->count; i++) {
-		if (attachments->items[i].file != file)
-			continue;
-		detach(&attachments->items[i]);
-		attachments->items[i] = attachments->items[--attachments->count];
-		return true;
-	}
-	return false;
+	return find(attachments, file);
+}
+
+int attachments__move(struct attachments *attachments, uint32_t file, struct attachments *to)
+{
+	struct attachment *from = find(attachments, file), *moved;
+
+	if (!from)
+		return 0;
+	moved = attachment_of(to, file);
+	if (!moved)
+		return -ENOMEM;
+	*moved = *from;
+	*from = attachments->items[--attachments->count];
+	return 0;
 }
 
 /* Every n-th of them, from `first` on. */

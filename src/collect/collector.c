@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "collect/arrivals.h"
 #include "collect/books.h"
 #include "collect/ended.h"
 #include "collect/machine.h"
@@ -31,8 +32,8 @@ struct collector {
 	struct tables tables;
 	struct modules *modules;
 	struct books *books;
-	bool whole_machine;	/* probes are in all processes, not in single ones */
 	struct machine machine;
+	struct arrivals *arrivals;
 	struct traced **processes;	/* that the user named */
 	size_t nprocesses;
 	struct ended ended;
@@ -95,10 +96,10 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 		.keep_slack = asked->usable,
 		.no_blocks = asked->no_blocks,
 		.regions = asked->regions,
-		.keep_sum = asked->nprocesses > 1 && !collector->whole_machine,
+		.keep_sum = asked->nprocesses > 1 && !collector->machine.whole,
 		.sample_bytes = asked->sample_bytes,
 		.select_by = selection__kinds(asked),
-		.whole_machine = collector->whole_machine,
+		.whole_machine = collector->machine.whole,
 		.follow_fork = asked->follow_fork,
 		.each_end = asked->leaks_at_exit,
 	};
@@ -116,7 +117,11 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 	collector->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!collector->modules || !collector->books || !collector->events || collector->epoll < 0)
 		return -ENOMEM;
-	err = watch(collector, ring_buffer__epoll_fd(collector->events));
+	err = arrivals__start(&collector->machine, &collector->arrivals);
+	if (!err)
+		err = watch(collector, arrivals__fd(collector->arrivals));
+	if (!err)
+		err = watch(collector, ring_buffer__epoll_fd(collector->events));
 	if (!err)
 		err = selection__apply(asked, &collector->tables);
 	return err ? err : watch_lives(collector->tables.skeleton);
@@ -132,8 +137,8 @@ int collector__new(const struct collect_opts *opts, struct names *names,
 		return -ENOMEM;
 	collector->opts = *opts;
 	collector->names = names;
-	collector->whole_machine = opts->everything || opts->follow_fork || opts->ncomms ||
-				   opts->nusers || opts->ncgroups;
+	collector->machine.whole = opts->everything || opts->follow_fork || opts->ncomms ||
+				  opts->nusers || opts->ncgroups;
 	collector->epoll = -1;
 	err = open_parts(collector, symbolizer);
 	if (err) {
@@ -150,6 +155,7 @@ void collector__free(struct collector *collector)
 		return;
 	if (collector->tables.skeleton)
 		collector->tables.skeleton->bss->counting = 0;
+	arrivals__stop(collector->arrivals);
 	machine__close(&collector->machine);
 	for (size_t i = 0; i < collector->nprocesses; i++) {
 		traced__close(collector->processes[i]);
@@ -213,8 +219,8 @@ static struct traced *new_process(struct collector *collector, pid_t pid, uint32
 	if (!traced)
 		return NULL;
 	traced->pid = traced->own.pid = pid;
-	traced->attachments = collector->whole_machine ? &collector->machine.attachments :
-							  &traced->own;
+	traced->attachments = collector->machine.whole ? &collector->machine.attachments :
+							 &traced->own;
 	traced->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (traced->pidfd < 0 || watch(collector, traced->pidfd))
 		goto fail;
@@ -290,7 +296,9 @@ int collector__add_child(struct collector *collector, pid_t pid)
 
 int collector__add_machine(struct collector *collector)
 {
-	return collector->whole_machine ? machine__add_all(&collector->machine) : 0;
+	int err = machine__add_all(&collector->machine);
+
+	return err ? err : modules__publish(collector->modules);
 }
 
 void collector__start(struct collector *collector)
@@ -340,31 +348,12 @@ static void handle_process(struct collector *collector, const struct event *even
 	let_go(collector, traced);
 }
 
-/* The kernel half has met a file. */
-static void handle_file(struct collector *collector, const struct event *event)
-{
-	const struct listed_mapping mapping = {
-		.pid = event->pid, .start = event->start, .end = event->end, .id = event->id,
-	};
-	struct target_maps maps = {};
-
-	if (collector->whole_machine) {
-		machine__add_file(&collector->machine, &mapping);
-	} else {
-		modules__use(collector->modules, &mapping, &maps);
-		target_maps__free(&maps);
-		modules__publish(collector->modules);
-	}
-}
-
 static int handle_event(void *context, void *data, size_t size __unused)
 {
 	struct collector *collector = context;
 	const struct event *event = data;
 
-	if (event->type == EVENT_FILE)
-		handle_file(collector, event);
-	else if (event->type != EVENT_ENDED)
+	if (event->type != EVENT_ENDED)
 		handle_process(collector, event);
 	return 0;
 }
@@ -397,7 +386,7 @@ static int read_books(struct collector *collector, const struct books_opts *opts
 	words__how(&collector->opts, collector->tables.sessions, how);
 	snapshot->how = names__string(collector->names, how);
 	snapshot->note = note(collector);
-	snapshot->many = collector->whole_machine;
+	snapshot->many = collector->machine.whole;
 	snapshot->sample_bytes = collector->opts.sample_bytes;
 	snapshot->ended = collector->ended.sum;
 	snapshot->frees_inherited = collector->ended.frees_inherited;
@@ -453,6 +442,14 @@ static void notice_ends(struct collector *collector, int pidfd)
 	}
 }
 
+/* Files have come and been attached to; all else about them has had time until now. */
+static void read_arrivals(struct collector *collector)
+{
+	arrivals__seen(collector->arrivals);
+	modules__publish(collector->modules);
+	machine__forget_unused(&collector->machine);
+}
+
 int collector__handle_events(struct collector *collector)
 {
 	struct epoll_event ready[16];
@@ -460,7 +457,9 @@ int collector__handle_events(struct collector *collector)
 
 	err = ring_buffer__consume(collector->events);
 	for (int i = 0; i < n; i++)
-		if (ready[i].data.fd != ring_buffer__epoll_fd(collector->events))
+		if (ready[i].data.fd == arrivals__fd(collector->arrivals))
+			read_arrivals(collector);
+		else if (ready[i].data.fd != ring_buffer__epoll_fd(collector->events))
 			notice_ends(collector, ready[i].data.fd);
 	close_ended(collector);
 	return err < 0 ? err : 0;

@@ -16,14 +16,22 @@ static const __u32 *link_of_file(const struct tables *tables, __u32 file)
 	return &tables->files[file].next;
 }
 
+int tables__find_file(const struct tables *tables, const struct file_id *id)
+{
+	uint32_t index;
+	int ids = bpf_map__fd(tables->skeleton->maps.file_ids);
+
+	return bpf_map_lookup_elem(ids, id, &index) ? -errno : (int)index;
+}
+
 int tables__file_index(struct tables *tables, const struct file_id *id)
 {
 	struct memtracebpf_bpf *skel = tables->skeleton;
-	int ids = bpf_map__fd(skel->maps.file_ids);
+	int ids = bpf_map__fd(skel->maps.file_ids), known = tables__find_file(tables, id);
 	uint32_t index;
 
-	if (!bpf_map_lookup_elem(ids, id, &index))
-		return index;
+	if (known >= 0)
+		return known;
 	index = take_back(&skel->bss->free_files, tables, link_of_file);
 	if (!index)
 		index = __atomic_fetch_add(&skel->data->next_file, 1, __ATOMIC_ACQ_REL);
@@ -33,7 +41,7 @@ int tables__file_index(struct tables *tables, const struct file_id *id)
 		return index;
 	/* The kernel half met it at the same moment. */
 	tables__reuse_file(tables, index);
-	return bpf_map_lookup_elem(ids, id, &index) ? -errno : (int)index;
+	return tables__find_file(tables, id);
 }
 
 void tables__forget_file(struct tables *tables, const struct file_id *id)
@@ -41,13 +49,36 @@ void tables__forget_file(struct tables *tables, const struct file_id *id)
 	bpf_map_delete_elem(bpf_map__fd(tables->skeleton->maps.file_ids), id);
 }
 
-void tables__drop_file(struct tables *tables, uint32_t file)
+/* A table of no use takes the place of each: all at once, see tables__commit_rows(). */
+static int replace_rows(int maps, const uint32_t *files, uint32_t n)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(struct unwind_row), 1, &opts);
+	int *fds = fd < 0 ? NULL : calloc(n, sizeof(*fds)), err = -ENOMEM;
+
+	for (uint32_t i = 0; fds && i < n; i++)
+		fds[i] = fd;
+	if (fds)
+		err = bpf_map_update_batch(maps, files, fds, &n, NULL);
+	if (fd >= 0)
+		close(fd);
+	free(fds);
+	return err;
+}
+
+void tables__drop_files(struct tables *tables, const uint32_t *files, uint32_t n)
 {
 	int maps = bpf_map__fd(tables->skeleton->maps.rows_of);
 
-	tables->row_bytes -= tables->files[file].nrows * sizeof(struct unwind_row);
-	memset(&tables->files[file], 0, sizeof(tables->files[file]));
-	bpf_map_delete_elem(maps, &file);
+	for (uint32_t i = 0; i < n; i++) {
+		struct code_file *file = &tables->files[files[i]];
+
+		tables->row_bytes -= file->nrows * sizeof(struct unwind_row);
+		memset(file, 0, sizeof(*file));
+	}
+	if (n && replace_rows(maps, files, n))
+		for (uint32_t i = 0; i < n; i++)
+			bpf_map_delete_elem(maps, &files[i]);
 }
 
 void tables__reuse_file(struct tables *tables, uint32_t file)

@@ -9,7 +9,6 @@
 
 #define FILES_KEPT 1024	/* after so many, we begin to forget those that nobody maps */
 #define FILES_NEW 256	/* ... each time that so many came */
-#define MOST_DETACHED 8	/* at a time: the kernel takes a while for each */
 
 /* The mappings of one process: what its maps say of files is read once for all. */
 static void add_process(struct machine *machine, const struct listed_mapping *items, size_t n)
@@ -17,7 +16,7 @@ static void add_process(struct machine *machine, const struct listed_mapping *it
 	struct target_maps maps = {};
 
 	for (size_t i = 0; i < n; i++)
-		modules__use(machine->modules, &items[i], &maps);
+		modules__use(machine->modules, &items[i], &maps, NULL);
 	target_maps__free(&maps);
 }
 
@@ -41,21 +40,26 @@ int machine__add_all(struct machine *machine)
 {
 	struct listed_mappings list;
 	size_t first = 0;
-	int err = tables__list_mappings(machine->tables, 0, &list);
+	int err;
 
+	if (!machine->whole)
+		return 0;
+	err = tables__list_mappings(machine->tables, 0, &list);
 	if (err) {
 		log__error("cannot read what processes map: %s", strerror(-err));
 		return err;
 	}
+	modules__lock(machine->modules);
 	for (size_t i = 1; i <= list.count; i++) {
 		if (i < list.count && list.items[i].pid == list.items[first].pid)
 			continue;
 		add_process(machine, &list.items[first], i - first);
 		first = i;
 	}
-	listed_mappings__free(&list);
 	err = attach_all(machine);
-	return err ? err : modules__publish(machine->modules);
+	modules__unlock(machine->modules);
+	listed_mappings__free(&list);
+	return err;
 }
 
 /* Those whose code is mapped, or was by a process that is still to be told of. */
@@ -69,7 +73,7 @@ static bool *find_used(struct machine *machine)
 		return NULL;
 	}
 	for (size_t i = 0; i < list.count; i++) {
-		int file = tables__file_index(machine->tables, &list.items[i].id);
+		int file = tables__find_file(machine->tables, &list.items[i].id);
 
 		if (file >= 0)
 			used[file] = true;
@@ -80,45 +84,100 @@ static bool *find_used(struct machine *machine)
 	return used;
 }
 
-/*
- * Machines that build software run thousands of programs once. What is mapped just while we forget
- * it is found by looking again.
- */
-static void forget_unused(struct machine *machine)
-{
-	bool *used = find_used(machine);
-	struct module *module = modules__next(machine->modules, NULL), *next;
-	unsigned int ndetached = 0;
+/* Files by their index. */
+struct files {
+	uint32_t list[MAX_FILES], n;
+};
 
-	for (; used && module; module = next) {
-		next = modules__next(machine->modules, module);
-		if (used[module->file] || ndetached == MOST_DETACHED)
-			continue;
-		ndetached += attachments__remove(&machine->attachments, module->file);
-		modules__drop(machine->modules, module);
-	}
-	if (used)
-		modules__reuse(machine->modules, used);
-	free(used);
-	machine__add_all(machine);
-	machine->met = modules__met(machine->modules);
+static void take_known(const struct machine *machine, struct files *files)
+{
+	const struct module *module = NULL;
+
+	while ((module = modules__next(machine->modules, module)))
+		files->list[files->n++] = module->file;
 }
 
-void machine__add_file(struct machine *machine, const struct listed_mapping *mapping)
+static void leave_used(struct files *files, const bool *used)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < files->n; i++)
+		if (!used[files->list[i]])
+			files->list[n++] = files->list[i];
+	files->n = n;
+}
+
+static void detach(struct machine *machine, const struct files *files)
+{
+	struct attachments gone = {};
+
+	modules__lock(machine->modules);
+	for (uint32_t i = 0; i < files->n; i++)
+		attachments__move(&machine->attachments, files->list[i], &gone);
+	modules__unlock(machine->modules);
+	attachments__clear(&gone);
+}
+
+static void drop(struct machine *machine, struct files *files, const bool *used)
+{
+	uint32_t n = 0;
+
+	modules__lock(machine->modules);
+	for (uint32_t i = 0; i < files->n; i++) {
+		uint32_t file = files->list[i];
+
+		if (attachments__has(&machine->attachments, file))
+			continue;	/* again, meanwhile */
+		modules__drop(machine->modules, modules__get(machine->modules, file));
+		files->list[n++] = file;
+	}
+	modules__reuse(machine->modules, used);
+	modules__unlock(machine->modules);
+	tables__drop_files(machine->tables, files->list, n);
+}
+
+void machine__forget_unused(struct machine *machine)
+{
+	uint32_t met = modules__met(machine->modules);
+	struct files *files;
+	bool *used;
+
+	if (!machine->whole || met <= FILES_KEPT || met < machine->met + FILES_NEW)
+		return;
+	machine->met = met;
+	files = calloc(1, sizeof(*files));
+	if (!files)
+		return;
+	take_known(machine, files);	/* before looking who is used: others come meanwhile */
+	used = find_used(machine);
+	if (used) {
+		leave_used(files, used);
+		detach(machine, files);
+		drop(machine, files, used);
+		machine__add_all(machine);
+		modules__publish(machine->modules);
+	}
+	free(used);
+	free(files);
+}
+
+void machine__add_file(struct machine *machine, const struct listed_mapping *mapping,
+		       const char *path)
 {
 	struct target_maps maps = {};
-	const struct module *module = modules__use(machine->modules, mapping, &maps);
+	const struct module *module;
+	bool linker;
 
-	target_maps__free(&maps);
-	if (module)
+	modules__lock(machine->modules);
+	module = modules__use(machine->modules, mapping, &maps, path);
+	if (module && machine->whole)
 		attachments__add(&machine->attachments, module, machine->tables);
-	modules__publish(machine->modules);
+	linker = module && module->probes.linker.function;
+	modules__unlock(machine->modules);
+	target_maps__free(&maps);
 	/* What a new dynamic linker mapped before its probe was there, in whichever process. */
-	if (module && module->probes.linker.function)
+	if (linker)
 		machine__add_all(machine);
-	if (modules__met(machine->modules) > FILES_KEPT &&
-	    modules__met(machine->modules) >= machine->met + FILES_NEW)
-		forget_unused(machine);
 }
 
 void machine__close(struct machine *machine)

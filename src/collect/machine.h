@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All processes at once: the files that they map, and the probes in these. */
+/* The files that are mapped, and if all processes are followed at once, the probes in these. */
 #ifndef MT_MACHINE_H
 #define MT_MACHINE_H
 
@@ -10,14 +10,21 @@
 struct machine {
 	struct tables *tables;
 	struct modules *modules;
+	bool whole;		/* probes are in all processes, not in single ones */
 	struct attachments attachments;
 	uint32_t met;		/* files, when last looked for those that nobody maps */
 };
 
-/* Reads what all processes map, and attaches. 0 or, after one sentence, -errno. */
+/* Reads what all processes map, and attaches, if this is for all. From any thread, as the next one;
+ * the rows are then to be published. 0 or, after one sentence, -errno. */
 int machine__add_all(struct machine *machine);
-/* The kernel half has met a file: what allocates there is to be counted before all else. */
-void machine__add_file(struct machine *machine, const struct listed_mapping *mapping);
+/* The kernel half has met a file, under this path: what allocates there is to be counted before all
+ * else. */
+void machine__add_file(struct machine *machine, const struct listed_mapping *mapping,
+		       const char *path);
+/* When many have come: machines that build software run thousands of programs once. What is mapped
+ * just while it is forgotten is found by looking again. */
+void machine__forget_unused(struct machine *machine);
 /* Detaches. */
 void machine__close(struct machine *machine);
 

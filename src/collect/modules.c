@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <elfutils/libdwelf.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define SLOW_NS 1000000000ULL	/* what takes longer is explained on a terminal */
 
 struct modules {
+	pthread_mutex_t lock;
 	struct tables *tables;
 	struct names *names;
 	struct symbolizer *symbolizer;
@@ -44,6 +46,7 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 
 	if (!modules)
 		return NULL;
+	pthread_mutex_init(&modules->lock, NULL);
 	modules->tables = tables;
 	modules->names = names;
 	modules->symbolizer = symbolizer;
@@ -85,20 +88,32 @@ void modules__free(struct modules *modules)
 	free(modules->resting);
 	free(modules->rested);
 	free(modules->by_file);
+	pthread_mutex_destroy(&modules->lock);
 	free(modules);
+}
+
+void modules__lock(struct modules *modules)
+{
+	pthread_mutex_lock(&modules->lock);
+}
+
+void modules__unlock(struct modules *modules)
+{
+	pthread_mutex_unlock(&modules->lock);
 }
 
 struct module *modules__get(const struct modules *modules, uint32_t file)
 {
-	return file < MAX_FILES ? modules->by_file[file] : NULL;
+	return file < MAX_FILES ? __atomic_load_n(&modules->by_file[file], __ATOMIC_ACQUIRE) : NULL;
 }
 
 struct module *modules__next(const struct modules *modules, const struct module *module)
 {
-	for (uint32_t i = module ? module->file + 1 : 0; i < MAX_FILES; i++)
-		if (modules->by_file[i])
-			return modules->by_file[i];
-	return NULL;
+	struct module *next = NULL;
+
+	for (uint32_t i = module ? module->file + 1 : 0; i < MAX_FILES && !next; i++)
+		next = modules__get(modules, i);
+	return next;
 }
 
 bool module__address(const struct module *module, uint64_t offset, uint64_t *address)
@@ -315,20 +330,21 @@ static void read_module(struct modules *modules, struct module *module)
 	mappers__find(module->fd, &module->mappers);
 	describe(modules, module, library);
 	module->unread = true;
-	modules->nunread++;
+	__atomic_fetch_add(&modules->nunread, 1, __ATOMIC_RELAXED);
 }
 
 int modules__publish(struct modules *modules)
 {
 	struct module *module = NULL;
 
-	while (modules->nunread && (module = modules__next(modules, module))) {
+	while (__atomic_load_n(&modules->nunread, __ATOMIC_RELAXED) &&
+	       (module = modules__next(modules, module))) {
 		int err;
 
 		if (!module->unread)
 			continue;
 		module->unread = false;
-		modules->nunread--;
+		__atomic_fetch_sub(&modules->nunread, 1, __ATOMIC_RELAXED);
 		err = read_rows(modules, module);
 		if (err)
 			log__warn("%s: no unwind information could be read: %s", module->path,
@@ -416,46 +432,77 @@ static int open_file(const struct tables *tables, const struct listed_mapping *l
 	return -ESTALE;
 }
 
+/* `fd` becomes the module's. */
 static struct module *add_module(struct modules *modules, const struct listed_mapping *listed,
-				 uint32_t file, const struct target_mapping *mapping)
+				 uint32_t file, const char *path, int fd)
 {
 	struct module *module = calloc(1, sizeof(*module));
 
-	if (!module)
+	if (!module) {
+		if (fd >= 0)
+			close(fd);
 		return NULL;
+	}
 	module->file = file;
 	module->id = listed->id;
-	module->path = strdup(mapping->path);
-	module->fd = open_file(modules->tables, listed, mapping);
-	if (!module->path || module->fd == -ESRCH) {
+	module->fd = fd;
+	module->path = strdup(path);
+	if (!module->path) {
 		free_module(module);
 		return NULL;
 	}
-	if (module->fd < 0)
-		log__warn("%s of process %d cannot be read: %s; its functions stay without names, "
-			  "and what it allocates is not seen", module->path, listed->pid,
-			  module->fd == -ESTALE ? "another file has its name now" :
-						  strerror(-module->fd));
 	snprintf(module->root, sizeof(module->root), "/proc/%d/root", listed->pid);
 	read_module(modules, module);
-	modules->by_file[file] = module;
+	__atomic_store_n(&modules->by_file[file], module, __ATOMIC_RELEASE);
 	return module;
 }
 
+/* NULL: the process is gone. */
+static struct module *add_mapped(struct modules *modules, const struct listed_mapping *listed,
+				 uint32_t file, struct target_maps *maps)
+{
+	const struct target_mapping *mapping = NULL;
+	int fd;
+
+	if (maps->count || !target_maps__read(listed->pid, maps))
+		mapping = find_mapping(maps, listed->start);
+	if (!mapping || (!mapping->inode && !listed->vdso))
+		return NULL;
+	fd = open_file(modules->tables, listed, mapping);
+	if (fd == -ESRCH)
+		return NULL;
+	if (fd < 0)
+		log__warn("%s of process %d cannot be read: %s; its functions stay without names, "
+			  "and what it allocates is not seen", mapping->path, listed->pid,
+			  fd == -ESTALE ? "another file has its name now" : strerror(-fd));
+	return add_module(modules, listed, file, mapping->path, fd);
+}
+
+/* The next process that runs it may be as short-lived. */
+static struct module *add_named(struct modules *modules, const struct listed_mapping *listed,
+				uint32_t file, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0 && is_that_file(modules->tables, &listed->id, fd))
+		return add_module(modules, listed, file, path, fd);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
 struct module *modules__use(struct modules *modules, const struct listed_mapping *listed,
-			    struct target_maps *maps)
+			    struct target_maps *maps, const char *path)
 {
 	int file = listed->vdso ? FILE_VDSO : tables__file_index(modules->tables, &listed->id);
-	const struct target_mapping *mapping = NULL;
 	struct module *module = modules__get(modules, file);
 
 	if (file < 0 || module)
 		return module;
 	modules->met++;
-	if (maps->count || !target_maps__read(listed->pid, maps))
-		mapping = find_mapping(maps, listed->start);
-	if (mapping && (mapping->inode || listed->vdso))
-		module = add_module(modules, listed, file, mapping);
+	module = add_mapped(modules, listed, file, maps);
+	if (!module && path)
+		module = add_named(modules, listed, file, path);
 	if (module || listed->vdso)
 		return module;
 	/* It may be met again. */
@@ -472,12 +519,11 @@ uint32_t modules__met(const struct modules *modules)
 void modules__drop(struct modules *modules, struct module *module)
 {
 	tables__forget_file(modules->tables, &module->id);
-	tables__drop_file(modules->tables, module->file);
 	if (module->name && module->nsegments)
 		symbolizer__drop_module(modules->symbolizer, module->name);
 	modules->resting[modules->nresting++] = module->file;
 	modules->by_file[module->file] = NULL;
-	modules->nunread -= module->unread;
+	__atomic_fetch_sub(&modules->nunread, module->unread, __ATOMIC_RELAXED);
 	free_module(module);
 }
 

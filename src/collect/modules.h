@@ -42,15 +42,22 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 void modules__free(struct modules *modules);
 
 /*
+ * One thread meets files, another reads their rows, reports and forgets them: who adds or drops
+ * modules, or attaches to them, holds this lock. To find one takes none, where it cannot be dropped.
+ */
+void modules__lock(struct modules *modules);
+void modules__unlock(struct modules *modules);
+
+/*
  * The module of an executable mapping, looked at when it is new (allocator, names); `maps` are its
- * process', read into it here if it is empty and they are needed. What cannot be had is left out after a warning:
- * fd -1, no probes. NULL: no memory, no room, or the process is gone and nobody has seen the file
- * before.
+ * process', read into it here if it is empty and they are needed. If the process is gone, the file may
+ * still be under `path` (NULL: not known). What cannot be had is left out after a warning: fd -1, no
+ * probes. NULL: no memory, no room, or the process is gone and nobody has seen the file before.
  */
 struct module *modules__use(struct modules *modules, const struct listed_mapping *mapping,
-			    struct target_maps *maps);
-/* Reads the rows of all new modules, which takes longer, and gives them to the kernel half. 0 or
- * -errno. */
+			    struct target_maps *maps, const char *path);
+/* Reads the rows of all new modules, which takes longer, and gives them to the kernel half. It is
+ * who drops modules that may call this, without the lock. 0 or -errno. */
 int modules__publish(struct modules *modules);
 /* Index of names' modules; 0: no memory. */
 uint32_t modules__name(struct modules *modules, struct module *module);
@@ -61,8 +68,8 @@ struct module *modules__next(const struct modules *modules, const struct module 
 
 /* How many files were ever met. */
 uint32_t modules__met(const struct modules *modules);
-/* Forgets the module and all that the kernel half knows of it, for good or until it is met again;
- * nothing may be attached to it. Its index rests until modules__reuse(). */
+/* Forgets the module, for good or until it is met again; nothing may be attached to it. Its rows are
+ * the caller's to take away. Its index rests until modules__reuse(). */
 void modules__drop(struct modules *modules, struct module *module);
 /* What was dropped before the last call of this function, and is not `used` (by index), makes room
  * for others. */

@@ -22,8 +22,9 @@ static int set_modules(struct traced *traced, struct modules *modules,
 	free(traced->modules);
 	traced->modules = mapped;
 	traced->nmodules = 0;
+	modules__lock(modules);
 	for (size_t i = 0; i < list->count; i++) {
-		struct module *module = modules__use(modules, &list->items[i], &maps);
+		struct module *module = modules__use(modules, &list->items[i], &maps, NULL);
 
 		if (!module)
 			continue;
@@ -33,6 +34,7 @@ static int set_modules(struct traced *traced, struct modules *modules,
 			tables__note_mapping(tables, traced->index, module->file, &list->items[i]);
 		mapped[traced->nmodules++] = module;
 	}
+	modules__unlock(modules);
 	target_maps__free(&maps);
 	return 0;
 }
@@ -48,8 +50,10 @@ int traced__sync(struct traced *traced, struct modules *modules, struct tables *
 	listed_mappings__free(&list);
 	if (!err)
 		err = modules__publish(modules);
+	modules__lock(modules);
 	for (size_t i = 0; !err && i < traced->nmodules; i++)
 		err = attachments__add(traced->attachments, traced->modules[i], tables);
+	modules__unlock(modules);
 	return err;
 }
 

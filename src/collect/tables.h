@@ -124,12 +124,14 @@ struct mapping *tables__mapping(const struct tables *tables, uint32_t mapping);
 /* One past the highest site id in use. */
 uint32_t tables__nsites(const struct tables *tables);
 
-/* The kernel half's index of the file, given now if it has none. -ENOSPC: they are all taken. */
+/* The kernel half's index of the file; -ENOENT: it has none. */
+int tables__find_file(const struct tables *tables, const struct file_id *id);
+/* The same, given now if it has none. -ENOSPC: they are all taken. */
 int tables__file_index(struct tables *tables, const struct file_id *id);
 /* The kernel half asks again when it meets the file. */
 void tables__forget_file(struct tables *tables, const struct file_id *id);
-/* Takes out what it knows of a forgotten one. */
-void tables__drop_file(struct tables *tables, uint32_t file);
+/* Takes out what it knows of forgotten ones. */
+void tables__drop_files(struct tables *tables, const uint32_t *files, uint32_t n);
 /* The index may be another file's: rules that were remembered for it must be gone by then. */
 void tables__reuse_file(struct tables *tables, uint32_t file);
 
