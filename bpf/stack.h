@@ -188,7 +188,7 @@ static __always_inline void drop_site(__u32 id)
 		return;
 	ngroups = (site->nframes + FRAME_GROUP - 1) / FRAME_GROUP;
 	if (ngroups) {
-		asm volatile("" : "+r"(ngroups));	/* or both are one comparison of another number */
+		asm volatile("" : "+r"(ngroups));	/* or both are one comparison of n - 1 */
 		if (ngroups < FRAME_LENGTHS)
 			give_free(&free_frames[ngroups], site->frames, (__u32 *)words);
 	}

@@ -272,7 +272,7 @@ void tables__note_mapping(struct tables *tables, uint32_t index, uint32_t file,
 		.start = listed->start, .end = listed->end, .bias = listed->start - listed->offset,
 		.file = file, .epoch = epoch,
 	};
-	/* Walks may look at it, as they found another mapping there: it counts when it is complete. */
+	/* Walks that found another mapping there may look at it: it counts when it is complete. */
 	__atomic_store_n(&m->process, index, __ATOMIC_RELEASE);
 	head = __atomic_load_n(&process->mappings, __ATOMIC_ACQUIRE);
 	do

@@ -43,23 +43,14 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, args);
 }
 
-static int load(const struct tables_opts *opts, struct tables *tables)
+static void set_constants(struct memtracebpf_bpf *skel, const struct tables_opts *opts,
+			  const struct tables *tables)
 {
-	struct memtracebpf_bpf *skel = memtracebpf_bpf__open();
-	uint32_t nbuckets = buckets_for(opts->max_stacks);
-	bool sessions = probe__has_sessions();
-	int err;
-
-	if (!skel)
-		return -errno;
 	skel->rodata->nframe_limit = opts->nframe;
 	skel->rodata->max_sites = opts->max_stacks;
-	tables->nshards = shards_for_cpus();
-	tables->ntotals = tables->nshards + opts->regions;
 	skel->rodata->nshards = tables->nshards;
 	skel->rodata->ntotals = tables->ntotals;
-	bpf_map__set_max_entries(skel->maps.totals, MAX_PROCESSES * tables->ntotals);
-	skel->rodata->site_buckets = nbuckets;
+	skel->rodata->site_buckets = tables->nbuckets;
 	skel->rodata->sample_bytes = opts->sample_bytes;
 	skel->rodata->select_by = opts->select_by;
 	skel->rodata->whole_machine = opts->whole_machine;
@@ -70,8 +61,21 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	skel->rodata->keep_sum = opts->keep_sum;
 	skel->rodata->keep_blocks = !opts->no_blocks;
 	skel->rodata->keep_regions = opts->regions;
-	bpf_map__set_max_entries(skel->maps.site_slots, nbuckets * SITE_BUCKET);
+}
+
+static void size_maps(struct memtracebpf_bpf *skel, const struct tables_opts *opts,
+		      const struct tables *tables)
+{
+	bpf_map__set_max_entries(skel->maps.totals, MAX_PROCESSES * tables->ntotals);
+	bpf_map__set_max_entries(skel->maps.site_slots, tables->nbuckets * SITE_BUCKET);
 	bpf_map__set_max_entries(skel->maps.loose_blocks, most_loose(opts->max_blocks));
+	if (!opts->regions)
+		bpf_map__set_max_entries(skel->maps.regions, 4096);
+}
+
+static void choose_programs(struct memtracebpf_bpf *skel, const struct tables_opts *opts,
+			    bool sessions)
+{
 	bpf_program__set_autoload(skel->progs.process_forked, opts->follow_fork);
 	bpf_program__set_autoload(skel->progs.task_moved, opts->select_by & SELECT_CGROUP);
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
@@ -81,26 +85,35 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 	bpf_program__set_autoload(skel->progs.mapping_session, opts->regions && sessions);
 	bpf_program__set_autoload(skel->progs.mapping_entry, opts->regions && !sessions);
 	bpf_program__set_autoload(skel->progs.mapping_return, opts->regions && !sessions);
-	if (!opts->regions)
-		bpf_map__set_max_entries(skel->maps.regions, 4096);
-	if (sessions) {
-		bpf_program__set_expected_attach_type(skel->progs.allocation_session,
-						      TRACE_UPROBE_SESSION);
-		bpf_program__set_expected_attach_type(skel->progs.mapping_session,
-						      TRACE_UPROBE_SESSION);
-		bpf_program__set_expected_attach_type(skel->progs.allocation_pass,
-						      TRACE_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(skel->progs.libraries_changed,
-						      TRACE_UPROBE_MULTI);
-	}
+	if (!sessions)
+		return;
+	bpf_program__set_expected_attach_type(skel->progs.allocation_session,
+					      TRACE_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(skel->progs.mapping_session, TRACE_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(skel->progs.allocation_pass, TRACE_UPROBE_MULTI);
+	bpf_program__set_expected_attach_type(skel->progs.libraries_changed, TRACE_UPROBE_MULTI);
+}
+
+static int load(const struct tables_opts *opts, struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = memtracebpf_bpf__open();
+	int err;
+
+	if (!skel)
+		return -errno;
+	tables->sessions = probe__has_sessions();
+	tables->nbuckets = buckets_for(opts->max_stacks);
+	tables->nshards = shards_for_cpus();
+	tables->ntotals = tables->nshards + opts->regions;
+	set_constants(skel, opts, tables);
+	size_maps(skel, opts, tables);
+	choose_programs(skel, opts, tables->sessions);
 	err = memtracebpf_bpf__load(skel);
 	if (err) {
 		memtracebpf_bpf__destroy(skel);
 		return err;
 	}
 	tables->skeleton = skel;
-	tables->sessions = sessions;
-	tables->nbuckets = nbuckets;
 	return 0;
 }
 
@@ -120,8 +133,8 @@ static int map_shared(struct tables *tables)
 					tables->nbuckets * SITE_BUCKET, sizeof(uint64_t));
 	tables->rule_cache = map_array(bpf_map__fd(skel->maps.rule_cache), RULE_CACHE_SIZE,
 					sizeof(uint64_t));
-	if (!tables->processes || !tables->totals || !tables->files || !tables->rules || !tables->rule_cache ||
-	    !tables->site_slots)
+	if (!tables->processes || !tables->totals || !tables->files || !tables->rules ||
+	    !tables->site_slots || !tables->rule_cache)
 		return -errno;
 	return 0;
 }

@@ -16,8 +16,8 @@ struct frames {
 /* The frame that stands for this one and all its equals; its strings are interned. NULL: no
  * memory. */
 const struct stat_frame *frames__get(struct frames *frames, struct stat_frame frame);
-/* Shows what is true of both places, and with `by_module` the first path of a file that has several,
- * as the places then are of one file. */
+/* Shows what is true of both places; with `by_module` they are of one file, which goes by the
+ * first of its paths. */
 void frame_place__agree(struct frame_place *shown, const struct frame_place *place, bool by_module);
 void frames__release(struct frames *frames);
 
