@@ -292,6 +292,11 @@ static struct snapshot *machine(struct names *names)
 	return s;
 }
 
+static void drop_last_process(struct snapshot *s)
+{
+	traces__release(s->processes[--s->nprocesses].traces);
+}
+
 static void test_text_of_the_machine(void **state)
 {
 	struct names *names = names__new();
@@ -314,7 +319,7 @@ static void test_text_of_the_machine(void **state)
 		      "still held: size=24 B, count=3\n"
 		      "Freed after fork: 7 blocks of a parent's books (no loss)\n");
 	now->frees_inherited = 0;
-	old->nprocesses--;	/* 8 was not there yet */
+	drop_last_process(old);	/* 8 was not there yet */
 	old->processes[1].size = 2004;
 	assert_says(report__text, now, old, opts,
 		    "    PID COMMAND               SIZE     GROWTH     COUNT   WATCHED  CGROUP\n"
@@ -489,7 +494,7 @@ static void test_json_of_several_processes(void **state)
 
 	now->processes[0].cgroup = NULL;
 	now->processes[0].since_ns = 0;
-	old->nprocesses--;
+	drop_last_process(old);
 	old->processes[1].size = 1000;
 	assert_says(report__json, now, old, opts, PROCESSES);
 	assert_says(report__json, now, old, opts,
