@@ -87,9 +87,10 @@ struct names_search {
 static long read_name(__u32 i, struct names_search *search)
 {
 	struct arrival *arrival = search->arrival;
-	__u32 size = arrival->size;
 	struct dentry *dentry = search->dentry;
 	struct mount *mount = search->mount;
+	const unsigned char *name;
+	__u64 size;
 	long n;
 
 	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
@@ -97,10 +98,13 @@ static long read_name(__u32 i, struct names_search *search)
 		search->mount = BPF_CORE_READ(mount, mnt_parent);
 		return search->mount == mount;
 	}
+	name = BPF_CORE_READ(dentry, d_name.name);
+	/* No call comes between: 6.1 forgets what was compared once it is in memory. */
+	size = arrival->size;
+	asm volatile("" : "+r"(size));
 	if (size > ARRIVAL_NAMES)
 		return 1;
-	n = bpf_probe_read_kernel_str(&arrival->names[size], ARRIVAL_NAME,
-				      BPF_CORE_READ(dentry, d_name.name));
+	n = bpf_probe_read_kernel_str(&arrival->names[size], ARRIVAL_NAME, name);
 	if (n <= 0)
 		return 1;
 	arrival->size = size + n;
