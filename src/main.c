@@ -40,15 +40,25 @@ struct tracing {
 
 static const int signals[] = { SIGINT, SIGTERM, SIGUSR1, SIGUSR2 };
 
-/* Every mapped file stays open, so that it has names when it is gone. */
+#define MANY_FILES 16384
+
+/*
+ * Every mapped file stays open, so that it has names when it is gone. The kernel makes room for them
+ * now: where there are threads it waits for a grace period to do so (fs/file.c, expand_fdtable()),
+ * which would be when a new file is to be attached to.
+ */
 static void allow_many_files(void)
 {
 	struct rlimit limit;
+	int fd;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, MANY_FILES);
+	if (fd >= 0)
+		close(fd);
 }
 
 static int open_tracing(struct tracing *tracing)
