@@ -499,7 +499,7 @@ struct module *modules__use(struct modules *modules, const struct listed_mapping
 
 	if (file < 0 || module)
 		return module;
-	modules->met++;
+	__atomic_fetch_add(&modules->met, 1, __ATOMIC_RELAXED);
 	module = add_mapped(modules, listed, file, maps);
 	if (!module && path)
 		module = add_named(modules, listed, file, path);
@@ -513,7 +513,7 @@ struct module *modules__use(struct modules *modules, const struct listed_mapping
 
 uint32_t modules__met(const struct modules *modules)
 {
-	return modules->met;
+	return __atomic_load_n(&modules->met, __ATOMIC_RELAXED);
 }
 
 void modules__drop(struct modules *modules, struct module *module)
