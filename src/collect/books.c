@@ -89,17 +89,13 @@ void books__free(struct books *books)
 static int reserve_stack(struct books *books, uint32_t site)
 {
 	uint32_t nsites = tables__nsites(books->tables);
-	struct known_stack *stacks;
 
 	if (site < books->nstacks)
 		return 0;
 	if (nsites <= site)
 		nsites = site + 1;
-	stacks = reallocarray(books->stacks, nsites, sizeof(*stacks));
-	if (!stacks)
+	if (array__enlarge(&books->stacks, books->nstacks, nsites, sizeof(*books->stacks)))
 		return -ENOMEM;
-	memset(stacks + books->nstacks, 0, (nsites - books->nstacks) * sizeof(*stacks));
-	books->stacks = stacks;
 	books->nstacks = nsites;
 	return 0;
 }

@@ -26,4 +26,19 @@ static inline int array__make_room(void *items, size_t count, size_t size)
 	return 0;
 }
 
+/* Makes `count` items `wanted`, which are more; the new ones are zeroed. 0, or -ENOMEM and all is as
+ * it was. */
+static inline int array__enlarge(void *items, size_t count, size_t wanted, size_t size)
+{
+	char *array;
+
+	memcpy(&array, items, sizeof(array));
+	array = reallocarray(array, wanted, size);
+	if (!array)
+		return -ENOMEM;
+	memset(array + count * size, 0, (wanted - count) * size);
+	memcpy(items, &array, sizeof(array));
+	return 0;
+}
+
 #endif

@@ -3,39 +3,25 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "snapshot/array.h"
 #include "snapshot/filter.h"
-
-/* With `wanted` items, the new ones zeroed. NULL: no memory, all is as it was. */
-static void *enlarge(void *items, uint32_t count, uint32_t wanted, size_t size)
-{
-	char *enlarged = reallocarray(items, wanted, size);
-
-	if (enlarged)
-		memset(enlarged + count * size, 0, (wanted - count) * size);
-	return enlarged;
-}
 
 int places__grow(struct places *places)
 {
 	uint32_t nlocations = names__nlocations(places->names);
 	uint32_t nstacks = names__nstacks(places->names);
-	struct placed_location *locations = places->locations;
-	struct placed_stack *stacks = places->stacks;
 
 	if (nlocations > places->nlocations) {
-		locations = enlarge(locations, places->nlocations, nlocations, sizeof(*locations));
-		if (!locations)
+		if (array__enlarge(&places->locations, places->nlocations, nlocations,
+				   sizeof(*places->locations)))
 			return -ENOMEM;
-		places->locations = locations;
 		places->nlocations = nlocations;
 	}
 	if (nstacks > places->nstacks) {
-		stacks = enlarge(stacks, places->nstacks, nstacks, sizeof(*stacks));
-		if (!stacks)
+		if (array__enlarge(&places->stacks, places->nstacks, nstacks,
+				   sizeof(*places->stacks)))
 			return -ENOMEM;
-		places->stacks = stacks;
 		places->nstacks = nstacks;
 	}
 	return 0;

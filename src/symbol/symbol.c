@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "snapshot/array.h"
 #include "symbol/debug_file.h"
 #include "symbol/demangle.h"
 #include "symbol/dwarf_names.h"
@@ -115,13 +116,10 @@ int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd
 	if (index >= symbolizer->nmodules) {
 		size_t n = index + 1 > 2 * symbolizer->nmodules ? index + 1UL :
 								  2 * symbolizer->nmodules;
-		struct module *modules = reallocarray(symbolizer->modules, n, sizeof(*modules));
 
-		if (!modules)
+		if (array__enlarge(&symbolizer->modules, symbolizer->nmodules, n,
+				   sizeof(*symbolizer->modules)))
 			return -ENOMEM;
-		memset(modules + symbolizer->nmodules, 0,
-		       (n - symbolizer->nmodules) * sizeof(*modules));
-		symbolizer->modules = modules;
 		symbolizer->nmodules = n;
 	}
 	module = &symbolizer->modules[index];
