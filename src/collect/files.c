@@ -49,7 +49,7 @@ void tables__forget_file(struct tables *tables, const struct file_id *id)
 	bpf_map_delete_elem(bpf_map__fd(tables->skeleton->maps.file_ids), id);
 }
 
-/* A table of no use takes the place of each: all at once, see tables__commit_rows(). */
+/* A table of no use takes the place of each: all at once, see put_maps(). */
 static int replace_rows(int maps, const uint32_t *files, uint32_t n)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
@@ -124,22 +124,14 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 	return 0;
 }
 
-/*
- * Each change of a table of maps waits until no program uses what was there (kernel/bpf/syscall.c,
- * maybe_wait_bpf_programs), which takes 5 to 30 ms: a batch waits once. Before 5.19 such tables
- * have no batches.
- */
 int tables__commit_rows(struct tables *tables)
 {
-	int maps = bpf_map__fd(tables->skeleton->maps.rows_of), err = 0;
+	int table = bpf_map__fd(tables->skeleton->maps.rows_of), err;
 	struct row_changes *changes = &tables->changes;
-	uint32_t n = changes->n;
 
-	if (!n)
+	if (!changes->n)
 		return 0;
-	if (bpf_map_update_batch(maps, changes->files, changes->maps, &n, NULL))
-		for (uint32_t i = 0; i < changes->n && !err; i++)
-			err = bpf_map_update_elem(maps, &changes->files[i], &changes->maps[i], 0);
+	err = put_maps(table, changes->files, changes->maps, changes->n);
 	for (uint32_t i = 0; i < changes->n; i++) {
 		if (!err)
 			publish(tables, changes->files[i], changes->nrows[i]);

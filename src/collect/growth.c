@@ -45,13 +45,8 @@ struct pieces {
 static void *put_pieces(void *context)
 {
 	struct put *put = context;
-	uint32_t done = put->n;
-	int err = 0;
+	int err = put_maps(put->table, put->indices, put->fds, put->n);
 
-	/* One wait for all, where tables of maps have batches (5.19): see tables__commit_rows(). */
-	if (bpf_map_update_batch(put->table, put->indices, put->fds, &done, NULL))
-		for (uint32_t i = 0; i < put->n && !err; i++)
-			err = bpf_map_update_elem(put->table, &put->indices[i], &put->fds[i], 0);
 	if (err)
 		log__warn("cannot make the tables larger: %s", strerror(-err));
 	for (uint32_t i = 0; i < put->n; i++)
