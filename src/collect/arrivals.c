@@ -21,11 +21,6 @@ struct arrivals {
 	bool started;
 };
 
-static void tell(int fd)
-{
-	eventfd_write(fd, 1);
-}
-
 /* The names, the other way round. */
 static void join_names(const struct arrival *arrival, char path[sizeof(arrival->names) + 1])
 {
@@ -58,7 +53,7 @@ static int add_file(void *context, void *data, size_t size __unused)
 
 	join_names(arrival, path);
 	machine__add_file(arrivals->machine, &mapping, path);
-	tell(arrivals->came);
+	eventfd_write(arrivals->came, 1);
 	return 0;
 }
 
@@ -104,7 +99,7 @@ void arrivals__stop(struct arrivals *arrivals)
 	if (!arrivals)
 		return;
 	if (arrivals->started) {
-		tell(arrivals->stop);
+		eventfd_write(arrivals->stop, 1);
 		pthread_join(arrivals->thread, NULL);
 	}
 	ring_buffer__free(arrivals->ring);
