@@ -65,24 +65,26 @@ static __always_inline void remember_bystander(struct task_struct *task, struct 
 
 /*
  * The first call of a thread, or the first since exec or since the books were cleared: its state,
- * or NULL if it is not to be followed. That takes little memory, of which all threads want some.
+ * or 0 if it is not to be followed. That takes little memory, of which all threads want some.
  */
-static __noinline struct thread *new_thread(struct task_struct *task, struct mm_struct *mm)
+__noinline int make_thread(void)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = untrusted(task)->mm;
 	struct thread *thread;
 	__u32 process;
 
-	if (!task || is_bystander(task, mm))
-		return NULL;
+	if (is_bystander(task, mm))
+		return 0;
 	process = find_process(task);
 	if (!process) {
 		remember_bystander(task, mm);
-		return NULL;
+		return 0;
 	}
 	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
 		count_lost(LOST_THREAD);
-		return NULL;
+		return 0;
 	}
 	thread->mm = mm;
 	thread->generation = counting;
@@ -96,21 +98,21 @@ static __noinline struct thread *new_thread(struct task_struct *task, struct mm_
 	thread->mapping.kind = MAPPING_NONE;
 	thread->memos[0].site = thread->memos[1].site = 0;
 	remember_books(thread);
-	return thread;
+	return 1;
 }
 
 /* The state of the current thread when its process is followed, else NULL. */
 static __always_inline struct thread *current_thread(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = untrusted(task)->mm;
 	struct thread *thread;
 
 	if (!counting)
 		return NULL;
 	thread = bpf_task_storage_get(&threads, task, NULL, 0);
 	if (!thread || thread->mm != mm || thread->generation != counting)
-		thread = new_thread(task, mm);
+		thread = make_thread() ? bpf_task_storage_get(&threads, task, NULL, 0) : NULL;
 	if (thread)
 		thread->alone = mm->mm_users.counter == 1;
 	return thread;

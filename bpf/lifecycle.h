@@ -231,6 +231,7 @@ static __noinline __u32 find_process(struct task_struct *task)
 
 	if (!task)
 		return 0;
+	task = untrusted(task);
 	for (i = 0; i < MAX_SHARING; i++) {
 		tgid = task->tgid;
 		index = bpf_map_lookup_elem(&process_of, &tgid);
@@ -312,7 +313,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	}
 	if (whole_machine && is_selected(task)) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		meet_file(task->mm->start_code, pid);
+		meet_file(untrusted(task)->mm->start_code, pid);
 		meet_file(PT_REGS_IP(regs), pid);	/* the dynamic linker */
 	}
 	if (!flags)
@@ -332,7 +333,7 @@ static __always_inline void thread_ends(struct task_struct *task)
 	__u32 tgid = task->tgid, pid, *index;
 	struct process *process;
 
-	if (task->signal->live.counter)
+	if (untrusted(task)->signal->live.counter)
 		return;
 	if (!bpf_map_lookup_elem(&process_of, &tgid))
 		named_books(task);

@@ -18,6 +18,20 @@
 #define user_read(dst, size, address) bpf_probe_read_user(dst, size, (const void *)(address))
 #define repeat(n, step, context) bpf_loop(n, step, context, 0)
 
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
+/*
+ * The same task for reads alone, where the kernel can tell the two apart (6.2). Of a task that could
+ * be handed on, the verifier looks for each pointer that is read through all types that there are
+ * (kernel/bpf/btf.c, btf_nested_type_is_trusted): a millisecond a time.
+ */
+static __always_inline struct task_struct *untrusted(struct task_struct *task)
+{
+	if (!bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast))
+		return task;
+	return bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
+}
+
 struct walk;
 static const struct code_file *file_at(__u32 index);
 static const struct unwind_row *row_at(__u32 file, __u32 index);
@@ -54,18 +68,18 @@ static __always_inline void keep_to_threads_stack(struct pt_regs *ctx)
 }
 
 /*
- * One program for entry and return (6.13): returning 1 at the entry skips the return. Which of the
- * two it is, is read off the registers: at the entry they stand at the probe. The kernel's
+ * One program for all probes, at entry and return (6.13): returning 1 at the entry skips the return,
+ * also where a call has none that is wanted. Which of the two it is, is read off the registers: at the entry they stand at the probe. The kernel's
  * bpf_session_is_return() took an argument more from 7.0 on, libbpf binds but one of the two.
  */
 SEC("?uprobe/session")
 int allocation_session(struct pt_regs *ctx)
 {
-	__u32 call = bpf_get_attach_cookie(ctx);
+	__u64 call = bpf_get_attach_cookie(ctx);
 
 	keep_to_threads_stack(ctx);
 	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
-		return !call_begins(ctx, call);
+		return passes(ctx, call) || !call_begins(ctx, call);
 	call_returns(ctx, call);
 	return 0;
 }
@@ -87,15 +101,6 @@ int allocation_return(struct pt_regs *ctx)
 {
 	keep_to_threads_stack(ctx);
 	call_returns(ctx, bpf_get_attach_cookie(ctx));
-	return 0;
-}
-
-/* Beside the sessions: what has no return probe. */
-SEC("?uprobe/pass")
-int allocation_pass(struct pt_regs *ctx)
-{
-	keep_to_threads_stack(ctx);
-	passes(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
 

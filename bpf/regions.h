@@ -77,7 +77,7 @@ static __always_inline bool mapping_call_begins(struct pt_regs *ctx, __u32 kind)
 		call->new_size = PT_REGS_PARM3(ctx);
 		call->flags = PT_REGS_PARM4(ctx);
 	} else if (kind == MAPPING_BREAK) {
-		call->address = bpf_get_current_task_btf()->mm->brk;
+		call->address = untrusted(bpf_get_current_task_btf())->mm->brk;
 	}
 	call->began = next_moment();
 	return true;
@@ -105,7 +105,7 @@ static __always_inline bool read_change(const struct pt_regs *ctx, const struct 
 		event->old_end = end_of(call->address, call->size, USER_PAGE);
 		break;
 	default:
-		brk = bpf_get_current_task_btf()->mm->brk;
+		brk = untrusted(bpf_get_current_task_btf())->mm->brk;
 		if (brk > call->address) {
 			event->start = call->address;
 			event->end = brk;

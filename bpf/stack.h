@@ -16,7 +16,7 @@ static __always_inline void begin_epoch(struct process *process)
 static __always_inline void begin_walk(struct walk *w, struct process *process, __u32 index,
 				       const struct pt_regs *ctx, __u64 pc, __u64 sp)
 {
-	__u64 pages = bpf_get_current_task_btf()->mm->exec_vm;
+	__u64 pages = untrusted(bpf_get_current_task_btf())->mm->exec_vm;
 
 	/* Code may go without the dynamic linker's knowledge. */
 	if (pages != process->exec_pages) {
@@ -34,24 +34,34 @@ static __always_inline void begin_walk(struct walk *w, struct process *process, 
 	w->limit = nframe_limit;
 }
 
-/* Do the frames of the pool from `known` equal those in the room? Both are padded with zeros. */
-static __always_inline bool frames_equal(const __u64 *known, const __u64 *room, __u32 n)
+/* Of a stack, padded with zeros. */
+struct padded_frames {
+	__u64 words[MAX_PADDED_FRAMES];
+};
+
+/* Global functions, like this one, are verified once and not for every way that leads to them. */
+__noinline int frames_equal(const struct padded_frames *known, const struct walk_room *room,
+			    __u32 n)
 {
+	const __u64 *a, *b;
 	__u32 i;
 
+	if (!known || !room)
+		return 0;
+	a = known->words;
+	b = room->frames;
 	for (i = 0; i < MAX_PADDED_FRAMES; i += FRAME_GROUP) {
 		if (i >= n)
 			break;
-		if ((known[i] ^ room[i]) | (known[i + 1] ^ room[i + 1]) |
-		    (known[i + 2] ^ room[i + 2]) | (known[i + 3] ^ room[i + 3]))
-			return false;
+		if ((a[i] ^ b[i]) | (a[i + 1] ^ b[i + 1]) | (a[i + 2] ^ b[i + 2]) |
+		    (a[i + 3] ^ b[i + 3]))
+			return 0;
 	}
-	return true;
+	return 1;
 }
 
 /* What is looked for in the two buckets of a hash. */
 struct site_search {
-	struct walk_room *room;
 	__u64 hash;
 	__u32 process, epoch;
 	__u32 nframes, stop, shard;
@@ -61,7 +71,14 @@ struct site_search {
 	__u32 last_free1, last_free2;
 };
 
-static __always_inline bool is_site(const struct site *site, const struct site_search *search)
+/* Only this lies on the BPF stack of who searches. */
+struct site_searcher {
+	struct site_search *search;
+	const struct walk_room *room;
+};
+
+static __always_inline bool is_site(const struct site *site, const struct site_search *search,
+				    const struct walk_room *room)
 {
 	const __u64 *known;
 
@@ -70,11 +87,12 @@ static __always_inline bool is_site(const struct site *site, const struct site_s
 	    site->stop != search->stop || site->shard != search->shard || site->sizes != search->sizes)
 		return false;
 	known = frames_at(site->frames);
-	return known && frames_equal(known, search->room->frames, search->nframes);
+	return known && frames_equal((const void *)known, room, search->nframes);
 }
 
-static long site_search_step(__u32 i, struct site_search *search)
+static long site_search_step(__u32 i, struct site_searcher *searcher)
 {
+	struct site_search *search = searcher->search;
 	__u32 which = i >= SITE_BUCKET;
 	__u32 index = site_bucket(search->hash, which, site_buckets) + (i & (SITE_BUCKET - 1));
 	__u64 *slot = bpf_map_lookup_elem(&site_slots, &index), word;
@@ -91,11 +109,21 @@ static long site_search_step(__u32 i, struct site_search *search)
 		search->last_free1 = index;
 	} else if (word >> 32 == (__u32)search->hash) {
 		site = site_at((__u32)word);
-		if (site && is_site(site, search)) {
+		if (site && is_site(site, search, searcher->room)) {
 			search->site = word;
 			return 1;
 		}
 	}
+	return 0;
+}
+
+__noinline int search_site(struct site_search *search, const struct walk_room *room)
+{
+	struct site_searcher searcher = { search, room };
+
+	if (!search || !room)
+		return 0;
+	bpf_loop(2 * SITE_BUCKET, site_search_step, &searcher, 0);
 	return 0;
 }
 
@@ -119,7 +147,7 @@ static __always_inline __u32 take_frames(__u32 ngroups)
 }
 
 /* A site that nobody has; 0: there is none. */
-static __noinline __u32 take_site(void)
+__noinline __u32 take_site(void)
 {
 	__u32 id = take_free(&free_sites, site_at, ->next);
 
@@ -178,14 +206,14 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
 }
 
 /* Gives a new site back that is still nowhere to be found. */
-static __always_inline void drop_site(__u32 id)
+__noinline int drop_site(__u32 id)
 {
 	struct site *site = site_at(id);
 	__u64 *words = site ? frames_at(site->frames) : NULL;
 	__u32 ngroups;
 
 	if (!words)
-		return;
+		return 0;
 	ngroups = (site->nframes + FRAME_GROUP - 1) / FRAME_GROUP;
 	if (ngroups) {
 		asm volatile("" : "+r"(ngroups));	/* or both are one comparison of n - 1 */
@@ -193,13 +221,16 @@ static __always_inline void drop_site(__u32 id)
 			give_free(&free_frames[ngroups], site->frames, (__u32 *)words);
 	}
 	give_free(&free_sites, id, &site->next);
+	return 0;
 }
 
 /* Puts a site at the head of its process' list. */
-static __always_inline void list_site(struct process *process, struct site *site, __u32 id)
+__noinline int list_site(struct process *process, struct site *site, __u32 id)
 {
 	__u32 i, head;
 
+	if (!process || !site)
+		return 0;
 	for (i = 0; i < 64; i++) {
 		head = *(volatile __u32 *)&process->sites;
 		site->next = head;
@@ -207,6 +238,7 @@ static __always_inline void list_site(struct process *process, struct site *site
 			break;
 	}
 	__sync_fetch_and_add(&process->nsites, 1);
+	return 0;
 }
 
 /*
@@ -226,7 +258,6 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 	process = process_at(w->process);
 	if (!process)
 		return 0;
-	search.room = room;
 	search.nframes = w->nframes;
 	search.stop = w->stop;
 	search.shard = w->shard;
@@ -237,7 +268,7 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 	search.hash ^= search.hash >> 29;
 	for (i = 0; i < 4; i++) {
 		search.nfree1 = search.nfree2 = 0;
-		bpf_loop(2 * SITE_BUCKET, site_search_step, &search, 0);
+		search_site(&search, room);
 		if (search.site)
 			break;
 		free = search.nfree2 > search.nfree1 ? search.last_free2 : search.last_free1;

@@ -52,7 +52,8 @@ static long trampoline_search_step(__u32 i, struct trampoline_search *search)
 /* Does the address lie in the page where the kernel keeps its return trampoline in this space? */
 static __always_inline bool is_trampoline(__u64 pc)
 {
-	struct xol_area *area = bpf_get_current_task_btf()->mm->uprobes_state.xol_area;
+	struct task_struct *task = untrusted(bpf_get_current_task_btf());
+	struct xol_area *area = task->mm->uprobes_state.xol_area;
 	__u64 page = area ? area->vaddr : 0;
 
 	return page && pc >= page && pc < page + USER_PAGE;
@@ -64,7 +65,7 @@ static __always_inline bool is_trampoline(__u64 pc)
  */
 __noinline __u64 trampoline_return(__u64 slot, __u64 pc)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = untrusted(bpf_get_current_task_btf());
 	struct trampoline_search search = { .slot = slot };
 
 	if (!is_trampoline(pc) || !task->utask)

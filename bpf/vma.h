@@ -80,7 +80,7 @@ static __always_inline __u64 node_word(__u64 node, __u64 array, __u32 i)
 
 static __always_inline __u64 root_node(void)
 {
-	return (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm, mm_mt.ma_root);
+	return (__u64)BPF_CORE_READ(untrusted(bpf_get_current_task_btf()), mm, mm_mt.ma_root);
 }
 
 /* What was read without a lock is it if it is of this process and has the address. */
@@ -90,7 +90,7 @@ static __always_inline bool is_vma(struct vm_area_struct *area, struct vma_searc
 
 	read_vma(area, vma);
 	if (search->address >= vma->start && search->address < vma->end &&
-	    BPF_CORE_READ(area, vm_mm) == bpf_get_current_task_btf()->mm)
+	    BPF_CORE_READ(area, vm_mm) == untrusted(bpf_get_current_task_btf())->mm)
 		return true;
 	__builtin_memset(vma, 0, sizeof(*vma));
 	return false;

@@ -61,7 +61,7 @@ static int attach_allocator(pid_t pid, const struct module *module, const struct
 
 	if (tables->sessions) {
 		programs.session_fd = bpf_program__fd(skel->progs.allocation_session);
-		programs.multi_fd = bpf_program__fd(skel->progs.allocation_pass);
+		programs.multi_fd = programs.session_fd;
 	} else {
 		programs.entry_fd = bpf_program__fd(skel->progs.allocation_entry);
 		programs.return_fd = bpf_program__fd(skel->progs.allocation_return);

@@ -131,7 +131,14 @@ static bool has_return_probe(const struct probe *probe)
 	}
 }
 
-static int attach_multi(struct attachment *attachment, bool returns, int prog_fd,
+/* Which probes a link is for. */
+enum returns {
+	WITHOUT_RETURN,
+	WITH_RETURN,
+	ALL_PROBES,
+};
+
+static int attach_multi(struct attachment *attachment, enum returns returns, int prog_fd,
 			uint32_t attach_type)
 {
 	uint64_t offsets[MAX_PROBES], cookies[MAX_PROBES];
@@ -150,7 +157,7 @@ static int attach_multi(struct attachment *attachment, bool returns, int prog_fd
 	for (size_t i = 0; i < attachment->probes->count; i++) {
 		const struct probe *probe = attachment->order[i];
 
-		if (has_return_probe(probe) != returns)
+		if (returns != ALL_PROBES && has_return_probe(probe) != (returns == WITH_RETURN))
 			continue;
 		offsets[n] = probe->offset;
 		cookies[n++] = probe->cookie;
@@ -167,9 +174,16 @@ static int attach_session(struct attachment *attachment)
 	int err;
 
 	/* 6.6 to 6.9 take a multi link's pid for a thread's; whoever has sessions does not. */
-	err = attach_multi(attachment, false, programs->multi_fd, TRACE_UPROBE_MULTI);
-	if (!err)
-		err = attach_multi(attachment, true, programs->session_fd, TRACE_UPROBE_SESSION);
+	if (programs->multi_fd == programs->session_fd) {
+		err = attach_multi(attachment, ALL_PROBES, programs->session_fd,
+				   TRACE_UPROBE_SESSION);
+	} else {
+		err = attach_multi(attachment, WITHOUT_RETURN, programs->multi_fd,
+				   TRACE_UPROBE_MULTI);
+		if (!err)
+			err = attach_multi(attachment, WITH_RETURN, programs->session_fd,
+					   TRACE_UPROBE_SESSION);
+	}
 	if (err && err != -ESRCH)
 		log__error("%s: its %zu allocator functions cannot be probed: %s",
 			   attachment->name, attachment->probes->count, explain(err));

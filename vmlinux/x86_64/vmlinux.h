@@ -231,6 +231,11 @@ struct task_struct {
 
 struct seq_file;
 
+/* Not in any header: of what the verifier knows by name (kernel/bpf/verifier.c). */
+enum special_kfunc_type {
+	KF_bpf_rdonly_cast = 0,
+};
+
 struct bpf_iter_meta {
 	struct seq_file *seq;
 };
