@@ -77,7 +77,7 @@ $(SKEL): $(BUILD)/memtracebpf.bpf.o
 # ---- tests ----
 
 # tests/unit/test_X.c links with what it tests and nothing else.
-BASE := src/base/log.c
+BASE := src/base/log.c src/base/text.c
 SNAPSHOT := $(wildcard src/snapshot/*.c) $(PROFILE).c $(BASE)
 unit_snapshot := $(SNAPSHOT)
 unit_pprof := $(SNAPSHOT)
@@ -95,7 +95,7 @@ unit_probe := $(filter-out src/probe/attach.c src/probe/empty.c,$(wildcard src/p
 unit_exits := $(unit_probe)
 unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c \
-	src/symbol/demangle.c
+	src/base/text.c src/symbol/demangle.c
 unit_target := $(wildcard src/target/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))

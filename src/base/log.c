@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
 
 static int verbosity;
 
@@ -18,11 +21,16 @@ int log__verbosity(void)
 
 static void print(const char *prefix, const char *fmt, va_list args)
 {
+	char *text;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		text = NULL;
 	flockfile(stderr);
 	fputs(prefix, stderr);
-	vfprintf(stderr, fmt, args);
+	write_text(stderr, text ? text : fmt);
 	fputc('\n', stderr);
 	funlockfile(stderr);
+	free(text);
 }
 
 #define PRINT(prefix)                                                                              \

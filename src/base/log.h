@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Words to the person at the terminal: one line on stderr each. */
+/*
+ * Words to the person at the terminal: one line on stderr each, whatever the names in it are made
+ * of: see write_text().
+ */
 #ifndef MT_LOG_H
 #define MT_LOG_H
 

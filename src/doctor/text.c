@@ -86,9 +86,9 @@ static void write_probe(FILE *out, const struct probe *probe)
 {
 	char *demangled = demangle(probe->symbol);
 
-	fprintf(out, "    +%#-8" PRIx64 " %-22s  %-14s  %s", probe->offset, probe->instruction,
-		probe->emulated ? "emulated" : "single-stepped",
-		demangled ? demangled : probe->symbol);
+	fprintf(out, "    +%#-8" PRIx64 " %-22s  %-14s  ", probe->offset, probe->instruction,
+		probe->emulated ? "emulated" : "single-stepped");
+	write_text(out, demangled ? demangled : probe->symbol);
 	if (probe->kind == CALL_RETURNS)
 		fputs(", where it returns", out);
 	else if (probe->offset != probe->function)

@@ -35,58 +35,6 @@ uint64_t size_class__max(unsigned int size_class)
 	return size_class ? UINT64_MAX >> (64 - size_class) : 0;
 }
 
-/* Length of the UTF-8 sequence at s and its code point; 0: none that RFC 3629 allows. */
-static size_t utf8__next(const char *s, uint32_t *code)
-{
-	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	const unsigned char *p = (const unsigned char *)s;
-	size_t length = p[0] < 0x80   ? 1
-			: p[0] < 0xc2 ? 0
-			: p[0] < 0xe0 ? 2
-			: p[0] < 0xf0 ? 3
-			: p[0] < 0xf5 ? 4
-				      : 0;
-
-	if (length <= 1) {
-		*code = p[0];
-		return length;
-	}
-	*code = p[0] & (0xff >> (length + 1));
-	for (size_t i = 1; i < length; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		*code = *code << 6 | (p[i] & 0x3f);
-	}
-	if (*code < lowest[length] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000))
-		return 0;
-	return length;
-}
-
-/* Control characters (C0, DEL, C1), line separators and the marks that turn the direction. */
-static bool is_harmless(uint32_t code)
-{
-	return !(code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e ||
-		 code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
-		 (code >= 0x2066 && code <= 0x2069));
-}
-
-void write_text(FILE *out, const char *s)
-{
-	while (*s) {
-		uint32_t code;
-		size_t length = utf8__next(s, &code);
-
-		if (length && is_harmless(code)) {
-			fwrite(s, 1, length, out);
-		} else {
-			length = length ? length : 1;
-			for (size_t i = 0; i < length; i++)
-				fprintf(out, "\\x%02x", (unsigned char)s[i]);
-		}
-		s += length;
-	}
-}
-
 void write_cell(FILE *out, const char *s, int width, bool pad)
 {
 	char *text = NULL, *p;
@@ -121,13 +69,13 @@ void write_json_string(FILE *out, const char *s)
 	putc('"', out);
 	while (*s) {
 		uint32_t code;
-		size_t length = utf8__next(s, &code);
+		size_t length = text__next(s, &code);
 
 		if (!length)
 			fputs("\\ufffd", out);
 		else if (code == '"' || code == '\\')
 			fprintf(out, "\\%c", (char)code);
-		else if (code < 0x20 || code == 0x7f)
+		else if (!text__is_harmless(code))
 			fprintf(out, "\\u%04x", code);
 		else
 			fwrite(s, 1, length, out);
@@ -142,7 +90,7 @@ char *utf8__valid_copy(const char *s)
 
 	while (copy && *s) {
 		uint32_t code;
-		size_t length = utf8__next(s, &code);
+		size_t length = text__next(s, &code);
 
 		to = length ? mempcpy(to, s, length) : stpcpy(to, "\xef\xbf\xbd");
 		s += length ? length : 1;

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 #define FORMAT_SIZE_MAX 32
 
 /* As tracemalloc._format_size(): "4855 KiB", "+120 B". Returns `buffer`. */
@@ -17,14 +19,9 @@ const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign);
 uint64_t size_class__min(unsigned int size_class);
 uint64_t size_class__max(unsigned int size_class);
 
-/*
- * Names come from the traced program. For a terminal: what is not valid UTF-8 or would move the
- * cursor or turn the direction of writing becomes \xNN.
- */
-void write_text(FILE *out, const char *s);
-/* The same in a cell of a table: what is wider ends in "…"; `pad`: what is narrower in blanks. */
+/* As write_text() in a cell of a table: what is wider ends in "…"; `pad`: what is narrower in blanks. */
 void write_cell(FILE *out, const char *s, int width, bool pad);
-/* As a JSON string with its quotes, invalid UTF-8 replaced by U+FFFD; null for NULL. */
+/* A JSON string: what is not harmless is escaped, invalid UTF-8 becomes U+FFFD; null for NULL. */
 void write_json_string(FILE *out, const char *s);
 
 /* A copy with invalid UTF-8 replaced by U+FFFD; the caller frees. NULL: no memory. */

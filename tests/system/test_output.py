@@ -2,8 +2,10 @@
 """What is printed, and when: options on a live target. Forms are the unit tests' business."""
 
 import datetime
+import json
 import os
 import re
+import shutil
 
 import pytest
 
@@ -158,3 +160,23 @@ def test_duration(spawn):
     tracer = spawn(Tracer, "-p", workload.pid, "--duration", 0.2)
     assert tracer.last()["elapsed_ms"] >= 200
     assert workload.run()
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "csv"])
+def test_names_cannot_move_the_cursor(spawn, tmp_path, form):
+    """C0, C1 and direction marks of a path and a process' name, wherever these are written."""
+    name = "a\x1b\nb\u009b\u202e"
+    program = shutil.copy(WORKLOADS / "alloc.musl-static", tmp_path / name)
+    workload = spawn(Workload, program, "entry_points")
+    tracer = spawn(TextTracer, "-v", "-p", workload.pid, "--format", form, "-i", 3600, "-g", "library")
+    workload.run()
+    tracer.signal(2)
+    assert tracer.wait() == 0
+    said = tracer.out.lines, tracer.err.lines
+    assert not any(re.search("[\x00-\x1f\x7f-\x9f\u202e]", line.rstrip("\r"))
+                   for lines in said for line in lines), said
+    assert not any(line.startswith("b") for lines in said for line in lines), said
+    assert any(line.startswith("tracing a?") for line in tracer.err.lines)
+    assert any(r"a\x1b\x0ab\xc2\x9b\xe2\x80\xae" in line for line in tracer.err.lines), said
+    if form == "json":
+        assert name in json.loads(tracer.out.lines[-1])["statistics"][0]["traceback"][0]["module"]
