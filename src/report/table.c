@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Markdown for people and CSV (RFC 4180) for programs, with the same columns. */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -84,22 +85,54 @@ static bool table__has(const struct table *table, enum column column)
 	}
 }
 
-/* A name, with what ends a cell escaped. */
-static void table__name(const struct table *table, const char *name)
+/*
+ * As text, whatever it is made of: HTML, links, emphasis, the end of a cell (GitHub Flavored Markdown,
+ * 2.4 and 6). An underscore within a word is none of these.
+ */
+static void write_markdown(FILE *out, const char *text)
 {
-	bool quote = table->csv && strpbrk(name, ",\"");
+	bool word = false;
+
+	for (const char *p = text; *p; p++) {
+		if (*p == '<')
+			fputs("&lt;", out);
+		else if (*p == '>')
+			fputs("&gt;", out);
+		else if (*p == '&')
+			fputs("&amp;", out);
+		else
+			fprintf(out, strchr("\\`*[]~|", *p) || (*p == '_' && !word) ? "\\%c" : "%c",
+				*p);
+		word = isalnum((unsigned char)*p) || (*p == '_' && word);
+	}
+}
+
+/* Spreadsheets calculate what begins so, some also in its wide form; an apostrophe makes it text. */
+static bool is_formula(const char *text)
+{
+	static const char *const starts[] = { "=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠" };
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
+		if (!strncmp(text, starts[i], strlen(starts[i])))
+			return true;
+	return false;
+}
+
+static void write_csv(FILE *out, const char *text)
+{
+	bool quote = strpbrk(text, ",;\"\t\r\n");
 
 	if (quote)
-		putc('"', table->out);
-	for (const char *p = name; *p; p++) {
-		if (quote && *p == '"')
-			putc('"', table->out);
-		if (!table->csv && *p == '|')
-			putc('\\', table->out);
-		putc(*p, table->out);
+		putc('"', out);
+	if (is_formula(text))
+		putc('\'', out);
+	for (const char *p = text; *p; p++) {
+		if (*p == '"')
+			putc('"', out);
+		putc(*p, out);
 	}
 	if (quote)
-		putc('"', table->out);
+		putc('"', out);
 }
 
 /* What has a column of its own, a line or a pid, is left out. */
@@ -134,7 +167,10 @@ static int table__text(const struct table *table, const struct statistic *item, 
 		free(text);
 		return -ENOMEM;
 	}
-	table__name(table, text);
+	if (table->csv)
+		write_csv(table->out, text);
+	else
+		write_markdown(table->out, text);
 	free(text);
 	return 0;
 }
@@ -220,6 +256,27 @@ static void table__rule(const struct table *table)
 	putc('\n', table->out);
 }
 
+/* The report's last lines, where a note can have names. */
+static int write_markdown_footer(FILE *out, const struct snapshot *snapshot,
+				 const struct statistics *statistics, const struct report_opts *opts)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+	int err = -ENOMEM;
+
+	if (!memory)
+		return err;
+	write_footer(memory, snapshot, statistics, opts);
+	if (!fclose(memory)) {
+		putc('\n', out);
+		write_markdown(out, text);
+		err = 0;
+	}
+	free(text);
+	return err;
+}
+
 static int report_table(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
 			const struct report_opts *opts, bool csv, struct statistics **kept)
 {
@@ -244,10 +301,8 @@ static int report_table(FILE *out, const struct snapshot *snapshot, const struct
 		table__rule(&table);
 	for (size_t i = 0; i < selection.count && !err; i++)
 		err = table__row(&table, &selection.items[i]);
-	if (!csv) {
-		putc('\n', out);
-		write_footer(out, snapshot, selection.statistics, opts);
-	}
+	if (!csv && !err)
+		err = write_markdown_footer(out, snapshot, selection.statistics, opts);
 	return err ? err : finish_stream(out);
 }
 

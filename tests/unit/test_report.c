@@ -285,6 +285,47 @@ static void test_tables(void **state)
 	names__free(names);
 }
 
+/* Names that a program which shows the table would take for more than names. */
+static void test_active_names(void **state)
+{
+	static const struct {
+		const char *name, *markdown, *csv;
+	} cases[] = {
+		{ "=HYPERLINK(\"x\")", "=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\"" },
+		{ "-[Item free]", "-\\[Item free\\]", "'-[Item free]" },
+		{ "+1", "+1", "'+1" },
+		{ "@SUM(1;2)", "@SUM(1;2)", "\"'@SUM(1;2)\"" },
+		{ "＝1", "＝1", "'＝1" },
+		{ "a=1-2", "a=1-2", "a=1-2" },
+		{ "\t=1", "\\\\x09=1", "\\x09=1" },
+		{ "<img src=x> &lt; a_b __c", "&lt;img src=x&gt; &amp;lt; a_b \\_\\_c",
+		  "\"<img src=x> &lt; a_b __c\"" },
+		{ "![a](b) *c* `d` ~e~", "!\\[a\\](b) \\*c\\* \\`d\\` \\~e\\~", "![a](b) *c* `d` ~e~" },
+	};
+	struct report_opts opts = { .statistics.group_by = GROUP_BY_LIBRARY };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct names *names = names__new();
+		struct snapshot *s = snapshot__new(names);
+		char text[256];
+
+		hold(s, stack(names, 0, place(names, NULL, NULL, 0, cases[i].name, 1), 0), 2, 1);
+		s->note = names__string(names, cases[i].name);
+		snprintf(text, sizeof(text),
+			 "| Library | Size | Count | Average |\n"
+			 "| --- | ---: | ---: | ---: |\n"
+			 "| %s | 2 B | 1 | 2 B |\n"
+			 "\nTotal: size=2 B, count=1, peak=2 B\nNote: %s\n",
+			 cases[i].markdown, cases[i].markdown);
+		assert_report(report__markdown, s, NULL, opts, text);
+		snprintf(text, sizeof(text), "Library,Size,Count,Average\r\n%s,2,1,2\r\n",
+			 cases[i].csv);
+		assert_report(report__csv, s, NULL, opts, text);
+		snapshot__free(s);
+		names__free(names);
+	}
+}
+
 static void test_filters(void **state)
 {
 	struct filter filters[] = { { .inclusive = true, .file = "*/main.c", .line = 12 },
@@ -713,6 +754,7 @@ int main(void)
 		TEST(test_text_tracebacks),
 		TEST(test_traceback_order_and_limit),
 		TEST(test_tables),
+		TEST(test_active_names),
 		TEST(test_filters),
 		TEST(test_block),
 		TEST(test_details),
