@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/help.h"
 #include "cli/parse.h"
+#include "cli/suggest.h"
 #include "cli/value.h"
 
 #define MSEC 1000000ULL
@@ -35,6 +36,7 @@ enum {
 	OPT_NO_WRAPPERS,
 	OPT_FORMAT,
 	OPT_TREE,
+	OPT_WIDE,
 	OPT_DETAIL,
 	OPT_CUMULATIVE,
 	OPT_INCLUDE,
@@ -48,8 +50,6 @@ enum {
 	OPT_MAX_STACKS,
 	OPT_BLOCK,
 	OPT_RESET_PEAK,
-	OPT_HELP,
-	OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -74,6 +74,7 @@ static const struct option long_options[] = {
 	{ "no-wrappers", no_argument, NULL, OPT_NO_WRAPPERS },
 	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ "tree", no_argument, NULL, OPT_TREE },
+	{ "wide", no_argument, NULL, OPT_WIDE },
 	{ "detail", no_argument, NULL, OPT_DETAIL },
 	{ "cumulative", no_argument, NULL, OPT_CUMULATIVE },
 	{ "include", required_argument, NULL, OPT_INCLUDE },
@@ -89,8 +90,8 @@ static const struct option long_options[] = {
 	{ "block", required_argument, NULL, OPT_BLOCK },
 	{ "reset-peak", no_argument, NULL, OPT_RESET_PEAK },
 	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
 	{},
 };
 
@@ -194,6 +195,9 @@ static enum cli_result parse_report_option(struct parser *parser, int option)
 	case OPT_TREE:
 		options->format = FORMAT_TREE;
 		return CLI_RUN;
+	case OPT_WIDE:
+		report->wide = true;
+		return CLI_RUN;
 	case OPT_DETAIL:
 		report->detail = true;
 		return CLI_RUN;
@@ -230,21 +234,48 @@ static enum cli_result parse_doctor_option(struct parser *parser, int option)
 	return CLI_USAGE;
 }
 
+static enum cli_result print_help(void)
+{
+	printf("%s\n%s", help_usage, help_text);
+	return CLI_DONE;
+}
+
 static enum cli_result parse_option(struct parser *parser, int option)
 {
 	switch (option) {
 	case 'v':
 		parser->options->verbose++;
 		return CLI_RUN;
-	case OPT_HELP:
-		printf("%s\n%s", help_usage, help_text);
-		return CLI_DONE;
-	case OPT_VERSION:
+	case 'h':
+		return print_help();
+	case 'V':
 		puts("memtracebpf " VERSION);
 		return CLI_DONE;
 	}
 	return parser->options->mode == COMMAND_DOCTOR ? parse_doctor_option(parser, option)
 						       : parse_report_option(parser, option);
+}
+
+static const char *suggest_option(const char *word)
+{
+	const char *names[sizeof(long_options) / sizeof(*long_options)];
+	size_t n = 0;
+
+	for (const struct option *o = long_options; o->name; o++)
+		names[n++] = o->name;
+	names[n] = NULL;
+	return suggest(word + strspn(word, "-"), names);
+}
+
+static void complain_of_unknown(const char *word)
+{
+	const char *meant = suggest_option(word);
+
+	if (meant)
+		log__error("there is no option '%s'; did you mean --%s?", word, meant);
+	else
+		log__error("there is no option '%s', or more than one begins so; "
+			   "see memtracebpf --help", word);
 }
 
 /* getopt's ':' (a value is missing) and '?' (everything else). */
@@ -259,8 +290,7 @@ static enum cli_result complain(int option, char **argv)
 	else if (optopt)
 		log__error("there is no option '-%c'; see memtracebpf --help", optopt);
 	else
-		log__error("there is no option '%s', or more than one begins so; "
-			   "see memtracebpf --help", word);
+		complain_of_unknown(word);
 	return CLI_USAGE;
 }
 
@@ -271,7 +301,8 @@ static enum cli_result parse_files(int argc, char **argv, struct options *option
 	if (argc - optind != wanted) {
 		log__error(options->mode == COMMAND_DIFF
 				   ? "diff needs two snapshots: memtracebpf diff OLD NEW"
-				   : "report needs one snapshot: memtracebpf report FILE");
+				   : "report needs one snapshot: memtracebpf report FILE, or - for "
+				     "standard input");
 		return CLI_USAGE;
 	}
 	for (int i = 0; i < wanted; i++)
@@ -279,13 +310,25 @@ static enum cli_result parse_files(int argc, char **argv, struct options *option
 	return CLI_RUN;
 }
 
+static const char *const commands[] = { "report", "diff", "doctor", "help", NULL };
+
+static void complain_of_word(const char *word)
+{
+	const char *meant = suggest(word, commands);
+
+	if (meant)
+		log__error("there is no command '%s'; did you mean %s?", word, meant);
+	else
+		log__error("'%s' is no option; to trace a process give -p PID, to start a program "
+			   "put -- before it", word);
+}
+
 static enum cli_result parse_targets(int argc, char **argv, struct options *options)
 {
 	bool separated = optind > 1 && !strcmp(argv[optind - 1], "--");
 
 	if (optind < argc && !separated) {
-		log__error("'%s' is no option; to trace a process give -p PID, to start a program "
-			   "put -- before it", argv[optind]);
+		complain_of_word(argv[optind]);
 		return CLI_USAGE;
 	}
 	if (optind == argc && separated) {
@@ -414,7 +457,7 @@ static enum cli_result parse_words(int argc, char **argv, struct parser *parser)
 {
 	bool tracing = parser->options->mode == COMMAND_TRACE;
 	/* '+': COMMAND's own options are not ours; ':': we say what is wrong. */
-	const char *letters = tracing ? "+:p:i:n:d:t:g:f:o:v" : ":p:i:n:d:t:g:f:o:v";
+	const char *letters = tracing ? "+:p:i:n:d:t:g:f:o:vhV" : ":p:i:n:d:t:g:f:o:vhV";
 	enum cli_result result = CLI_RUN;
 
 	optind = 0; /* glibc: start anew */
@@ -449,6 +492,8 @@ enum cli_result cli__parse(int argc, char **argv, struct options *options)
 		.nframe = 64,
 		.max_blocks = 4 << 20,
 	};
+	if (argc > 1 && !strcmp(argv[1], "help"))
+		return print_help();
 	parse_command(&argc, &argv, options);
 	if (options->mode == COMMAND_DIFF)
 		options->report.statistics.order = ORDER_DIFFERENCE;

@@ -208,6 +208,7 @@ enum cli_result parse_format(int option, enum report_format *format)
 		[FORMAT_TEXT] = "text",		[FORMAT_JSON] = "json",
 		[FORMAT_MARKDOWN] = "markdown", [FORMAT_CSV] = "csv",
 		[FORMAT_TRACEMALLOC] = "tracemalloc",
+		[FORMAT_TRACEMALLOC_TEXT] = "tracemalloc-text",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -216,7 +217,7 @@ enum cli_result parse_format(int option, enum report_format *format)
 			return CLI_RUN;
 		}
 	}
-	return refuse(option, "text, json, markdown, csv or tracemalloc");
+	return refuse(option, "text, tracemalloc-text, json, markdown, csv or tracemalloc");
 }
 
 enum cli_result parse_size(int option, uint64_t *bytes)

@@ -63,27 +63,55 @@ bool value__bytes(const char *text, uint64_t *bytes)
 	return !*text && !__builtin_mul_overflow(*bytes, 1ULL << shift, bytes);
 }
 
+/* The unit's length at *text, which is moved behind it; none: seconds. */
+static uint64_t read_time_unit(const char **text)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{ "ms", NSEC_PER_SEC / 1000 },	  { "s", NSEC_PER_SEC },
+		{ "m", 60 * NSEC_PER_SEC },	  { "h", 3600 * NSEC_PER_SEC },
+		{ "d", 24 * 3600 * NSEC_PER_SEC },
+	};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (!strcmp(*text, units[i].name)) {
+			*text += strlen(*text);
+			return units[i].ns;
+		}
+	}
+	return NSEC_PER_SEC;
+}
+
+/* Digits with a fraction, either of which may be missing, as billionths: exact. */
+static bool read_decimal(const char **text, unsigned __int128 *billionths)
+{
+	uint64_t number = 0, digit = NSEC_PER_SEC;
+	bool whole = isdigit((unsigned char)**text);
+
+	if (whole && !read_digits(text, &number))
+		return false;
+	*billionths = (unsigned __int128)number * NSEC_PER_SEC;
+	if (**text != '.')
+		return whole;
+	++*text;
+	if (!whole && !isdigit((unsigned char)**text))
+		return false;
+	for (; isdigit((unsigned char)**text) && digit > 1; ++*text) {
+		digit /= 10;
+		*billionths += digit * (**text - '0');
+	}
+	return true;
+}
+
 bool value__seconds(const char *text, uint64_t min_ns, uint64_t max_ns, uint64_t *ns)
 {
-	uint64_t seconds = 0, unit = NSEC_PER_SEC;
-	bool whole;
+	unsigned __int128 value;
 
-	whole = isdigit((unsigned char)*text);
-	if (whole && !read_digits(&text, &seconds))
+	if (!read_decimal(&text, &value) || value > (unsigned __int128)UINT64_MAX * NSEC_PER_SEC)
 		return false;
-	if (__builtin_mul_overflow(seconds, NSEC_PER_SEC, ns))
-		return false;
-	if (*text == '.') {
-		text++;
-		if (!whole && !isdigit((unsigned char)*text))
-			return false;
-		for (; isdigit((unsigned char)*text) && unit > 1; text++) {
-			unit /= 10;
-			if (__builtin_add_overflow(*ns, unit * (*text - '0'), ns))
-				return false;
-		}
-	} else if (!whole) {
-		return false;
-	}
-	return !*text && *ns >= min_ns && *ns <= max_ns;
+	value = value * (read_time_unit(&text) / 1000000) / 1000;
+	*ns = value;
+	return !*text && value >= min_ns && value <= max_ns;
 }

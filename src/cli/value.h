@@ -12,7 +12,7 @@ bool value__number(const char *text, uint64_t min, uint64_t max, uint64_t *numbe
 bool value__address(const char *text, uint64_t *address);
 /* Bytes, with K, M or G for powers of 1024. */
 bool value__bytes(const char *text, uint64_t *bytes);
-/* Seconds with up to nine digits of fraction, min..max nanoseconds. */
+/* Seconds, or with ms, s, m, h or d; up to nine digits of fraction, min..max nanoseconds. */
 bool value__seconds(const char *text, uint64_t min_ns, uint64_t max_ns, uint64_t *ns);
 
 #endif

@@ -5,10 +5,12 @@
 
 #include <stdio.h>
 
+#include "report/terminal.h"
 #include "snapshot/statistics.h"
 
 enum report_format {
-	FORMAT_TEXT = 0,
+	FORMAT_TEXT = 0,	/* columns on a terminal, else as FORMAT_TRACEMALLOC_TEXT */
+	FORMAT_TRACEMALLOC_TEXT, /* a statistic a line, in tracemalloc's words */
 	FORMAT_JSON,		/* one object a line */
 	FORMAT_MARKDOWN,	/* a table; not of tracebacks */
 	FORMAT_CSV,		/* the same in bytes, RFC 4180 */
@@ -24,6 +26,9 @@ struct report_opts {
 	bool most_recent_last;	/* of text: order of a traceback */
 	bool own_memory;	/* of text: what tracing took itself */
 	bool detail;		/* of text: peak, temporary blocks, age, sizes of each group */
+	/* Of text: what it is written to. A width of 0: one statistic a line, as tracemalloc. */
+	struct terminal terminal;
+	bool wide;		/* of text on a terminal: names whole, lines as long as it takes */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "report/columns.h"
 #include "report/footer.h"
 #include "report/format.h"
 #include "report/label.h"
@@ -89,12 +90,17 @@ static void text__detail(struct text *text, const struct statistic *item)
 	text__histogram(text, item->histogram);
 }
 
+static bool text__several(const struct text *text)
+{
+	return text->snapshot->many || text->snapshot->nprocesses > 1;
+}
+
 /* Which processes it is about, where that is not clear anyway. */
 static void text__owners(struct text *text, const struct statistic *item)
 {
 	if (text->group_by == GROUP_BY_PROCESS) {
 		write_watched(text->out, text->snapshot, item->process);
-	} else if ((text->snapshot->many || text->snapshot->nprocesses > 1) && item->nprocesses) {
+	} else if (text__several(text) && item->nprocesses) {
 		fputs(", in ", text->out);
 		write_owners(text->out, item);
 	}
@@ -168,6 +174,38 @@ static void text__others(struct text *text, const struct selection *selection)
 	putc('\n', text->out);
 }
 
+static void text__lines(struct text *text, const struct selection *selection)
+{
+	for (size_t i = 0; i < selection->count; i++)
+		if (text->group_by == GROUP_BY_TRACEBACK)
+			text__traceback(text, &selection->items[i]);
+		else
+			text__statistic(text, &selection->items[i]);
+}
+
+static void text__columns(struct text *text, const struct selection *selection)
+{
+	const struct row_layout layout = {
+		.out = text->out,
+		.opts = text->opts,
+		.group_by = text->group_by,
+		.compared = text->compared,
+		.errors = text->errors,
+		.owners = text__several(text) && text->group_by != GROUP_BY_PROCESS,
+	};
+
+	if (selection->count)
+		write_column_titles(&layout);
+	for (size_t i = 0; i < selection->count; i++) {
+		const struct statistic *item = &selection->items[i];
+
+		write_columns(&layout, item);
+		if (text->group_by == GROUP_BY_LINE)
+			write_source(text->out, item->frames[0]);
+		text__detail(text, item);
+	}
+}
+
 int report__text(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
 		 const struct report_opts *opts, struct statistics **kept)
 {
@@ -190,11 +228,10 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	text__title(&text);
 	if (snapshot->many && text.group_by != GROUP_BY_PROCESS)
 		write_processes(out, snapshot, selection.statistics, old, opts);
-	for (size_t i = 0; i < selection.count; i++)
-		if (text.group_by == GROUP_BY_TRACEBACK)
-			text__traceback(&text, &selection.items[i]);
-		else
-			text__statistic(&text, &selection.items[i]);
+	if (opts->terminal.width)
+		text__columns(&text, &selection);
+	else
+		text__lines(&text, &selection);
 	text__others(&text, &selection);
 	write_footer(out, snapshot, selection.statistics, opts);
 	return finish_stream(out);

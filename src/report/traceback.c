@@ -19,8 +19,10 @@ void write_source(FILE *out, const struct stat_frame *frame)
 	free(line);
 }
 
-static void write_frame(FILE *out, const struct stat_frame *frame)
+static void write_python_frame(FILE *out, const struct stat_frame *frame,
+			       const struct report_opts *opts)
 {
+	(void)opts;
 	fputs("  File \"", out);
 	if (frame->file)
 		write_file(out, frame->file);
@@ -55,7 +57,8 @@ static void write_stopped(FILE *out, const struct statistic *item)
 	fputs("]\n", out);
 }
 
-void write_traceback(FILE *out, const struct statistic *item, const struct report_opts *opts)
+void write_frames(FILE *out, const struct statistic *item, const struct report_opts *opts,
+		  frame_writer *write_frame)
 {
 	unsigned int limit = opts->limit;
 	uint32_t n = limit && limit < item->nframes ? limit : item->nframes;
@@ -66,8 +69,13 @@ void write_traceback(FILE *out, const struct statistic *item, const struct repor
 	for (uint32_t i = 0; i < n; i++) {
 		struct stat_frame frame = statistic__frame(item, reversed ? n - 1 - i : i);
 
-		write_frame(out, &frame);
+		write_frame(out, &frame, opts);
 	}
 	if (whole && !reversed)
 		write_stopped(out, item);
+}
+
+void write_traceback(FILE *out, const struct statistic *item, const struct report_opts *opts)
+{
+	write_frames(out, item, opts, write_python_frame);
 }

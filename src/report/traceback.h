@@ -8,10 +8,16 @@
 /* The frame's source line, indented, where it can be read. */
 void write_source(FILE *out, const struct stat_frame *frame);
 
+typedef void frame_writer(FILE *out, const struct stat_frame *frame,
+			  const struct report_opts *opts);
+
 /*
- * All frames with their source lines, and why the traceback ends early. As Traceback.format() with
- * most_recent_first; opts->limit keeps the most recent frames.
+ * All frames, most recent first unless opts->most_recent_last, and why the traceback ends early;
+ * opts->limit keeps the most recent ones.
  */
+void write_frames(FILE *out, const struct statistic *item, const struct report_opts *opts,
+		  frame_writer *write_frame);
+/* The same with source lines, as Traceback.format() of Python. */
 void write_traceback(FILE *out, const struct statistic *item, const struct report_opts *opts);
 
 #endif

@@ -31,8 +31,8 @@ int pprof__write(const struct snapshot *snapshot, const char *path);
 char *pprof__numbered_path(const char *path, unsigned int number);
 
 /*
- * Reads a snapshot, written here or elsewhere; what it names is added to `names`. The caller frees
- * it with snapshot__free(). 0 or -errno (-EINVAL: no such profile), after one sentence on stderr.
+ * Reads a snapshot, written here or elsewhere; "-" is standard input. What it names is added to
+ * `names`. The caller frees it with snapshot__free(). 0 or -errno (-EINVAL: no such profile), after one sentence on stderr.
  */
 int pprof__read(const char *path, struct names *names, struct snapshot **snapshot);
 

@@ -580,18 +580,23 @@ out:
 
 int pprof__read(const char *path, struct names *names, struct snapshot **snapshot)
 {
+	const char *name = strcmp(path, "-") ? path : "standard input";
 	const char *why = "it is damaged or cut off";
 	uint8_t *data;
 	size_t size;
 	int err;
 
 	err = gzip__read(path, &data, &size);
+	if (!err && !size) {
+		err = -EINVAL;
+		why = "it is empty";
+	}
 	if (!err)
 		err = pprof__parse(data, size, names, snapshot, &why);
 	free(data);
 	if (err == -EINVAL)
-		log__error("%s is no snapshot that can be read: %s", path, why);
+		log__error("%s is no snapshot that can be read: %s", name, why);
 	else if (err)
-		log__error("cannot read %s: %s", path, strerror(-err));
+		log__error("cannot read %s: %s", name, strerror(-err));
 	return err;
 }

@@ -314,7 +314,7 @@ static void test_bad_values(void **state)
 		{ "-p 99999999999999999999", "--pid", "'99999999999999999999'" },
 		{ "-p 1 -i 0", "--interval", "'0'" }, { "-p 1 -i -1", "--interval", "'-1'" },
 		{ "-p 1 -i nan", "--interval", "'nan'" }, { "-p 1 -i inf", "--interval", "'inf'" },
-		{ "-p 1 -i 1s", "--interval", "'1s'" }, { "-p 1 -i 1e3", "--interval", "'1e3'" },
+		{ "-p 1 -i 1x", "--interval", "'1x'" }, { "-p 1 -i 1e3", "--interval", "'1e3'" },
 		{ "-p 1 -i .", "--interval", "'.'" }, { "-p 1 -i 1.2.3", "--interval", "'1.2.3'" },
 		{ "-p 1 -i 0x10", "--interval", "'0x10'" },
 		{ "-p 1 -i 18446744073.8", "--interval", "'18446744073.8'" },
@@ -380,6 +380,9 @@ static void test_bad_values(void **state)
 		{ "-p 1 --interval", "--interval", "value" },
 		{ "-p 1 --no-wrappers=3", "--no-wrappers", "=3" },
 		{ "-p 1 --bogus", "--bogus", "--help" }, { "-p 1 -x", "-x", "--help" },
+		{ "-p 1 --intervall 3", "--intervall", "did you mean --interval?" },
+		{ "-p 1 --interval 5 s", "'s'", "--" }, { "dif a b", "'dif'", "did you mean diff?" },
+		{ "-p 1 -i 1ss", "--interval", "'1ss'" }, { "-p 1 -i s", "--interval", "'s'" },
 		{ "-p 1 --m 3", "--m", "--help" },
 		{ "--", "--", "COMMAND" },
 		{ "-p 1 -- ls", "-p PID", "COMMAND" }, { "1234", "'1234'", "-p PID" },
@@ -400,10 +403,29 @@ static void test_bad_values(void **state)
 
 static void test_version(void **state)
 {
-	struct run *r = run("--version", stdout);
+	static const char *const words[] = { "--version", "-V", "report -V" };
 
-	assert_int_equal(r->result, CLI_DONE);
-	assert_string_equal(r->said, "memtracebpf " VERSION "\n");
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		struct run *r = run(words[i], stdout);
+
+		assert_int_equal(r->result, CLI_DONE);
+		assert_string_equal(r->said, "memtracebpf " VERSION "\n");
+		run__free(r);
+	}
+}
+
+static void test_units(void **state)
+{
+	struct run *r = good("-p 1 -i 500ms -d 2h --min-age 1.5m");
+
+	assert_int_equal(r->options.interval_ns, 500000000);
+	assert_int_equal(r->options.duration_ns, 7200000000000);
+	assert_int_equal(r->options.min_age_ns, 90000000000);
+	run__free(r);
+	r = good("-p 1 -i 0.0001d --min-size 10M --sample-bytes 2k");
+	assert_int_equal(r->options.interval_ns, 8640000000);
+	assert_int_equal(r->options.report.min_size, 10 << 20);
+	assert_int_equal(r->options.sample_bytes, 2048);
 	run__free(r);
 }
 
@@ -414,14 +436,20 @@ static void test_help_names_every_option(void **state)
 		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--format",
 		"--cumulative", "--include", "--exclude", "--all-frames", "--include-domain",
 		"--exclude-domain", "--output", "--block", "--reset-peak", "--tree", "--detail",
-		"--limit", "--most-recent-last",
+		"--limit", "--most-recent-last", "--wide",
 		"--comm", "--cgroup", "--user", "--follow-fork", "--leaks-at-exit", "--domain",
 		"--sample-bytes", "What it costs:", "Without PID and COMMAND",
 		"--max-blocks", "--max-stacks", "--verbose", "--help", "--version", "Examples:",
 	};
-	struct run *r = run("--help", stdout);
+	static const char *const words[] = { "--help", "-h", "help", "doctor --help" };
+	struct run *r;
 
-	assert_int_equal(r->result, CLI_DONE);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		r = run(words[i], stdout);
+		assert_int_equal(r->result, CLI_DONE);
+		run__free(r);
+	}
+	r = run("--help", stdout);
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
 		assert_non_null(strstr(r->said, options[i]));
 	run__free(r);
@@ -443,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_help_names_every_option),
 	};
 

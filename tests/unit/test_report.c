@@ -12,6 +12,7 @@
 
 #include "report/block.h"
 #include "report/format.h"
+#include "report/shorten.h"
 
 #define PYTHON "/usr/bin/python3"
 
@@ -148,6 +149,117 @@ static void test_text_by_line(void **state)
 		 "Total: size=9713 KiB, count=39334, peak=9713 KiB\n",
 		 b->source);
 	assert_report(report__text, b->now, b->old, (struct report_opts){}, expected);
+}
+
+#define RED "\x1b[31m"
+#define NO_COLOUR "\x1b[0m"
+
+static void test_columns_on_a_terminal(void **state)
+{
+	const struct report_opts plain = { .terminal.width = 80, .top = 3 };
+	const struct report_opts coloured = { .terminal = { 80, true }, .top = 1 };
+	const struct report_opts wide = { .terminal.width = 80, .top = 3, .wide = true };
+	struct books *b = *state;
+	char expected[1024];
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	snprintf(expected, sizeof(expected),
+		 "[ 22:13:25 · redis-server (4711) · 10.0 s traced ]\n"
+		 "      SIZE     GROWTH     COUNT  WHERE\n"
+		 "  9710 KiB  +4855 KiB     39329  %s:2  dictAdd\n"
+		 "    entry = zmalloc(\\x1b[31m);\n"
+		 "    3000 B       +0 B         3  bare (n.so+0x1234)\n"
+		 "     200 B       +0 B         1  n.so+0x30\n"
+		 "1 other line: size=17 B, count=1\n"
+		 "Total: size=9713 KiB, count=39334, peak=9713 KiB\n",
+		 b->source);
+	assert_report(report__text, b->now, b->old, plain, expected);
+
+	snprintf(expected, sizeof(expected),
+		 "[ 22:13:25 · redis-server (4711) · 10.0 s traced ]\n"
+		 "      SIZE     GROWTH     COUNT  WHERE\n"
+		 "  9710 KiB" RED "  +4855 KiB" NO_COLOUR "     39329  %s:2  dictAdd\n"
+		 "    entry = zmalloc(\\x1b[31m);\n"
+		 "3 other lines: size=3217 B, count=5\n"
+		 "Total: size=9713 KiB, count=39334, peak=9713 KiB\n",
+		 b->source);
+	assert_report(report__text, b->now, b->old, coloured, expected);
+
+	snprintf(expected, sizeof(expected),
+		 "[ 22:13:20 · redis-server (4711) · 5.0 s traced ]\n"
+		 "      SIZE     COUNT  WHERE\n"
+		 "  4855 KiB     39328  %s:2\n"
+		 "    entry = zmalloc(\\x1b[31m);\n"
+		 "    3000 B         3  bare (/lib/n.so+0x1234)\n"
+		 "     200 B         1  <unknown> (/lib/n.so+0x30)\n"
+		 "1 other line: size=17 B, count=1\n"
+		 "Total: size=4858 KiB, count=39333, peak=4858 KiB\n",
+		 b->source);
+	assert_report(report__text, b->old, NULL, wide, expected);
+}
+
+static void test_tracebacks_on_a_terminal(void **state)
+{
+	const struct report_opts opts = {
+		.terminal.width = 80,
+		.top = 2,
+		.statistics.group_by = GROUP_BY_TRACEBACK,
+	};
+	struct books *b = *state;
+	char expected[1024];
+
+	snprintf(expected, sizeof(expected),
+		 "      SIZE     COUNT  WHERE\n"
+		 "  4855 KiB     39328  %s:2  dictAdd\n"
+		 "    %s:2  dictAdd\n"
+		 "    /nowhere/main.c:12  main\n"
+		 "    3000 B         3  bare (n.so+0x1234)\n"
+		 "    bare (n.so+0x1234)\n"
+		 "  [stopped: no unwind information in /lib/n.so]\n"
+		 "2 other tracebacks: size=217 B, count=2\n",
+		 b->source, b->source);
+	char *text = print(report__text, b->old, NULL, opts);
+
+	assert_non_null(strstr(text, expected));
+	free(text);
+}
+
+static void assert_short(const char *name, const char *expected)
+{
+	char *text = shorten_function(name);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void test_short_names(void **state)
+{
+	_Bool cut;
+
+	assert_short("main", "main");
+	assert_short("f(int, char const*)", "f");
+	assert_short("std::vector<int, std::allocator<int> >::push_back(int&&)",
+		     "std::vector<…>::push_back");
+	assert_short("(anonymous namespace)::f(int) const", "(anonymous namespace)::f");
+	assert_short("A::operator()(int) const", "A::operator()");
+	assert_short("bool operator< <int>(A<int> const&, A<int>)", "bool operator< <…>");
+	assert_short("A::operator->() const", "A::operator->");
+	assert_short("std::ostream::operator<<(int)", "std::ostream::operator<<");
+	assert_short("g()::{lambda(int)#1}::operator()(int) const", "g::{lambda#1}::operator()");
+	assert_short("<alloc::vec::Vec<T> as core::clone::Clone>::clone",
+		     "<alloc::vec::Vec<…> as core::clone::Clone>::clone");
+	assert_short("f(void (*)(int), std::function<void (int)>) [clone .cold]", "f");
+	assert_short("operator new(unsigned long)", "operator new");
+	assert_short("f<(x", "f<…>");
+	assert_short("()", "()");
+
+	assert_string_equal(shorten_path("src/dict.c:214", 14, &cut), "src/dict.c:214");
+	assert_false(cut);
+	assert_string_equal(shorten_path("/usr/include/c++/12/new:4", 13, &cut), "/12/new:4");
+	assert_true(cut);
+	assert_string_equal(shorten_path("äöüßäöüß", 5, &cut), "äöüß");
+	assert_true(cut);
 }
 
 static void test_text_shows_files_from_here(void **state)
@@ -749,6 +861,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sizes_as_python),
 		TEST(test_text_by_line),
+		TEST(test_columns_on_a_terminal),
+		TEST(test_tracebacks_on_a_terminal),
+		TEST(test_short_names),
 		TEST(test_text_shows_files_from_here),
 		TEST(test_text_other_groupings),
 		TEST(test_text_tracebacks),
