@@ -29,8 +29,8 @@ struct known_process {
 	bool ages;		/* the traces tell them */
 	bool passing;		/* what they say will not be so the next time */
 	uint64_t frames_cut[STOP_MAX];
-	uint64_t count;
-	uint64_t size, peak_size; /* of samples: what they stand for */
+	uint64_t size, count;	/* the sum of the traces, with young blocks */
+	uint64_t peak_size;	/* of samples: what they stand for */
 };
 
 struct books {
@@ -226,6 +226,7 @@ static int add_trace(struct known_process *known, const struct trace *trace, uin
 	if (array__make_room(&known->sites, known->traces->count, sizeof(*known->sites)))
 		return -ENOMEM;
 	known->sites[known->traces->count] = site;
+	known->size += trace->size;
 	known->count += trace->count;
 	return traces__add(known->traces, trace);
 }
@@ -382,7 +383,7 @@ static void scale_up(const struct books *books, struct known_process *known)
 {
 	uint64_t sample_bytes = books->tables->skeleton->rodata->sample_bytes;
 
-	known->count = 0;
+	known->size = known->count = 0;
 	for (size_t i = 0; i < known->traces->count; i++) {
 		struct trace *trace = &known->traces->items[i];
 		const struct site *site = tables__site(books->tables, known->sites[i]);
@@ -465,7 +466,7 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 		.pid = from->pid,
 		.cgroup = cgroup_of(books, index),
 		.since_ns = now - from->since,
-		.size = sampled ? known->size : tables__totals(books->tables, index).size,
+		.size = known->size,
 		.count = known->count,
 		.peak_size = sampled ? known->peak_size : from->peak_size,
 		.traces = traces__use(known->traces),
@@ -477,6 +478,9 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 	memcpy(comm, from->comm, sizeof(comm));
 	target__clean_comm(comm);
 	to.comm = names__string(books->names, comm);
+	/* The peak was read apart from the traces, in which it may be passed. */
+	if (to.peak_size < to.size)
+		to.peak_size = to.size;
 	if (to.since_ns > snapshot->elapsed_ns)
 		to.since_ns = snapshot->elapsed_ns;
 	snapshot->size += to.size;
@@ -495,6 +499,7 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 	uint32_t n = tables__nprocesses(books->tables);
 	int err;
 
+	snapshot->min_age_ns = opts->min_age_ns;
 	mapped__drain(books->tables->mapped);
 	read_losses(books, snapshot);
 	err = read_processes(books, opts);
@@ -506,6 +511,8 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 	else if (books->tables->skeleton->rodata->keep_sum &&
 		 !books->tables->skeleton->rodata->sample_bytes)
 		snapshot->peak_size = books->tables->processes[0].peak_size;
+	if (snapshot->peak_size && snapshot->peak_size < snapshot->size)
+		snapshot->peak_size = snapshot->size;
 	return err;
 }
 

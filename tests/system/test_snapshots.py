@@ -353,6 +353,11 @@ def test_clearing_while_two_threads_allocate(spawn, tmp_path):
         workload.say()
         workload.out.expect("after")
         report = report_file(tracer.snapshot(), "-g", "function")
+        # The entries are the total, whatever the threads do meanwhile.
+        for key in "size", "count":
+            entries = sum(s[key] for s in report["statistics"]) + report["other"][key]
+            assert report["traced"][key] == entries
+            assert report["traced"][key] == sum(p[key] for p in report["processes"])
         mine = {s["traceback"][0]["function"]: s for s in report["statistics"]}
         s = mine["of_this_round"]
         size, count = 1000 * (i + 1), i + 1
