@@ -98,6 +98,16 @@ static void write_own_memory(FILE *out, const struct snapshot *snapshot)
 		format_size(kernel, snapshot->own_kernel, false));
 }
 
+static void write_younger(FILE *out, const struct snapshot *snapshot)
+{
+	char buffer[FORMAT_SIZE_MAX];
+	uint64_t size, count;
+
+	snapshot__younger(snapshot, &size, &count);
+	fprintf(out, "Younger than %g s: size=%s, count=%" PRIu64 "\n", snapshot->min_age_ns / 1e9,
+		format_size(buffer, size, false), count);
+}
+
 void write_footer(FILE *out, const struct snapshot *snapshot, const struct statistics *statistics,
 		  const struct report_opts *opts)
 {
@@ -107,6 +117,8 @@ void write_footer(FILE *out, const struct snapshot *snapshot, const struct stati
 		fprintf(out, "Filtered out: size=%s, count=%" PRIu64 "\n",
 			format_size(buffer, statistics->filtered_size, false),
 			statistics->filtered_count);
+	if (snapshot->min_age_ns)
+		write_younger(out, snapshot);
 	write_total(out, snapshot);
 	write_ended(out, &snapshot->ended);
 	write_inherited(out, snapshot->frees_inherited);

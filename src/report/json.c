@@ -235,6 +235,33 @@ static void write_head(FILE *out, const struct snapshot *snapshot, enum group_by
 		fputs("null}", out);
 }
 
+static void write_json_younger(FILE *out, const struct snapshot *snapshot)
+{
+	uint64_t size, count;
+
+	write_known(out, "min_age_ms", snapshot->min_age_ns, snapshot->min_age_ns / 1000000);
+	if (!snapshot->min_age_ns) {
+		fputs(",\"younger\":null", out);
+		return;
+	}
+	snapshot__younger(snapshot, &size, &count);
+	fprintf(out, ",\"younger\":{\"size\":%" PRIu64 ",\"count\":%" PRIu64 "}", size, count);
+}
+
+/* The file that the differences are against. */
+static void write_json_compared(FILE *out, const struct snapshot *old)
+{
+	if (!old || !old->file) {
+		fputs(",\"compared_with\":null", out);
+		return;
+	}
+	fputs(",\"compared_with\":{\"file\":", out);
+	write_json_string(out, old->file);
+	putc(',', out);
+	write_time(out, old->time_ns);
+	fprintf(out, ",\"elapsed_ms\":%" PRIu64 "}", old->elapsed_ns / 1000000);
+}
+
 int report__json(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
 		 const struct report_opts *opts, struct statistics **kept)
 {
@@ -251,6 +278,8 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	write_json_processes(out, selection.statistics);
 	write_json_ended(out, snapshot);
 	write_known(out, "sample_bytes", snapshot->sample_bytes, snapshot->sample_bytes);
+	write_json_younger(out, snapshot);
+	write_json_compared(out, old);
 	fputs(",\"statistics\":[", out);
 	for (size_t i = 0; i < selection.count; i++) {
 		if (i)

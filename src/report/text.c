@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* tracemalloc's words on a terminal. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "report/columns.h"
 #include "report/footer.h"
@@ -10,6 +9,7 @@
 #include "report/processes.h"
 #include "report/report.h"
 #include "report/selection.h"
+#include "report/title.h"
 #include "report/traceback.h"
 
 struct text {
@@ -20,41 +20,6 @@ struct text {
 	bool compared;		/* with an older snapshot: print differences */
 	bool errors;		/* print those of estimates */
 };
-
-#define TITLE_PROCESSES 3 /* named in the title; the rest is counted */
-
-static void text__title_processes(struct text *text)
-{
-	const struct snapshot *snapshot = text->snapshot;
-
-	if (snapshot->many) {
-		fprintf(text->out, "%zu process%s · ", snapshot->nprocesses,
-			snapshot->nprocesses == 1 ? "" : "es");
-		return;
-	}
-	for (size_t i = 0; i < snapshot->nprocesses && i < TITLE_PROCESSES; i++) {
-		fputs(i ? ", " : "", text->out);
-		write_process(text->out, &snapshot->processes[i]);
-	}
-	if (snapshot->nprocesses > TITLE_PROCESSES)
-		fprintf(text->out, " and %zu more", snapshot->nprocesses - TITLE_PROCESSES);
-	if (snapshot->nprocesses)
-		fputs(snapshot->exited ? " has ended · " : " · ", text->out);
-}
-
-static void text__title(struct text *text)
-{
-	const struct snapshot *snapshot = text->snapshot;
-	time_t seconds = snapshot->time_ns / 1000000000;
-	char clock[16] = "--:--:--";
-	struct tm tm;
-
-	if (snapshot->time_ns > 0 && localtime_r(&seconds, &tm))
-		strftime(clock, sizeof(clock), "%T", &tm);
-	fprintf(text->out, "[ %s · ", clock);
-	text__title_processes(text);
-	fprintf(text->out, "%.1f s traced ]\n", snapshot->elapsed_ns / 1e9);
-}
 
 static void text__histogram(struct text *text, const uint64_t *histogram)
 {
@@ -225,7 +190,7 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	err = selection__init(&selection, snapshot, old, &with_histogram, false, kept);
 	if (err)
 		return err;
-	text__title(&text);
+	write_title(out, snapshot, old, opts);
 	if (snapshot->many && text.group_by != GROUP_BY_PROCESS)
 		write_processes(out, snapshot, selection.statistics, old, opts);
 	if (opts->terminal.width)
@@ -234,5 +199,7 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 		text__lines(&text, &selection);
 	text__others(&text, &selection);
 	write_footer(out, snapshot, selection.statistics, opts);
+	if (old)
+		write_beginnings(out, snapshot, old);
 	return finish_stream(out);
 }

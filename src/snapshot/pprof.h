@@ -3,7 +3,7 @@
  * Snapshots as files: gzip'd pprof profiles (profile.proto), which `go tool pprof` and others read.
  *
  * What pprof has no field for is in comments of the form key=value behind a first comment
- * "memtracebpf VERSION": nframe, size, count, peak_size, lost.REASON, frames_cut.REASON,
+ * "memtracebpf VERSION": nframe, size, count, peak_size, min_age_ns, lost.REASON, frames_cut.REASON,
  * programs_skipped, taken, how, note, many, exited, ended.*, sample_bytes, exact, and process, which
  * since_ns and cgroup of the same process follow. Samples carry the labels pid, process (its name),
  * cgroup, domain (the allocator's), bytes (the lower end of the size class), oldest (age in

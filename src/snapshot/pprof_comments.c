@@ -133,6 +133,7 @@ int pprof_comments__read(struct pprof_comments *said, const char *comment,
 	read_number(comment, "count", &snapshot->count);
 	read_number(comment, "peak_size", &snapshot->peak_size);
 	read_number(comment, "sample_bytes", &snapshot->sample_bytes);
+	read_number(comment, "min_age_ns", &snapshot->min_age_ns);
 	read_losses(comment, snapshot);
 	read_about_processes(comment, snapshot);
 	return read_of_process(comment, snapshot);

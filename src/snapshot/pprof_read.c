@@ -594,6 +594,8 @@ int pprof__read(const char *path, struct names *names, struct snapshot **snapsho
 	if (!err)
 		err = pprof__parse(data, size, names, snapshot, &why);
 	free(data);
+	if (!err)
+		(*snapshot)->file = names__string(names, name);
 	if (err == -EINVAL)
 		log__error("%s is no snapshot that can be read: %s", name, why);
 	else if (err)

@@ -246,6 +246,8 @@ static void writer__comments(struct writer *w)
 	writer__comment(w, "size=%" PRIu64, s->size);
 	writer__comment(w, "count=%" PRIu64, s->count);
 	writer__comment(w, "peak_size=%" PRIu64, s->peak_size);
+	if (s->min_age_ns)
+		writer__comment(w, "min_age_ns=%" PRIu64, s->min_age_ns);
 	writer__processes(w, s);
 	for (int i = 0; i < LOST_MAX; i++)
 		if (s->lost[i])

@@ -31,6 +31,20 @@ bool snapshot__peak_known(const struct snapshot *snapshot)
 	return snapshot->peak_size || !snapshot->size;
 }
 
+void snapshot__younger(const struct snapshot *snapshot, uint64_t *size, uint64_t *count)
+{
+	*size = snapshot->size;
+	*count = snapshot->count;
+	for (size_t i = 0; i <= snapshot->nprocesses; i++) {
+		const struct traces *traces = snapshot__traces(snapshot, i);
+
+		for (size_t j = 0; j < traces->count; j++) {
+			*size -= traces->items[j].size;
+			*count -= traces->items[j].count;
+		}
+	}
+}
+
 bool snapshot__has_errors(const struct snapshot *snapshot)
 {
 	return snapshot->sample_bytes && !snapshot->without_variances;

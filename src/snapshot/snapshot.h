@@ -136,14 +136,15 @@ struct snapshot {
 	struct snapshot_process *processes;
 	size_t nprocesses;
 	struct traces *others;	/* of no known process; NULL: none */
-	/* Of all processes; from the books, not summed from traces. peak_size is 0 where the
-	 * snapshot comes from a file that does not say. */
+	/* Of all processes: the sum of their traces, unless younger blocks are left out there.
+	 * peak_size is 0 where the snapshot comes from a file that does not say. */
 	uint64_t size, count, peak_size;
 	uint64_t lost[LOST_MAX];
 	uint64_t frames_cut[STOP_MAX];	/* stacks (allocations) that ended early, by reason */
 	uint64_t programs_skipped;
 	uint64_t frees_inherited; /* after fork, of blocks that were the parent's: no loss */
 	struct snapshot_ended ended;
+	uint64_t min_age_ns;	/* traces hold only blocks older than this; sums hold all */
 	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation is recorded */
 	bool many;		/* the processes were not named one by one */
 	bool exited;		/* of one process that has ended: what it still held */
@@ -151,6 +152,7 @@ struct snapshot {
 	uint64_t own_rss, own_kernel;
 	/* From a file that does not tell peak_* and temporary, or variances, of traces. */
 	bool without_details, without_variances;
+	const char *file;	/* it was read from; NULL: it was not */
 	const char *how;	/* it was taken, for people; NULL: not known */
 	const char *note;	/* a sentence for the report ("another allocator ..."), or NULL */
 };
@@ -158,6 +160,8 @@ struct snapshot {
 struct snapshot *snapshot__new(struct names *names);	/* NULL: no memory */
 void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
 bool snapshot__peak_known(const struct snapshot *snapshot);
+/* What is in its sums, but too young for its traces. */
+void snapshot__younger(const struct snapshot *snapshot, uint64_t *size, uint64_t *count);
 /* Its values are estimates, with known standard errors. */
 bool snapshot__has_errors(const struct snapshot *snapshot);
 int snapshot__add_process(struct snapshot *snapshot, const struct snapshot_process *process);

@@ -98,6 +98,7 @@ static struct snapshot *full_snapshot(struct names *names)
 	s->time_ns = 1700000000123456789;
 	s->elapsed_ns = 5000000001;
 	s->nframe = 64;
+	s->min_age_ns = 60000000000;
 	s->size = 123456;
 	s->count = 789;
 	s->peak_size = 1ULL << 63;
@@ -182,6 +183,7 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_int_equal(x->time_ns, y->time_ns);
 	assert_int_equal(x->elapsed_ns, y->elapsed_ns);
 	assert_int_equal(x->nframe, y->nframe);
+	assert_int_equal(x->min_age_ns, y->min_age_ns);
 	assert_int_equal(x->size, y->size);
 	assert_int_equal(x->count, y->count);
 	assert_int_equal(x->peak_size, y->peak_size);

@@ -154,6 +154,58 @@ static void test_text_by_line(void **state)
 #define RED "\x1b[31m"
 #define NO_COLOUR "\x1b[0m"
 
+/* What is left out is said, and what it took: entries and it are the total. */
+static void test_what_is_left_out(void **state)
+{
+	const struct filter filters[] = {
+		{ .inclusive = true, .file = "*.c" },
+		{ .inclusive = true, .file = "/x/*", .line = 7 },
+		{ .file = "<unknown>" },
+	};
+	const struct report_opts opts = {
+		.top = 1,
+		.statistics = { .filters = filters, .nfilters = 3 },
+	};
+	struct books *b = *state;
+	char *text;
+
+	b->old->min_age_ns = 1500000000;
+	b->old->size += 1000;
+	b->old->count += 10;
+	text = print(report__text, b->old, NULL, opts);
+	assert_non_null(strstr(text, "[ 22:13:20 · redis-server (4711) · 5.0 s traced · blocks older than "
+			    "1.5 s · only *.c or /x/*:7 · without <unknown> ]\n"));
+	assert_non_null(strstr(text, "Younger than 1.5 s: size=1000 B, count=10\nTotal:"));
+	free(text);
+	text = print(report__json, b->old, NULL, opts);
+	check_json(text, "assert o[\"min_age_ms\"] == 1500\n"
+		   "assert o[\"younger\"] == dict(size=1000, count=10)\n");
+	free(text);
+}
+
+/* Files say when they began to count; two runs each begin with nothing. */
+static void test_compared_files(void **state)
+{
+	struct books *b = *state;
+	char *text;
+
+	b->old->file = "a.pb.gz";
+	b->now->file = "b.pb.gz";
+	text = print(report__text, b->now, b->old, (struct report_opts){ .top = 1 });
+	assert_non_null(strstr(text, "\nfrom a.pb.gz (22:13:20, counting since 22:13:15) to b.pb.gz "
+				     "(22:13:25, counting since 22:13:15)\n"));
+	assert_null(strstr(text, "Note:"));
+	free(text);
+	b->now->elapsed_ns = 3000000000;
+	text = print(report__text, b->now, b->old, (struct report_opts){ .top = 1 });
+	assert_non_null(strstr(text, "\nNote: the snapshots began to count 7.0 s apart"));
+	free(text);
+	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 1 });
+	check_json(text, "assert o[\"compared_with\"] == dict(file=\"a.pb.gz\", "
+		   "time=\"2023-11-14T22:13:20.123Z\", elapsed_ms=5000)\n");
+	free(text);
+}
+
 static void test_columns_on_a_terminal(void **state)
 {
 	const struct report_opts plain = { .terminal.width = 80, .top = 3 };
@@ -758,9 +810,12 @@ static void test_json(void **state)
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
 		"assert \" \".join(o) == \"version time elapsed_ms pids group_by traced processes\"\\\n"
-		"    \" ended exited sample_bytes statistics other lost frees_inherited\"\\\n"
+		"    \" ended exited sample_bytes min_age_ms younger compared_with statistics other\"\\\n"
+		"    \" lost frees_inherited\"\\\n"
 		"    \" filtered own_memory note\"\n"
 		"assert o[\"exited\"] is False and o[\"sample_bytes\"] is None\n"
+		"assert o[\"min_age_ms\"] is None and o[\"younger\"] is None\n"
+		"assert o[\"compared_with\"] is None\n"
 		"assert set(o[\"ended\"].values()) == {0}\n"
 		"assert o[\"own_memory\"] == dict(rss=5000000, kernel=7000)\n"
 		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
@@ -861,6 +916,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sizes_as_python),
 		TEST(test_text_by_line),
+		TEST(test_what_is_left_out),
+		TEST(test_compared_files),
 		TEST(test_columns_on_a_terminal),
 		TEST(test_tracebacks_on_a_terminal),
 		TEST(test_short_names),
