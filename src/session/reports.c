@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What can be asked of a session, at any moment. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "report/block.h"
+#include "session/parts.h"
+#include "snapshot/pprof.h"
+#include "target/target.h"
+
+static uint64_t resident_memory(void)
+{
+	unsigned long long size, resident = 0;
+	FILE *statm = fopen("/proc/self/statm", "re");
+
+	if (statm && fscanf(statm, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	if (statm)
+		fclose(statm);
+	return resident * sysconf(_SC_PAGESIZE);
+}
+
+int session__snapshot(struct session *session, bool ages, bool own_memory,
+		      struct snapshot **out)
+{
+	struct snapshot *snapshot = NULL;
+	int err = collector__snapshot(session->collector, ages, &snapshot);
+
+	if (!err && own_memory) {
+		snapshot->own_rss = resident_memory();
+		snapshot->own_kernel = collector__memory(session->collector);
+	}
+	if (!err)
+		err = symbolizer__name_all(session->symbolizer, session->names);
+	if (err) {
+		log__error("cannot read the tracked allocations: %s", strerror(-err));
+		snapshot__free(snapshot);
+		return err;
+	}
+	*out = snapshot;
+	return 0;
+}
+
+static int report_books(struct session *session)
+{
+	const struct options *options = session->options;
+	bool all = options->format == FORMAT_JSON || options->output;
+	struct snapshot *snapshot = NULL;
+	int err = session__snapshot(session, all || options->report.detail,
+				    all || options->report.own_memory, &snapshot);
+
+	if (err)
+		return err;
+	err = report__print(stdout, options->format, snapshot, session->last, &options->report,
+			    &session->kept);
+	snapshot__free(session->last);
+	session->last = snapshot;
+	if (options->reset_peak)
+		collector__reset_peak(session->collector);
+	return err;
+}
+
+static int report_block(struct session *session)
+{
+	const struct options *options = session->options;
+	struct collected_block found;
+	struct report_block block;
+	char comm[16];
+	int err = collector__find_block(session->collector, options->block, &found);
+
+	if (err == -ENOENT) {
+		log__error("no block at 0x%llx is in the books: it was allocated before tracing "
+			   "began, or freed", (unsigned long long)options->block);
+		return err;
+	}
+	if (!err)
+		err = symbolizer__name_all(session->symbolizer, session->names);
+	if (err) {
+		log__error("cannot look for the block: %s", strerror(-err));
+		return err;
+	}
+	target__comm(found.pid, comm);
+	block = (struct report_block){
+		.pid = found.pid,
+		.comm = comm,
+		.address = found.address,
+		.size = found.size,
+		.age_ns = found.age_ns,
+		.stack = found.stack,
+	};
+	return report__block(stdout, options->format, session->names, &block, &options->report);
+}
+
+int session__report(struct session *session)
+{
+	bool of_block = session->options->block;
+	int err = of_block ? report_block(session) : report_books(session);
+
+	session->nreports++;
+	if (err && err != -EPIPE && err != -ENOENT)
+		log__error("cannot write the report: %s", strerror(-err));
+	return err;
+}
+
+int session__report_exited(struct session *session)
+{
+	const struct options *options = session->options;
+	struct statistics *kept = NULL;
+	struct snapshot *snapshot;
+	int err = 0;
+
+	while (!err && collector__take_exited(session->collector, &snapshot) > 0) {
+		err = symbolizer__name_all(session->symbolizer, session->names);
+		if (!err)
+			err = report__print(stdout, options->format, snapshot, NULL,
+					    &options->report, &kept);
+		snapshot__free(snapshot);
+	}
+	statistics__free(kept);
+	return err;
+}
+
+int session__write_last(struct session *session)
+{
+	const char *output = session->options->output;
+	int err;
+
+	if (!output || !session->last)
+		return 0;
+	err = pprof__write(session->last, output);
+	if (!err)
+		log__info("wrote %s", output);
+	return err;
+}

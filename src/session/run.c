@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Keeps the time of a session: a report at each interval, until it is time to end. */
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "probe/custom.h"
+#include "session/parts.h"
+
+/* Waits until `deadline_ns`; true: it is time to end, for a signal, the targets' end or because
+ * nobody reads our output any more. */
+static bool wait_until(struct session *session, uint64_t deadline_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = collector__fd(session->collector), .events = POLLIN },
+		{ .fd = session->signals, .events = POLLIN },
+		{ .fd = STDOUT_FILENO },	/* POLLERR: a pipe without a reader */
+	};
+
+	/* Also where reports take longer than the interval: at least one look. */
+	for (;;) {
+		uint64_t now = clock_ns(CLOCK_MONOTONIC);
+		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+		struct timespec timeout = { left / 1000000000ULL, left % 1000000000ULL };
+
+		if (ppoll(fds, 3, &timeout, NULL) < 0 && errno != EINTR)
+			return true;
+		if (fds[0].revents)
+			collector__handle_events(session->collector);
+		if (session__report_exited(session))
+			return true;
+		if (fds[1].revents && !signals__handle(session))
+			return true;
+		if (fds[2].revents & (POLLERR | POLLHUP) || collector__ended(session->collector))
+			return true;
+		if (!left)
+			return false;
+	}
+}
+
+int session__run(struct session *session)
+{
+	const struct options *options = session->options;
+	uint64_t next = clock_ns(CLOCK_MONOTONIC);
+	uint64_t end = options->duration_ns ? next + options->duration_ns : ~0ULL;
+	bool last = false;
+	int err = 0;
+
+	while (!last && !err) {
+		next += options->interval_ns;
+		last = wait_until(session, next < end ? next : end) || next >= end;
+		last = last || (options->count && session->nreports + 1 >= options->count);
+		if (last) {	/* of those that ended while others were reported, too */
+			collector__handle_events(session->collector);
+			session__report_exited(session);
+		}
+		err = session__report(session);
+		if (options->block && err == -ENOENT && !last)
+			err = 0;	/* it may come yet */
+	}
+	/* That nobody reads the reports is no reason to lose the snapshot. */
+	if (!err || err == -EPIPE)
+		err = session__write_last(session) ?: err;
+	if (!err && options->command)
+		custom_allocators__warn(options->allocators);
+	return err == -EPIPE ? 0 : err;	/* the reader has seen enough */
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/privilege.h"
+#include "probe/probe.h"
+#include "session/parts.h"
+#include "target/target.h"
+
+#define MANY_FILES 16384
+
+/*
+ * Every mapped file stays open, so that it has names when it is gone. The kernel makes room for them
+ * now: where there are threads it waits for a grace period to do so (fs/file.c, expand_fdtable()),
+ * which would be when a new file is to be attached to.
+ */
+static void allow_many_files(void)
+{
+	struct rlimit limit;
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, MANY_FILES);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Is there a process to look at, and may we? */
+static int check_targets(const struct options *options)
+{
+	int err;
+
+	for (size_t i = 0; i < options->npids; i++) {
+		err = target__check(options->pids[i]);
+		if (err)
+			return err;
+	}
+	err = probes__check(options->allocators);
+	return err ? err : privilege__check();
+}
+
+static int open_parts(struct session *session)
+{
+	const struct options *options = session->options;
+	struct collect_opts opts = {
+		.max_blocks = options->max_blocks,
+		.max_stacks = options->max_stacks,
+		.nframe = options->nframe,
+		.min_age_ns = options->min_age_ns,
+		.usable = options->format == FORMAT_TREE || options->output,
+		.sample_bytes = options->sample_bytes,
+		.no_blocks = options->domains == DOMAIN_MMAP,
+		.regions = options->domains != DOMAIN_HEAP,
+		.nprocesses = options->npids,
+		.everything = options->everything,
+		.comms = options->comms,
+		.ncomms = options->ncomms,
+		.cgroups = options->cgroups,
+		.ncgroups = options->ncgroups,
+		.users = options->users,
+		.nusers = options->nusers,
+		.follow_fork = options->follow_fork,
+		.leaks_at_exit = options->leaks_at_exit,
+		.custom = options->allocators,
+	};
+	int err = signals__open(session);
+
+	if (err)
+		return err;
+	session->names = names__new();
+	session->symbolizer = symbolizer__new();
+	if (!session->names || !session->symbolizer) {
+		log__error("no memory");
+		return -ENOMEM;
+	}
+	return collector__new(&opts, session->names, session->symbolizer, &session->collector);
+}
+
+void session__free(struct session *session)
+{
+	if (!session)
+		return;
+	collector__free(session->collector);
+	launch__end(&session->launch);
+	symbolizer__free(session->symbolizer);
+	statistics__free(session->kept);
+	snapshot__free(session->last);
+	names__free(session->names);
+	if (session->signals >= 0)
+		close(session->signals);
+	free(session);
+}
+
+/* Passes the error on, after a sentence about COMMAND. */
+static int starts(const struct options *options, int err)
+{
+	if (err)
+		log__error("cannot start %s: %s", options->command[0], strerror(-err));
+	return err;
+}
+
+static int add_targets(struct session *session)
+{
+	const struct options *options = session->options;
+	int err = 0;
+
+	if (options->command)
+		err = starts(options, launch__prepare(options->command, &session->launch));
+	allow_many_files();	/* after the fork: what we start keeps its limit */
+	for (size_t i = 0; i < options->npids; i++) {
+		err = collector__add_process(session->collector, options->pids[i]);
+		if (err)
+			return err;
+	}
+	if (!err)
+		err = collector__add_machine(session->collector);
+	if (!err && options->command)
+		err = starts(options, collector__add_child(session->collector,
+							   session->launch.pid));
+	return err;
+}
+
+/* Counting goes on, then what we started goes off. */
+static int start(struct session *session)
+{
+	char *const *command = session->options->command;
+	int err;
+
+	collector__start(session->collector);
+	if (!command) {
+		log__info("tracing %s", collector__title(session->collector));
+		custom_allocators__warn(session->options->allocators);
+		return 0;
+	}
+	err = launch__go(&session->launch);
+	if (err) {
+		log__error("cannot run %s: %s; give the path of a program, or its name if it is "
+			   "in PATH", command[0], strerror(-err));
+		return err;
+	}
+	log__info("tracing %s (%d)", command[0], session->launch.pid);
+	return 0;
+}
+
+int session__new(const struct options *options, struct session **out)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	int err;
+
+	if (!session) {
+		log__error("no memory");
+		return -ENOMEM;
+	}
+	session->options = options;
+	session->signals = -1;
+	err = check_targets(options);
+	if (!err)
+		err = open_parts(session);
+	if (!err)
+		err = add_targets(session);
+	if (!err)
+		err = start(session);
+	if (err) {
+		session__free(session);
+		return err;
+	}
+	*out = session;
+	return 0;
+}
