@@ -96,7 +96,7 @@ unit_exits := $(unit_probe)
 unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c \
 	src/base/text.c src/symbol/demangle.c
-unit_target := $(wildcard src/target/*.c) $(BASE)
+unit_process := $(wildcard src/process/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
@@ -167,7 +167,7 @@ $(BUILD)/demo-server: tools/demo/server.c
 
 BENCH := $(BUILD)/bench
 
-$(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/target/*.c) \
+$(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/process/*.c) \
 		src/base/dynamic.c $(unit_unwind))
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)

@@ -10,7 +10,7 @@
 #include "collect/sampling.h"
 #include "memtracebpf.skel.h"
 #include "snapshot/array.h"
-#include "target/target.h"
+#include "process/process.h"
 
 /* What was looked up for a site, while it was this process'. */
 struct known_stack {

@@ -24,7 +24,7 @@
 #include "collect/tables.h"
 #include "collect/words.h"
 #include "memtracebpf.skel.h"
-#include "target/target.h"
+#include "process/process.h"
 
 struct collector {
 	struct collect_opts opts;

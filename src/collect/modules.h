@@ -12,7 +12,7 @@
 #include "probe/mappers.h"
 #include "probe/probe.h"
 #include "symbol/symbol.h"
-#include "target/target.h"
+#include "process/process.h"
 
 struct module_segment {
 	uint64_t offset, size;	/* in the file */

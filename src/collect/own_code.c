@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "target/target.h"
+#include "process/process.h"
 
 /*
  * Whoever runs in the page meanwhile waits for the kernel, and then finds the same code. It comes

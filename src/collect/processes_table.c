@@ -10,7 +10,7 @@
 #include "collect/free_lists.h"
 #include "collect/mapped.h"
 #include "memtracebpf.skel.h"
-#include "target/target.h"
+#include "process/process.h"
 
 static void give_back_frames(struct tables *tables, const struct site *site)
 {

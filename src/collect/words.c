@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "target/target.h"
+#include "process/process.h"
 
 bool words__missing(const struct collect_opts *opts, const struct traced *traced,
 		    const struct process *process, char words[WORDS_MAX])

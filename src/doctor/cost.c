@@ -13,7 +13,7 @@
 #include "base/types.h"
 #include "probe/attach.h"
 #include "probe/empty.h"
-#include "target/target.h"
+#include "process/process.h"
 
 #define SPAN_NS 40000000ULL	/* of the runs from which the fastest is taken */
 #define RUN_TRACED 50		/* calls: a run is short, so that some are not disturbed */

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "doctor/findings.h"
 #include "report/format.h"
-#include "target/target.h"
+#include "process/process.h"
 
 static int check_pids(const pid_t *pids, size_t npids)
 {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "snapshot/array.h"
-#include "target/target.h"
+#include "process/process.h"
 
 #define NO_CARRIER SIZE_MAX
 

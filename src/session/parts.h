@@ -7,7 +7,7 @@
 #include "session/session.h"
 #include "snapshot/statistics.h"
 #include "symbol/symbol.h"
-#include "target/launch.h"
+#include "process/launch.h"
 
 struct session {
 	const struct options *options;

@@ -9,7 +9,7 @@
 #include "report/block.h"
 #include "session/parts.h"
 #include "snapshot/pprof.h"
-#include "target/target.h"
+#include "process/process.h"
 
 static uint64_t resident_memory(void)
 {

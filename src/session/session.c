@@ -12,7 +12,7 @@
 #include "base/privilege.h"
 #include "probe/probe.h"
 #include "session/parts.h"
-#include "target/target.h"
+#include "process/process.h"
 
 #define MANY_FILES 16384
 

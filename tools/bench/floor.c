@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "probe/empty.h"
-#include "target/target.h"
+#include "process/process.h"
 
 static int attach(pid_t pid, const struct probe_programs *programs)
 {

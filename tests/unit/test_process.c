@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 #include "directory.h"
-#include "target/target.h"
+#include "process/process.h"
 
 /* Runs target__check() with stderr going to `said`. */
 static int check(pid_t pid, char said[512])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "target/launch.h"
+#include "process/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>

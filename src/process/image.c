@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The bytes behind a mapping. */
-#include "target/target.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What /proc says about a process as a whole. */
-#include "target/target.h"
+#include "process/process.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* /proc/PID/maps, as fs/proc/task_mmu.c, show_map_vma() writes it. */
-#include "target/target.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <inttypes.h>
