@@ -191,8 +191,8 @@ static void split_program(const char *link_options)
 static void move_to_build_id(const char *file)
 {
 	run("cd %s && id=$(readelf -n %s 2>/dev/null | awk '/Build ID/ {print $3}') && "
-	    "d=root/usr/lib/debug/.build-id/$(expr substr $id 1 2) && mkdir -p $d && "
-	    "mv %s $d/$(expr substr $id 3 99).debug", directory, file, file);
+	    "d=root/usr/lib/debug/.build-id/$(echo $id | cut -c-2) && mkdir -p $d && "
+	    "mv %s $d/$(echo $id | cut -c3-).debug", directory, file, file);
 }
 
 static void expect_split(bool found)
