@@ -96,7 +96,6 @@ __noinline int make_thread(void)
 	thread->passed_sp = 0;
 	thread->way = sample_bytes ? next_way() : 0;
 	thread->mapping.kind = MAPPING_NONE;
-	thread->memos[0].site = thread->memos[1].site = 0;
 	remember_books(thread);
 	return 1;
 }
@@ -383,19 +382,23 @@ static __always_inline __u32 slack_of(__u64 address, __u64 size)
 	return usable >= size && usable - size < 1U << 31 ? usable - size : 0;
 }
 
-/* A block of `size` bytes came from the call that the walk begins behind. */
-static __always_inline void block_begins(struct thread *thread, struct process *process,
-					 __u64 address, __u64 size, __u32 call)
+/* A block of `size` bytes came from the call that the walk begins behind; no scratch: no place. */
+static __always_inline void block_begins(struct thread *thread, struct scratch *scratch,
+					 struct process *process, __u64 address, __u64 size,
+					 __u32 call)
 {
 	bool slack_known = keep_slack && call & CALL_CHUNK_HEADS;
 	struct block_key key = {};
 	struct block block = {};
 
-	thread->walk.sizes = sample_bytes ? size : size_class(size);
-	thread->walk.slack_known = slack_known;
-	thread->walk.shard = thread->shard;
 	block.size = size;
-	block.site = place(thread);
+	if (scratch) {
+		scratch->walk.sizes = sample_bytes ? size : size_class(size);
+		scratch->walk.slack_known = slack_known;
+		scratch->walk.shard = thread->shard;
+		block.site = place(scratch);
+		leave_scratch(scratch);
+	}
 	block.time = bpf_jiffies64() >> clock_shift & ((1 << BLOCK_TIME_BITS) - 1);
 	block.last = 1;
 	if (slack_known)
@@ -412,6 +415,7 @@ static __always_inline void block_begins(struct thread *thread, struct process *
 static __always_inline void call_returns(struct pt_regs *ctx, __u32 call)
 {
 	struct thread *thread = current_thread();
+	struct scratch *scratch;
 	struct process *process;
 	__u64 address;
 
@@ -430,9 +434,11 @@ static __always_inline void call_returns(struct pt_regs *ctx, __u32 call)
 	/* At a return probe the kernel has put back the return address and popped it
 	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
 	if (address && (!sample_bytes || thread->hit)) {
-		begin_walk(&thread->walk, process, thread->process, ctx, PT_REGS_IP(ctx),
-			   PT_REGS_SP(ctx));
-		block_begins(thread, process, address, thread->size, call);
+		scratch = take_scratch();
+		if (scratch)
+			begin_walk(&scratch->walk, thread, process, ctx, PT_REGS_IP(ctx),
+				   PT_REGS_SP(ctx));
+		block_begins(thread, scratch, process, address, thread->size, call);
 	}
 	thread->call = CALL_NONE;
 }
@@ -475,23 +481,34 @@ static __always_inline bool holds(__u64 flags, enum call_condition condition)
 }
 
 /* The walk begins with the caller's registers, which are yet to be popped. `sp` points at the
- * return address. False: what is there cannot be read. */
-static __always_inline bool begin_walk_early(struct pt_regs *ctx, struct thread *thread,
-					     struct process *process, __u64 exit, __u64 sp)
+ * return address, which is `pc` unless it is a trampoline's. */
+static __always_inline void begin_walk_early(struct pt_regs *ctx, struct walk *w,
+					     struct thread *thread, struct process *process,
+					     __u64 exit, __u64 sp, __u64 pc)
 {
-	struct walk *w = &thread->walk;
-	__u64 pc;
-
-	if (bpf_probe_read_user(&pc, sizeof(pc), (void *)sp))
-		return false;
 	if (is_trampoline(pc))
 		pc = trampoline_return(sp, pc);
-	begin_walk(w, process, thread->process, ctx, pc, sp + 8);
+	begin_walk(w, thread, process, ctx, pc, sp + 8);
 	if (EXIT_BP(exit))
 		bpf_probe_read_user(&w->bp, sizeof(w->bp), (void *)(sp - 8 * EXIT_BP(exit)));
 	if (EXIT_BX(exit))
 		bpf_probe_read_user(&w->bx, sizeof(w->bx), (void *)(sp - 8 * EXIT_BX(exit)));
-	return true;
+}
+
+static __always_inline void block_begins_early(struct pt_regs *ctx, struct thread *thread,
+					       struct process *process, __u64 address, __u64 size,
+					       __u64 exit, __u64 sp)
+{
+	struct scratch *scratch = take_scratch();
+	__u64 *pc = scratch ? &scratch->caller : NULL;
+
+	if (pc && bpf_probe_read_user(pc, sizeof(*pc), (void *)sp)) {
+		leave_scratch(scratch);
+		return;
+	}
+	if (pc)
+		begin_walk_early(ctx, &scratch->walk, thread, process, exit, sp, *pc);
+	block_begins(thread, scratch, process, address, size, CALL_RETURNS);
 }
 
 /* A call that can throw is about to return: the innermost one if it is at its depth. */
@@ -520,8 +537,8 @@ static __always_inline void throwing_returns(struct pt_regs *ctx, __u64 exit)
 		return;
 	if (ended->block == address)
 		note_inner(thread, 0, address);
-	else if (begin_walk_early(ctx, thread, process, exit, sp))
-		block_begins(thread, process, address, ended->size, CALL_RETURNS);
+	else
+		block_begins_early(ctx, thread, process, address, ended->size, exit, sp);
 }
 
 /* Entry of free: the block is taken out before its address can be anybody else's. */

@@ -401,8 +401,8 @@ static __always_inline void end_last_block(struct thread *thread)
 		return;
 	}
 	bucket = bucket_at(&table, last->bucket);
-	if (bucket && load_word(&bucket->keys[i]) == last->key &&
-	    load_word(&bucket->values[i]) == last->value)
+	if (bucket && load_acquire(&bucket->keys[i]) == last->key &&
+	    load_acquire(&bucket->values[i]) == last->value)
 		swap_word(&bucket->keys[i], last->key, last->key & ~BLOCK_LAST);
 }
 

@@ -56,16 +56,6 @@ TABLE(selected_cgroups, struct cgroup_id, __u8, 1024);
 /* Children of what is followed, by thread group id. */
 TABLE(children, __u32, __u8, 65536);
 
-/* Where a thread's stack led that began with these registers and left this trail. */
-struct stack_memo {
-	__u64 pc, sp, bp, bx;
-	__u64 sizes;
-	__u32 epoch;		/* struct process's */
-	__u32 site;		/* 0: nothing is remembered */
-	__u32 ntrail, reach;
-	__u32 bp_needed, bx_needed; /* 0: the value does not matter */
-};
-
 /* The block that a thread got last. */
 struct last_block {
 	__u64 address;		/* 0: none */
@@ -96,8 +86,7 @@ struct mapping_call {
 };
 
 /*
- * What a thread needs between the entry and the return of an allocator call, and the room to walk
- * its stack in. Task storage is private to its thread, so that a probe which is preempted, or
+ * What a thread needs between the entry and the return of an allocator call. Task storage is private to its thread, so that a probe which is preempted, or
  * interrupted by another program on its CPU, never shares it.
  */
 struct thread {
@@ -125,9 +114,6 @@ struct thread {
 	__u32 passed_call;
 	__u32 hit;		/* the call in progress was */
 	struct mapping_call mapping;
-	struct stack_memo memos[MAX_TRAILS];	/* of the room's trails */
-	struct walk walk;
-	struct walk_room room;
 };
 
 struct {
@@ -136,6 +122,36 @@ struct {
 	__type(key, int);
 	__type(value, struct thread);
 } threads SEC(".maps");
+
+/* See is_cleanup(). */
+struct cleanup_check {
+	__u32 file;		/* where free is */
+	__u32 foreign;		/* a frame lies elsewhere */
+};
+
+/* What a walk knows, and what is too large for a BPF stack. */
+struct scratch {
+	struct walk walk;
+	struct walk_room room;
+	struct cleanup_check check;
+	__u64 caller;		/* that the walk begins with, where it is on the stack */
+	__u32 taken;
+} __attribute__((aligned(64)));
+
+/* Some for each CPU, whose threads can be preempted within a walk. User space says how many. */
+#define CPU_SCRATCHES 2
+SHARED(scratches, struct scratch, CPU_SCRATCHES);
+
+/* For a thread that finds those taken. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct scratch);
+} own_scratches SEC(".maps");
+
+#define MEMO_BITS 12
+SHARED(memos, struct stack_memo, 1 << MEMO_BITS);
 
 /* What is remembered of a thread that is not followed, while all of it holds. */
 struct bystander {
@@ -264,6 +280,7 @@ const volatile __u64 sample_bytes = 0;	/* mean way between recorded bytes; 0: al
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
 const volatile bool keep_blocks = true;	/* follow blocks; else only whether a call is in progress */
 const volatile bool keep_regions = false;	/* follow what the program maps itself */
+const volatile bool share_scratches = true; /* else each thread has its own: for tests */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 
 const volatile __u32 select_by;		/* enum select_by */

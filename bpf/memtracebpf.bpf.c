@@ -41,6 +41,7 @@ int load_mapping(struct walk *w, __u64 address);
 __u64 trampoline_return(__u64 slot, __u64 pc);
 
 #include "unwind.h"
+#include "memo.h"
 #include "maps.h"
 #include "vma.h"
 #include "tables.h"

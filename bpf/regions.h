@@ -27,21 +27,28 @@ static __noinline int is_programs_call(struct pt_regs *ctx, struct thread *threa
 				       struct process *process)
 {
 	const struct code_file *file;
+	struct scratch *scratch;
 	__u64 caller, sp;
 	struct walk *w;
+	int programs;
 
 	if (!ctx || !thread || !process)
 		return 0;
 	sp = PT_REGS_SP(ctx);
-	w = &thread->walk;
 	if (bpf_probe_read_user(&caller, sizeof(caller), (void *)sp))
 		return 0;
 	if (is_trampoline(caller))	/* a tail call of what is probed itself */
 		caller = trampoline_return(sp, caller);
-	begin_walk(w, process, thread->process, ctx, caller, sp + 8);
+	scratch = take_scratch();
+	if (!scratch)
+		return 1;
+	w = &scratch->walk;
+	begin_walk(w, thread, process, ctx, caller, sp + 8);
 	file = file_at(file_of(w, caller - 1));
-	return !file || (!(file->flags & FILE_RUNTIME) &&
-			 caller - w->mapping.bias - file->threads >= file->threads_size);
+	programs = !file || (!(file->flags & FILE_RUNTIME) &&
+			     caller - w->mapping.bias - file->threads >= file->threads_size);
+	leave_scratch(scratch);
+	return programs;
 }
 
 /* Is the stack pointer below the frame of a call of the allocator in progress, or of one of ours? */
@@ -141,10 +148,16 @@ static __noinline __u64 page_size_of(const struct pt_regs *ctx, __u32 kind)
 static __always_inline __u32 place_of_region(struct pt_regs *ctx, struct thread *thread,
 					     struct process *process, __u64 size)
 {
-	begin_walk(&thread->walk, process, thread->process, ctx, PT_REGS_IP(ctx),
-		   PT_REGS_SP(ctx));
-	thread->walk.sizes = size_class(size) | MAPS_MEMORY;
-	return place(thread);
+	struct scratch *scratch = take_scratch();
+	__u32 site;
+
+	if (!scratch)
+		return 0;
+	begin_walk(&scratch->walk, thread, process, ctx, PT_REGS_IP(ctx), PT_REGS_SP(ctx));
+	scratch->walk.sizes = size_class(size) | MAPS_MEMORY;
+	site = place(scratch);
+	leave_scratch(scratch);
+	return site;
 }
 
 static __always_inline void mapping_call_returns(struct pt_regs *ctx, __u32 kind)

@@ -13,8 +13,9 @@ static __always_inline void begin_epoch(struct process *process)
 }
 
 /* The walk from `pc`, a return address, with the stack pointer and registers of after the return. */
-static __always_inline void begin_walk(struct walk *w, struct process *process, __u32 index,
-				       const struct pt_regs *ctx, __u64 pc, __u64 sp)
+static __always_inline void begin_walk(struct walk *w, const struct thread *thread,
+				       struct process *process, const struct pt_regs *ctx,
+				       __u64 pc, __u64 sp)
 {
 	__u64 pages = untrusted(bpf_get_current_task_btf())->mm->exec_vm;
 
@@ -29,7 +30,9 @@ static __always_inline void begin_walk(struct walk *w, struct process *process, 
 	w->sp = sp;
 	w->bp = ctx->bp;
 	w->bx = ctx->bx;
-	w->process = index;
+	w->process = thread->process;
+	w->books = thread->books;
+	w->generation = thread->generation;
 	w->epoch = *(volatile __u32 *)&process->epoch;
 	w->limit = nframe_limit;
 }
@@ -292,50 +295,63 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 	return search.site;
 }
 
-/* The site of a stack that this thread was at not long ago, without walking it; 0: not known. */
-static __always_inline __u32 recall_site(struct thread *thread)
-{
-	struct walk *w = &thread->walk;
-	struct stack_memo *memo;
+/* ---- what a walk needs ---- */
 
-	w->trail = ((w->pc >> 2) ^ (w->sp >> 4) ^ w->sizes) & (MAX_TRAILS - 1);
-	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
-	if (!memo->site || memo->pc != w->pc || memo->sp != w->sp || memo->epoch != w->epoch ||
-	    memo->sizes != w->sizes ||
-	    (memo->bp_needed && memo->bp != w->bp) || (memo->bx_needed && memo->bx != w->bx))
+/* The thread's own, for when others of its CPU have been preempted in all that there are. */
+static __noinline struct scratch *own_scratch(void)
+{
+	struct scratch *own = bpf_task_storage_get(&own_scratches, bpf_get_current_task_btf(), NULL,
+						   BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!own)
+		count_lost(LOST_STACKS_MEMORY);
+	return own;
+}
+
+/* To be left again; NULL: the kernel had no memory, and that was counted. */
+static __always_inline struct scratch *take_scratch(void)
+{
+	__u32 i, index = bpf_get_smp_processor_id() * CPU_SCRATCHES;
+	struct scratch *scratch;
+
+	for (i = 0; i < CPU_SCRATCHES && share_scratches; i++, index++) {
+		scratch = bpf_map_lookup_elem(&scratches, &index);
+		if (scratch && !load_acquire(&scratch->taken) &&
+		    !__sync_val_compare_and_swap(&scratch->taken, 0, 1))
+			return scratch;
+	}
+	return own_scratch();
+}
+
+static __always_inline void leave_scratch(struct scratch *scratch)
+{
+	store_release(&scratch->taken, 0);
+}
+
+__noinline __u32 walk_to_site(struct walk *w, struct walk_room *room, struct stack_memo *memo)
+{
+	__u32 site;
+
+	if (!w || !room)
 		return 0;
-	w->origin = w->sp;
-	return trail_holds(w, &thread->room, memo->ntrail, memo->reach) ? memo->site : 0;
+	walk_stack(w, room);
+	site = site_of(w, room);
+	/* What user space is about to read leads further the next time. */
+	if (w->ntrail <= MAX_TRAIL && w->stop != STOP_MAPS_CHANGED)
+		note_memo(memo, w, room, site);
+	return site;
 }
 
 /* The site of the stack that the walk begins with. */
-static __always_inline __u32 place(struct thread *thread)
+static __always_inline __u32 place(struct scratch *scratch)
 {
-	struct walk *w = &thread->walk;
-	__u32 site = recall_site(thread);
-	struct stack_memo *memo;
+	__u32 index = memo_index(&scratch->walk, MEMO_BITS), site;
+	struct stack_memo *memo = bpf_map_lookup_elem(&memos, &index);
+	struct walk_room *room = &scratch->room;
+	struct walk *w = &scratch->walk;
 
-	if (site)
-		return site;
-	memo = &thread->memos[w->trail & (MAX_TRAILS - 1)];
-	memo->site = 0;
-	memo->pc = w->pc;
-	memo->sp = w->sp;
-	memo->bp = w->bp;
-	memo->bx = w->bx;
-	memo->epoch = w->epoch;
-	memo->sizes = w->sizes;
-	walk_stack(w, &thread->room);
-	site = site_of(w, &thread->room);
-	/* What user space is about to read leads further the next time. */
-	if (w->ntrail <= MAX_TRAIL && w->stop != STOP_MAPS_CHANGED) {
-		memo->ntrail = w->ntrail;
-		memo->reach = w->reach;
-		memo->bp_needed = w->bp_needed;
-		memo->bx_needed = w->bx_needed;
-		memo->site = site;
-	}
-	return site;
+	site = memo ? recall_site(memo, w, room) : 0;
+	return site ? site : walk_to_site(w, room, memo);
 }
 
 #endif

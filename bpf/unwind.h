@@ -19,7 +19,8 @@
 #ifndef MT_UNWIND_STEP_H
 #define MT_UNWIND_STEP_H
 
-#define WALK_WINDOW 1024	/* bytes of stack read at a time */
+#define WALK_WINDOW 8192	/* bytes of stack read at a time, at most */
+#define WALK_PIECE 2048		/* the same, of those that nobody has asked for yet */
 #define MAX_PADDED_FRAMES (MAX_FRAMES + 1)
 #define USER_PAGE 4096
 #define USER_TOP (1ULL << 47)	/* 5-level address spaces are only for those who ask for them */
@@ -28,19 +29,17 @@
  * The words of stack that led a walk, in its order: return addresses, and saved registers where a
  * frame needed them. A walk that would begin alike and find the same words comes to the same end.
  */
-#define MAX_TRAIL 128		/* walks that read more leave none */
-#define MAX_TRAILS 2		/* that a thread keeps */
+#define MAX_TRAIL 64		/* walks that read more leave none */
 struct walk_trail {
-	__u64 word[MAX_TRAIL];
-	__u16 offset[MAX_TRAIL];	/* from the stack pointer that the walk began with */
+	__u64 words[MAX_TRAIL];	/* each with its place, see pack_word() */
 };
 
 /* Too large for the 512 bytes of a BPF stack. */
 struct walk_room {
 	__u64 frames[MAX_PADDED_FRAMES];
-	__u8 window[WALK_WINDOW + 8];
-	struct walk_trail trails[MAX_TRAILS];
-};
+	__u8 window[WALK_WINDOW + 64];
+	struct walk_trail trail;
+} __attribute__((aligned(64)));
 
 /* Where code lies: that of file `file` at `bias` plus its offset. */
 struct walk_mapping {
@@ -62,12 +61,14 @@ struct walk {
 	__u32 epoch;
 	__u64 hash;
 	__u64 origin;		/* the stack pointer at the beginning */
-	__u64 sizes;		/* the caller's: part of the place */
+	__u64 first_pc, first_bp, first_bx; /* the registers at the beginning */
+	__u64 books;		/* the caller's, as are generation and sizes: part of the place */
+	__u64 sizes;
 	__u64 bp_from, bx_from;	/* where the value is from: offset above origin, or FROM_... */
 	__u32 bp_needed, bx_needed; /* the value at the beginning was used */
 	__u32 shard;		/* the caller's: part of the place, too */
 	__u32 slack_known;	/* the caller's: what it knows of blocks of this place */
-	__u32 trail;		/* which of the room's to leave; the caller's choice */
+	__u32 generation;
 	__u32 ntrail;		/* words in it; more than MAX_TRAIL: it is not whole */
 	__u32 reach;		/* bytes of stack that hold them */
 };
@@ -87,18 +88,18 @@ struct walker {
  */
 __noinline int read_window(struct walk *w, struct walk_room *room, __u64 address)
 {
-	__u64 start, size = WALK_WINDOW;
+	__u64 start, size = WALK_PIECE;
 
 	if (!w || !room)
 		return -1;
-	start = address - w->sp < WALK_WINDOW - 64 ? w->sp : address - 64;
+	start = address - w->sp < WALK_PIECE - 64 ? w->sp : address - 64;
 	w->window_size = 0;
-	if (user_read(room->window, WALK_WINDOW, start)) {
+	if (user_read(room->window, WALK_PIECE, start)) {
 		/* The stack ends before the window does: up to the page's end it must go. */
 		start = address;
 		size = USER_PAGE - (address & (USER_PAGE - 1));
-		if (size > WALK_WINDOW)
-			size = WALK_WINDOW;
+		if (size > WALK_PIECE)
+			size = WALK_PIECE;
 		if (user_read(room->window, size, start))
 			return -1;
 	}
@@ -113,7 +114,7 @@ static __always_inline int stack_word(struct walk *w, struct walk_room *room, __
 {
 	__u64 offset = address - w->window_start;
 
-	if (offset > WALK_WINDOW || offset + sizeof(*word) > w->window_size) {
+	if (offset > WALK_PIECE || offset + sizeof(*word) > w->window_size) {
 		if (read_window(w, room, address))
 			return -1;
 		offset = address - w->window_start;
@@ -124,17 +125,22 @@ static __always_inline int stack_word(struct walk *w, struct walk_room *room, __
 	return 0;
 }
 
+/* A user address, and above it how many words it lies from where the walk began. */
+#define TRAIL_WORD_BITS 48
+#define pack_word(word, offset) ((word) | (offset) >> 3 << TRAIL_WORD_BITS)
+#define packed_word(packed) ((packed) << (64 - TRAIL_WORD_BITS) >> (64 - TRAIL_WORD_BITS))
+#define packed_offset(packed) ((packed) >> TRAIL_WORD_BITS << 3)
+#define MAX_REACH (8ULL << (64 - TRAIL_WORD_BITS))
+
 static __always_inline void note(struct walk *w, struct walk_room *room, __u64 offset, __u64 word)
 {
-	struct walk_trail *trail = &room->trails[w->trail & (MAX_TRAILS - 1)];
 	__u32 n = w->ntrail;
 
-	if (n >= MAX_TRAIL || offset >> 16) {
+	if (n >= MAX_TRAIL || offset & 7 || offset >= MAX_REACH || word >> TRAIL_WORD_BITS) {
 		w->ntrail = MAX_TRAIL + 1;
 		return;
 	}
-	trail->word[n & (MAX_TRAIL - 1)] = word;
-	trail->offset[n & (MAX_TRAIL - 1)] = offset;
+	room->trail.words[n & (MAX_TRAIL - 1)] = pack_word(word, offset);
 	w->ntrail = n + 1;
 	if (offset + sizeof(word) > w->reach)
 		w->reach = offset + sizeof(word);
@@ -167,29 +173,44 @@ static __always_inline void need_bp(struct walk *w, struct walk_room *room)
 	need_register(w, room, w->bp, &w->bp_from, &w->bp_needed);
 }
 
-/* Are the n words of the trail on the `reach` bytes of stack above `origin` again? */
-__noinline int trail_holds(struct walk *w, struct walk_room *room, __u32 n, __u32 reach)
+/*
+ * Are the n words of the trail on the `reach` bytes of stack above `origin` again? One read of just
+ * these: what lies above need not be stack. It is the calls that cost, not the bytes.
+ */
+static __always_inline int short_trail_holds(struct walk *w, struct walk_room *room,
+					     const struct walk_trail *trail, __u32 n, __u32 reach)
 {
-	struct walk_trail *trail;
-	__u64 word;
+	__u64 packed;
 	__u32 i;
 
-	if (!w || !room)
+	w->window_size = 0;
+	if (user_read(room->window, reach & (2 * WALK_WINDOW - 1), w->origin))
 		return 0;
-	/* Of short trails no more is read than has to be. */
-	if (reach <= WALK_WINDOW && !user_read(room->window, reach, w->origin)) {
-		w->window_start = w->origin;
-		w->window_size = reach;
-	}
-	trail = &room->trails[w->trail & (MAX_TRAILS - 1)];
-	for (i = 0; i < MAX_TRAIL; i++) {
-		if (i >= n)
-			return 1;
-		if (stack_word(w, room, w->origin + trail->offset[i], &word) ||
-		    word != trail->word[i])
+	for (i = 0; i < MAX_TRAIL && i < n; i++) {
+		packed = trail->words[i];
+		if (*(__u64 *)(room->window + (packed_offset(packed) & (WALK_WINDOW - 1))) !=
+		    packed_word(packed))
 			return 0;
 	}
-	return n == MAX_TRAIL;
+	return 1;
+}
+
+/* The same for trails that reach beyond the window. */
+__noinline int long_trail_holds(struct walk *w, struct walk_room *room,
+				const struct walk_trail *trail, __u32 n)
+{
+	__u64 packed, word;
+	__u32 i;
+
+	if (!w || !room || !trail)
+		return 0;
+	for (i = 0; i < MAX_TRAIL && i < n; i++) {
+		packed = trail->words[i];
+		if (stack_word(w, room, w->origin + packed_offset(packed), &word) ||
+		    word != packed_word(packed))
+			return 0;
+	}
+	return 1;
 }
 
 /* Binary search for the last element that starts at or below key: it is at low - 1 in the end. */
@@ -495,7 +516,7 @@ static long walk_step(__u32 i, struct walker *walker)
 }
 
 /*
- * Walks up from w->pc, sp, bp, bx (with process, epoch, limit, exact and trail set, the rest zero).
+ * Walks up from w->pc, sp, bp, bx (with process, epoch, limit and exact set, the rest zero).
  * Leaves the frames in room->frames, padded with zeros to a multiple of FRAME_GROUP, their number,
  * why the walk ended, and a hash.
  */
@@ -505,6 +526,9 @@ static __always_inline void walk_stack(struct walk *w, struct walk_room *room)
 	__u32 i, n;
 
 	w->origin = w->sp;
+	w->first_pc = w->pc;
+	w->first_bp = w->bp;
+	w->first_bx = w->bx;
 	w->bp_from = w->bx_from = FROM_BEGINNING;
 	w->ntrail = 0;
 	repeat(MAX_FRAMES + 1, walk_step, &walker);

@@ -25,6 +25,7 @@
 #define BLOCK_TABLE_H
 
 #include "memtracebpf.h"
+#include "ordering.h"
 
 struct block_bucket {
 	__u64 keys[BUCKET_SLOTS];	/* 0: free */
@@ -142,13 +143,6 @@ static __always_inline __u32 loose_hash(const struct block_key *key)
 
 /* ---- words that others write meanwhile ---- */
 
-#ifdef __bpf__	/* clang 14 knows no other atomics there; on x86-64 plain accesses are in order */
-#define load_word(word) (*(volatile const __u64 *)(word))
-#define store_word(word, value) (*(volatile __u64 *)(word) = (value))
-#else
-#define load_word(word) __atomic_load_n(word, __ATOMIC_SEQ_CST)
-#define store_word(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
-#endif
 #ifndef swap_word	/* a test has its own */
 #define swap_word(word, from, to) __sync_val_compare_and_swap(word, from, to)
 #endif
@@ -192,7 +186,7 @@ static __always_inline bool find_in_bucket(struct block_bucket *bucket, __u64 wa
 	if (!bucket)
 		return false;
 	for (i = 0; i < BUCKET_SLOTS; i++) {
-		if ((load_word(&bucket->keys[i]) & mask) != wanted)
+		if ((load_acquire(&bucket->keys[i]) & mask) != wanted)
 			continue;
 		slot->bucket = bucket;
 		slot->i = i;
@@ -229,7 +223,7 @@ bucket_room(const struct block_bucket *bucket, __u64 id)
 		return 0;
 	unrolled
 	for (i = 0; i < BUCKET_SLOTS; i++) {
-		key = load_word(&bucket->keys[i]);
+		key = load_acquire(&bucket->keys[i]);
 		if (!((key ^ id) << (64 - BLOCK_ID_BITS)))
 			return BUCKET_HOLDS;
 		negative = -key;
@@ -249,7 +243,7 @@ bucket_holds(const struct block_bucket *bucket, __u64 id)
 		return 0;
 	unrolled
 	for (i = 0; i < BUCKET_SLOTS; i++)
-		if (!((load_word(&bucket->keys[i]) ^ id) << (64 - BLOCK_ID_BITS)))
+		if (!((load_acquire(&bucket->keys[i]) ^ id) << (64 - BLOCK_ID_BITS)))
 			return BUCKET_HOLDS;
 	return 0;
 }
@@ -260,10 +254,10 @@ static __always_inline bool put_into_bucket(struct block_bucket *bucket, __u64 k
 	__u32 i;
 
 	for (i = 0; i < BUCKET_SLOTS; i++) {
-		if (load_word(&bucket->keys[i]) || swap_word(&bucket->keys[i], 0, BLOCK_BUSY))
+		if (load_acquire(&bucket->keys[i]) || swap_word(&bucket->keys[i], 0, BLOCK_BUSY))
 			continue;
-		store_word(&bucket->values[i], value);
-		store_word(&bucket->keys[i], key);
+		store_release(&bucket->values[i], value);
+		store_release(&bucket->keys[i], key);
 		slot->bucket = bucket;
 		slot->i = i;
 		return true;
@@ -319,7 +313,7 @@ static __always_inline __u32 put_into_buckets(const struct bucket_pair *pair, __
 /* Turns a key that is `wanted` under `mask` to `to`. What it was; 0: it is another by now. */
 static __always_inline __u64 change_key(__u64 *word, __u64 wanted, __u64 mask, __u64 to)
 {
-	__u64 key = load_word(word), seen;
+	__u64 key = load_acquire(word), seen;
 	__u32 i;
 
 	for (i = 0; i <= KEY_CHANGES; i++) {
@@ -348,8 +342,8 @@ static __always_inline bool take_from_new(const struct block_table *table, __u64
 	key = change_key(word, id, mask, BLOCK_BUSY);
 	if (!key)
 		return false;
-	unpack_block(key, load_word(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]), block);
-	store_word(word, 0);
+	unpack_block(key, load_acquire(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]), block);
+	store_release(word, 0);
 	return true;
 }
 
@@ -366,7 +360,7 @@ static __always_inline bool take_from_old(const struct block_table *table, __u64
 			 id | BLOCK_MOVED);
 	if (!key)
 		return false;
-	unpack_block(key, load_word(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]), block);
+	unpack_block(key, load_acquire(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]), block);
 	return true;
 }
 
@@ -389,7 +383,7 @@ static __always_inline bool end_last(const struct block_table *table, __u64 key,
 	__u64 *word;
 
 	if (!find_slot(table, key, ~0ULL, &slot) ||
-	    load_word(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]) != value)
+	    load_acquire(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]) != value)
 		return false;
 	word = &slot.bucket->keys[slot.i & (BUCKET_SLOTS - 1)];
 	return swap_word(word, key, key & ~BLOCK_LAST) == key;

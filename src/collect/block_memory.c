@@ -4,7 +4,7 @@
 /* The copy is where the block is now: the mark goes, unless the block has gone before it. */
 static void settle(__u64 *word, uint64_t id)
 {
-	uint64_t key = load_word(word), seen;
+	uint64_t key = load_acquire(word), seen;
 
 	while ((key & BLOCK_ID_MOVED) == (id | BLOCK_MOVED)) {
 		seen = swap_word(word, key, key & ~BLOCK_MOVED);
@@ -67,8 +67,8 @@ static int move_slot(const struct block_table *new, const struct block_table *ol
 	__u64 *word = &bucket->keys[i], key;
 	int err = 0;
 
-	while (!err && (key = load_word(word)) && !(key & BLOCK_MOVED)) {
-		__u64 value = load_word(&bucket->values[i]);
+	while (!err && (key = load_acquire(word)) && !(key & BLOCK_MOVED)) {
+		__u64 value = load_acquire(&bucket->values[i]);
 		bool first = first_bucket(old, block_hash(key & BLOCK_ID_MASK)) == index;
 		struct block_slot copy;
 
@@ -106,7 +106,7 @@ void block_table__sweep(const struct block_table *table, const uint8_t *dead)
 		struct block_bucket *bucket = bucket_at(table, index);
 
 		for (uint32_t i = 0; i < BUCKET_SLOTS; i++) {
-			uint64_t key = load_word(&bucket->keys[i]);
+			uint64_t key = load_acquire(&bucket->keys[i]);
 			uint32_t process = (key & BLOCK_ID_MASK) >> BLOCK_PROCESS_SHIFT;
 
 			if (dead[process])

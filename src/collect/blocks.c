@@ -27,12 +27,12 @@ static __always_inline int look_into_slots(const struct block_table *table, look
 		const struct block_bucket *bucket = bucket_at(table, index);
 
 		for (uint32_t i = 0; !err && i < BUCKET_SLOTS; i++) {
-			uint64_t key = load_word(&bucket->keys[i]);
-			uint64_t value = load_word(&bucket->values[i]);
+			uint64_t key = load_acquire(&bucket->keys[i]);
+			uint64_t value = load_acquire(&bucket->values[i]);
 			struct block_key block_key;
 			struct block block;
 
-			if (!(key & BLOCK_ID_MASK) || key != load_word(&bucket->keys[i]))
+			if (!(key & BLOCK_ID_MASK) || key != load_acquire(&bucket->keys[i]))
 				continue;
 			unpack_key(key, &block_key);
 			unpack_block(key, value, &block);

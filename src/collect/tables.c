@@ -68,6 +68,9 @@ static void size_maps(struct memtracebpf_bpf *skel, const struct tables_opts *op
 {
 	bpf_map__set_max_entries(skel->maps.totals, MAX_PROCESSES * tables->ntotals);
 	bpf_map__set_max_entries(skel->maps.site_slots, tables->nbuckets * SITE_BUCKET);
+	bpf_map__set_max_entries(skel->maps.scratches,
+				 bpf_map__max_entries(skel->maps.scratches) *
+				 libbpf_num_possible_cpus());
 	bpf_map__set_max_entries(skel->maps.loose_blocks, most_loose(opts->max_blocks));
 	if (!opts->regions)
 		bpf_map__set_max_entries(skel->maps.regions, 4096);

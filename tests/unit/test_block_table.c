@@ -389,7 +389,7 @@ static uint64_t count_keys(const struct block_table *table, bool (*is_one)(__u64
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < table->nbuckets * BUCKET_SLOTS; i++)
-		n += is_one(load_word(&bucket_at(table, i / BUCKET_SLOTS)->keys[i % BUCKET_SLOTS]));
+		n += is_one(load_acquire(&bucket_at(table, i / BUCKET_SLOTS)->keys[i % BUCKET_SLOTS]));
 	return n;
 }
 
