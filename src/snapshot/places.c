@@ -64,7 +64,7 @@ static int place_frame(struct places *places, const struct names_location *locat
 	if (places__string(places, &frame.function) || places__string(places, &frame.file) ||
 	    places__string(places, &frame.module) || places__string(places, &frame.build_id))
 		return -ENOMEM;
-	placed->wrapper = wrappers__match(places->wrappers, frame.function, frame.module);
+	placed->wrapper = wrappers__match(places->wrappers, &frame);
 	placed->place = (struct frame_place){ frame.module, frame.offset };
 	placed->has_line = frame.line;
 	placed->matches = filters__match_frame(places->opts, frame.file, frame.line);
@@ -107,7 +107,7 @@ struct names_stack places__stack(const struct places *places, uint32_t index)
 const struct placed_frame *places__outside_wrappers(struct places *places,
 						    const struct names_stack *stack)
 {
-	const struct placed_frame *innermost = NULL, *with_line = NULL;
+	const struct placed_frame *innermost = NULL, *with_line = NULL, *outside = NULL;
 	const struct placed_location *location;
 
 	for (uint32_t i = 0; i < stack->nlocations; i++) {
@@ -117,14 +117,18 @@ const struct placed_frame *places__outside_wrappers(struct places *places,
 		for (uint32_t j = 0; j < location->nframes; j++) {
 			const struct placed_frame *placed = &location->frames[j];
 
-			if (!placed->wrapper)
-				return placed;
+			if (placed->wrapper == WRAPPER_WITHIN)
+				outside = NULL;
+			else if (!placed->wrapper && !outside)
+				outside = placed;
 			if (!innermost)
 				innermost = placed;
 			if (placed->has_line)
 				with_line = placed;
 		}
 	}
+	if (outside)
+		return outside;
 	return with_line ? with_line : innermost;
 }
 

@@ -12,7 +12,8 @@ struct group;
 struct placed_frame {
 	const struct stat_frame *frame;
 	struct frame_place place; /* its own: frames are shared by what calls them equal */
-	bool wrapper, has_line;
+	enum wrapper_match wrapper;
+	bool has_line;
 	uint8_t matches; /* enum filter_match */
 };
 

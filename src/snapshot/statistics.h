@@ -138,8 +138,7 @@ struct statistics_opts {
 	/*
 	 * Only ways to the allocator: line, file, function and library go to the first frame
 	 * outside them; where there is none, to the outermost frame whose line is known, else to
-	 * the innermost. fnmatch patterns of function names, without return type; of module
-	 * paths where they have a slash. NULL-terminated; NULL: none.
+	 * the innermost. Patterns as in wrappers.h, NULL-terminated; NULL: none.
 	 */
 	const char *const *wrappers;
 	const struct filter *filters;

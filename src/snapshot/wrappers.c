@@ -7,48 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapshot/statistics.h"
-
-const char *const statistics_default_wrappers[] = {
-	/* Whatever the C library allocates, it allocates for its caller; its inner functions often
-	 * have no names. */
-	"*/libc.so.6", "*/libc-2.*.so", "*/ld-musl-*.so*", "*/libc.musl-*.so*",
-	/* The allocator's own, where one is linked in or put in front. */
-	"*/libjemalloc*.so*", "*/libtcmalloc*.so*", "*/libmimalloc*.so*", "mi_new*",
-	"malloc", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc",
-	"posix_memalign", "valloc", "pvalloc", "__libc_*alloc", "__interceptor_*alloc",
-	/* A C library that is linked in statically. */
-	"strdup", "__strdup", "strndup", "__strndup", "wcsdup", "__wcsdup", "asprintf",
-	"*_asprintf", "*_asprintf_chk", "vasprintf", "*_vasprintf", "*_vasprintf_internal",
-	"*_vasprintf_chk", "getline", "__getline", "getdelim", "__getdelim", "_IO_*", "fopen",
-	"fopen64", "__fopen_*", "fdopen", "popen", "open_memstream", "qsort", "qsort_r",
-	"realpath", "__realpath", "getcwd", "__getcwd", "opendir", "__opendir*", "__alloc_dir",
-	/* C++: operator new and the standard library. Its containers allocate for their user. */
-	"operator new*", "std::*", "__gnu_cxx::*", "__cxa_allocate_exception",
-	/* Rust: its allocator and the crates that the standard library is made of. */
-	"__rust_alloc*", "__rust_realloc", "__rdl_*", "__rg_*", "alloc::*", "<alloc::*", "core::*",
-	"<core::*", "<std::*", "<T as alloc::*", "<T as core::*", "hashbrown::*", "<hashbrown::*",
-	/* GLib, APR, SQLite, OpenSSL, libxml2, talloc */
-	"g_malloc*", "g_try_malloc*", "g_realloc*", "g_try_realloc*", "g_strdup*", "g_strndup",
-	"g_strconcat", "g_memdup*", "g_slice_alloc*", "apr_palloc*", "apr_pcalloc*",
-	"sqlite3MemMalloc", "sqlite3MemRealloc", "sqlite3Malloc*", "sqlite3_malloc*",
-	"sqlite3Realloc*", "sqlite3_realloc*", "sqlite3DbMalloc*", "sqlite3DbRealloc*",
-	"sqlite3DbStr*Dup", "mallocWithAlarm", "dbMallocRawFinish", "dbReallocFinish",
-	"CRYPTO_malloc", "CRYPTO_zalloc", "CRYPTO_realloc", "CRYPTO_clear_realloc",
-	"CRYPTO_strdup", "CRYPTO_strndup", "CRYPTO_memdup", "xmlStrdup", "xmlStrndup",
-	"talloc_*", "_talloc_*",
-	/* Redis and valkey, nginx, CPython's own layers, names that many programs use */
-	"zmalloc*", "zcalloc*", "zrealloc*", "ztrymalloc*", "ztrycalloc*", "ztryrealloc*",
-	"zstrdup", "valkey_malloc*", "valkey_calloc*", "valkey_realloc*", "ngx_alloc",
-	"ngx_calloc", "ngx_memalign", "ngx_palloc*", "ngx_pcalloc", "ngx_pnalloc",
-	"PyMem_*alloc", "PyMem_Raw*alloc", "_PyMem_*", "PyObject_Malloc", "PyObject_Calloc",
-	"PyObject_Realloc", "_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc",
-	"xmalloc*", "xcalloc*", "xrealloc*", "xreallocarray", "xstrdup*", "xstrndup", "xmemdup*",
-	"xzalloc", "xnmalloc", "xnrealloc", "xasprintf", "xvasprintf", "x2realloc", "x2nrealloc",
-	"safe_malloc", "safe_calloc", "safe_realloc", "safe_strdup", "Perl_safesys*", "emalloc",
-	"ecalloc", "erealloc", "estrdup",
-	NULL,
-};
+#include "snapshot/crate.h"
 
 static size_t count_patterns(const char *const *patterns)
 {
@@ -59,6 +18,36 @@ static size_t count_patterns(const char *const *patterns)
 	return n;
 }
 
+/* What is left of `pattern` after the word, if it begins with it. */
+static bool skip_word(const char **pattern, const char *word)
+{
+	size_t length = strlen(word);
+
+	if (strncmp(*pattern, word, length))
+		return false;
+	*pattern += length;
+	return true;
+}
+
+static struct wrapper read_pattern(const char *pattern)
+{
+	struct wrapper wrapper = {};
+
+	if (skip_word(&pattern, "crate ")) {
+		wrapper.kind = WRAPPER_CRATE;
+	} else if (skip_word(&pattern, "within ")) {
+		wrapper.kind = WRAPPER_FUNCTION;
+		wrapper.match = WRAPPER_WITHIN;
+	} else {
+		wrapper.kind = strchr(pattern, '/') ? WRAPPER_PATH : WRAPPER_FUNCTION;
+	}
+	wrapper.pattern = pattern;
+	wrapper.literal = strcspn(pattern, "*?[\\");
+	if (wrapper.match == WRAPPER_NONE)
+		wrapper.match = WRAPPER_PLAIN;
+	return wrapper;
+}
+
 int wrappers__init(struct wrappers *wrappers, const char *const *patterns)
 {
 	*wrappers = (struct wrappers){ .count = count_patterns(patterns) };
@@ -67,11 +56,8 @@ int wrappers__init(struct wrappers *wrappers, const char *const *patterns)
 	wrappers->items = calloc(wrappers->count, sizeof(*wrappers->items));
 	if (!wrappers->items)
 		return -ENOMEM;
-	for (size_t i = 0; i < wrappers->count; i++) {
-		wrappers->items[i].pattern = patterns[i];
-		wrappers->items[i].literal = strcspn(patterns[i], "*?[\\");
-		wrappers->items[i].of_module = strchr(patterns[i], '/');
-	}
+	for (size_t i = 0; i < wrappers->count; i++)
+		wrappers->items[i] = read_pattern(patterns[i]);
 	return 0;
 }
 
@@ -81,21 +67,56 @@ void wrappers__release(struct wrappers *wrappers)
 	*wrappers = (struct wrappers){};
 }
 
-static bool wrapper__match(const struct wrapper *wrapper, const char *name)
+static bool matches(const struct wrapper *wrapper, const char *name)
 {
 	return name && !strncmp(wrapper->pattern, name, wrapper->literal) &&
 	       !fnmatch(wrapper->pattern + wrapper->literal, name + wrapper->literal, 0);
 }
 
-bool wrappers__match(const struct wrappers *wrappers, const char *function, const char *module)
+static bool knows_crate(const struct wrappers *wrappers, struct crate crate)
 {
-	const char *name = function ? wrappers__skip_return_type(function) : NULL;
+	for (size_t i = 0; i < wrappers->count; i++) {
+		const struct wrapper *wrapper = &wrappers->items[i];
 
-	for (size_t i = 0; i < wrappers->count; i++)
-		if (wrapper__match(&wrappers->items[i],
-				   wrappers->items[i].of_module ? module : name))
+		if (wrapper->kind == WRAPPER_CRATE && strlen(wrapper->pattern) == crate.length &&
+		    !memcmp(wrapper->pattern, crate.name, crate.length))
 			return true;
+	}
 	return false;
+}
+
+/*
+ * A method of a trait is the trait's, unless the type is of another crate: that one has written it.
+ * Who implements a trait of his own for Vec has written that, too.
+ */
+static bool match_crate(const struct wrappers *wrappers, const struct crates *crates)
+{
+	return crates->owner.length && knows_crate(wrappers, crates->owner) &&
+	       (!crates->type.length || knows_crate(wrappers, crates->type));
+}
+
+enum wrapper_match wrappers__match(const struct wrappers *wrappers,
+				   const struct stat_frame *frame)
+{
+	const char *name =
+		frame->function ? wrappers__skip_return_type(frame->function) : NULL;
+	const struct crates crates = crates__of(name);
+	enum wrapper_match best = WRAPPER_NONE;
+
+	for (size_t i = 0; i < wrappers->count; i++) {
+		const struct wrapper *wrapper = &wrappers->items[i];
+		bool yes = wrapper->kind == WRAPPER_PATH ?
+				   matches(wrapper, frame->file) || matches(wrapper, frame->module) :
+				   wrapper->kind == WRAPPER_FUNCTION && matches(wrapper, name);
+
+		if (yes && wrapper->match > best)
+			best = wrapper->match;
+	}
+	/* Whose a method of a trait is, its file tells best. */
+	if (best == WRAPPER_NONE && !(crates.of_trait && frame->file) &&
+	    match_crate(wrappers, &crates))
+		best = WRAPPER_PLAIN;
+	return best;
 }
 
 static bool is_name(char c)

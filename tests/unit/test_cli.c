@@ -288,14 +288,14 @@ static void test_wrappers(void **state)
 {
 	struct run *r = good("-p 1");
 
-	assert_true(has(&r->options, "operator new*"));
+	assert_true(has(&r->options, "within operator new*"));
 	run__free(r);
 	r = good("-p 1 --wrappers my_* --wrappers */lib*");
-	assert_true(has(&r->options, "operator new*"));
+	assert_true(has(&r->options, "within operator new*"));
 	assert_true(has(&r->options, "my_*") && has(&r->options, "*/lib*"));
 	run__free(r);
 	r = good("-p 1 --wrappers my_* --no-wrappers");
-	assert_false(has(&r->options, "operator new*"));
+	assert_false(has(&r->options, "within operator new*"));
 	assert_true(has(&r->options, "my_*"));
 	run__free(r);
 	r = good("-p 1 --no-wrappers");

@@ -355,6 +355,14 @@ static void test_return_types(void **state)
 		assert_string_equal(wrappers__skip_return_type(cases[i][0]), cases[i][1]);
 }
 
+static enum wrapper_match match(const struct wrappers *wrappers, const char *function,
+				const char *file, const char *module)
+{
+	const struct stat_frame frame = { .function = function, .file = file, .module = module };
+
+	return wrappers__match(wrappers, &frame);
+}
+
 static void test_default_wrappers(void **state)
 {
 	static const char *const yes[] = {
@@ -366,26 +374,99 @@ static void test_default_wrappers(void **state)
 		"xmalloc", "zmalloc", "zcalloc_num", "alloc::raw_vec::RawVec<T,A>::reserve",
 		"<alloc::vec::Vec<T> as core::clone::Clone>::clone", "__rdl_alloc",
 		"std::_Function_handler<void ()>::_M_invoke", "_IO_file_doallocate", "getline",
+		"__rustc::__rdl_alloc", "<my::Counting as core::alloc::global::GlobalAlloc>::alloc",
+		"<alloc::raw_vec::RawVec<my::T>>::grow_one", "<[u8]>::to_vec",
+		"<T as alloc::string::ToString>::to_string", "<&mut [T] as core::clone::Clone>::f",
+		"alloc::slice::<impl [T]>::to_vec", "std::rt::lang_start::{{closure}}",
+		"_ZN5alloc7raw_vec11finish_grow17h0123456789abcdefE",
+		"_ZN63_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..clone..Clone$GT$5clone"
+		"17h0123456789abcdefE",
+		"_RNvMs_NtCsaB1_5alloc7raw_vecINtB2_6RawVechE7reserve", "_ZNSt6vectorIiE3addEv",
+		"os::malloc(unsigned long, MEMFLAGS)", "my_malloc", "palloc0", "AllocSetAlloc",
+		"ngx_pnalloc", "apr_pstrdup", "CRYPTO_zalloc", "xmlBufCreate", "sqlite3_mprintf",
+		"g_strdup_printf", "_talloc_zero", "PyDataMem_UserNEW", "Perl_safesysmalloc",
+		"ruby_xmalloc2", "objspace_xcalloc", "_emalloc_large", "l_alloc", "luaM_realloc_",
+		"caml_alloc_shr", "__gnat_malloc", "gst_allocator_alloc",
 	};
 	static const char *const no[] = {
 		"main", "mallocate", "my_strdup_user", "std_main", "operator_new", "dictAdd",
 		"std::vector<int, std::allocator<int> > build<int>(int)",
 		"void f<int>(std::string)",
 		"<my::Type as core::clone::Clone>::clone", "gmalloc", "fopen_all", "newlist",
+		"<alloc::vec::Vec<T> as my::Trait>::fill", "<&[u8] as my::Trait>::fill",
+		"core::Engine::start(int)", "alloc::Pool::grow() const", "core_engine", "",
+		"_ZN63_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$my..Trait$GT$4fill"
+		"17h0123456789abcdefE",
+		"_ZN2my5alloc4growE17h0123456789abcdefE", "_RNvXCs1_2myNtB2_1TNtB2_2Tr4fill",
+		"_R", "_RN", "_RNvC", "_RNvC99_x", "_ZN", "_ZN9", "<", "<x", "palloc_users(int)",
 	};
 	struct wrappers wrappers;
 
 	assert_int_equal(wrappers__init(&wrappers, statistics_default_wrappers), 0);
 	for (size_t i = 0; i < LENGTH(yes); i++)
-		if (!wrappers__match(&wrappers, yes[i], "/bin/x"))
+		if (!match(&wrappers, yes[i], NULL, "/bin/x"))
 			fail_msg("%s is a wrapper", yes[i]);
 	for (size_t i = 0; i < LENGTH(no); i++)
-		if (wrappers__match(&wrappers, no[i], "/bin/x"))
+		if (match(&wrappers, no[i], NULL, "/bin/x"))
 			fail_msg("%s is no wrapper", no[i]);
-	assert_true(wrappers__match(&wrappers, NULL, "/lib/x86_64-linux-gnu/libc.so.6"));
-	assert_false(wrappers__match(&wrappers, NULL, "/usr/lib/libcrypto.so.3"));
-	assert_false(wrappers__match(&wrappers, NULL, NULL));
+	assert_true(match(&wrappers, NULL, NULL, "/lib/x86_64-linux-gnu/libc.so.6"));
+	assert_false(match(&wrappers, NULL, NULL, "/usr/lib/libcrypto.so.3"));
+	assert_false(match(&wrappers, NULL, NULL, NULL));
 	wrappers__release(&wrappers);
+}
+
+static void test_wrappers_by_file(void **state)
+{
+	static const char *const yes[] = {
+		"/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/core/src/fmt/num.rs",
+		"/root/.rustup/toolchains/s/lib/rustlib/src/rust/library/alloc/src/alloc.rs",
+		"/usr/src/rustc-1.63.0/library/alloc/src/vec/mod.rs",
+		"/rust/deps/hashbrown-0.15.2/src/raw/mod.rs",
+		"/usr/include/c++/12/bits/basic_string.h",
+		"/usr/bin/../lib/gcc/x86_64-linux-gnu/12/../../../../include/c++/12/bits/x.h",
+		"/usr/lib/llvm-14/bin/../include/c++/v1/vector",
+	};
+	static const char *const no[] = {
+		"/home/me/library/src/main.rs", "/src/core/src/lib.rs", "/src/include/my.h", "x.rs",
+	};
+	/* Trait methods: the file tells whose. */
+	const char *clone = "<alloc::vec::Vec<T> as core::clone::Clone>::clone";
+	struct wrappers wrappers;
+
+	assert_int_equal(wrappers__init(&wrappers, statistics_default_wrappers), 0);
+	for (size_t i = 0; i < LENGTH(yes); i++)
+		if (!match(&wrappers, "push_back", yes[i], "/bin/x") ||
+		    !match(&wrappers, NULL, yes[i], "/bin/x") ||
+		    !match(&wrappers, clone, yes[i], "/bin/x"))
+			fail_msg("%s is a wrapper's", yes[i]);
+	for (size_t i = 0; i < LENGTH(no); i++)
+		if (match(&wrappers, "push_back", no[i], "/bin/x") ||
+		    match(&wrappers, clone, no[i], "/bin/x"))
+			fail_msg("%s is no wrapper's", no[i]);
+	wrappers__release(&wrappers);
+}
+
+/* What an allocator calls is its own, whatever it is named. */
+static void test_within_wrappers(void **state)
+{
+	const struct statistics_opts by_line = { .wrappers = statistics_default_wrappers };
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint32_t grow = place(names, "arena::Arena::grow", "/s/arena.rs", 5, "/bin/x", 1);
+	uint32_t alloc = place(names, "<arena::Arena as core::alloc::global::GlobalAlloc>::alloc",
+			       "/s/arena.rs", 9, "/bin/x", 2);
+	uint32_t keep = place(names, "my::keep", "/s/main.rs", 3, "/bin/x", 3);
+	struct statistics *s;
+
+	hold(snapshot, stack(names, STOP_BOTTOM, grow, alloc, keep, 0), 100, 1);
+	hold(snapshot, stack(names, STOP_BOTTOM, grow, 0), 20, 1);
+	s = group(snapshot, NULL, by_line);
+	assert_int_equal(s->count, 2);
+	assert_group(&s->items[0], "/s/main.rs", 3, 100, 1);
+	assert_group(&s->items[1], "/s/arena.rs", 5, 20, 1);
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
 }
 
 static void test_first_frame_outside_wrappers(void **state)
@@ -483,6 +564,8 @@ int main(void)
 		cmocka_unit_test(test_compare_other_names),
 		cmocka_unit_test(test_return_types),
 		cmocka_unit_test(test_default_wrappers),
+		cmocka_unit_test(test_wrappers_by_file),
+		cmocka_unit_test(test_within_wrappers),
 		cmocka_unit_test(test_first_frame_outside_wrappers),
 		cmocka_unit_test(test_many),
 	};

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The first entry is the line that asked for the memory. Each source says itself which line holds
+what: "N blocks", or "N blocks of M bytes", behind it.
+"""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tracing import ROOT, TIMEOUT, Tracer
+
+SOURCES = ROOT / "tests/workloads/lines"
+
+
+def truth_of(source):
+    """{line: (blocks, bytes or None)}"""
+    found = {}
+    for number, line in enumerate(source.read_text().splitlines(), 1):
+        if match := re.search(r"(\d+) blocks(?: of (\d+) bytes)?\b", line):
+            count = int(match[1])
+            found[number] = count, match[2] and count * int(match[2])
+    return found
+
+
+def build(compiler, source, output):
+    if not shutil.which(compiler.split()[0]):
+        pytest.skip("no " + compiler.split()[0])
+    subprocess.run([*compiler.split(), "-o", output, SOURCES / source], check=True, timeout=TIMEOUT)
+
+
+def held_at_exit(spawn, *command, options=()):
+    return spawn(Tracer, "--leaks-at-exit", *options, "--", *command).report()
+
+
+def lines(report, file):
+    """{line: (blocks, bytes)} of the entries for the file."""
+    entries = [(stat["traceback"][0], stat) for stat in report["statistics"]]
+    return {frame["line"]: (stat["count"], stat["size"]) for frame, stat in entries
+            if frame["file"] and frame["file"].endswith("/" + file)}
+
+
+def assert_truth(report, source):
+    found, truth = lines(report, source), truth_of(SOURCES / source)
+    assert found.keys() == truth.keys()
+    for line, (count, size) in truth.items():
+        assert found[line][0] == count
+        assert size is None or found[line][1] == size
+
+
+@pytest.mark.parametrize("options", ["-O -C debuginfo=1 -C lto=thin", "-C opt-level=1 -g"])
+def test_rust(spawn, tmp_path, options):
+    program = tmp_path / "program"
+    build("rustc " + options, "lto.rs", program)
+    assert_truth(held_at_exit(spawn, program), "lto.rs")
+
+
+@pytest.mark.parametrize("compiler", ["clang++ -O2 -g1", "g++ -O2 -g"])
+def test_cxx_library(spawn, tmp_path, compiler):
+    program = tmp_path / "program"
+    build(compiler, "inlines.cc", program)
+    assert_truth(held_at_exit(spawn, program), "inlines.cc")
