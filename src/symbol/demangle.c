@@ -40,10 +40,12 @@ char *demangle(const char *mangled)
 	struct text text;
 	char *name, *clone;
 
-	if (mangled[0] != '_' || strlen(mangled) > MAX_MANGLED)
+	if (strncmp(mangled, "_Z", 2) && strncmp(mangled, "_R", 2))
 		return NULL;
+	if (strlen(mangled) > MAX_MANGLED)
+		return strdup(mangled);
 	if (setjmp(text.too_long))
-		return NULL;
+		return strdup(mangled);
 	text.length = 0;
 	if (!rust_demangle_callback(mangled, OPTIONS, append, &text)) {
 		text.length = 0;
