@@ -85,7 +85,8 @@ unit_report := $(wildcard src/report/*.c) $(SNAPSHOT)
 unit_processes := $(unit_report)
 unit_cli := $(wildcard src/cli/*.c) src/probe/custom.c src/probe/allocators.c $(SNAPSHOT)
 unit_regions := src/collect/regions.c
-unit_symbol := $(wildcard src/symbol/*.c) $(SNAPSHOT)
+PATHS := src/process/path.c src/process/root.c
+unit_symbol := $(wildcard src/symbol/*.c) $(PATHS) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
 unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
@@ -96,6 +97,8 @@ unit_exits := $(unit_probe)
 unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c \
 	src/base/text.c src/symbol/demangle.c
+unit_path := $(PATHS)
+unit_process := $(wildcard src/process/*.c) $(BASE)
 unit_process := $(wildcard src/process/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
@@ -173,7 +176,7 @@ $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(SNAPSHOT))
+$(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(PATHS) $(SNAPSHOT))
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))

@@ -35,9 +35,9 @@ struct collect_opts {
 
 struct collector;
 
-/* Loads the kernel half. `names` and `symbolizer` stay the caller's and outlive the collector. On
- * failure one sentence on stderr and -errno. */
-int collector__new(const struct collect_opts *opts, struct names *names,
+/* Loads the kernel half. `names`, `roots` and `symbolizer` stay the caller's and outlive the
+ * collector. On failure one sentence on stderr and -errno. */
+int collector__new(const struct collect_opts *opts, struct names *names, struct roots *roots,
 		   struct symbolizer *symbolizer, struct collector **collector);
 /* Stops counting, detaches from every target, forgets the books. Takes NULL. */
 void collector__free(struct collector *collector);

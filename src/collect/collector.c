@@ -86,7 +86,8 @@ static int watch_lives(struct memtracebpf_bpf *skel)
 	return err;
 }
 
-static int open_parts(struct collector *collector, struct symbolizer *symbolizer)
+static int open_parts(struct collector *collector, struct roots *roots,
+		      struct symbolizer *symbolizer)
 {
 	const struct collect_opts *asked = &collector->opts;
 	struct tables_opts opts = {
@@ -107,8 +108,8 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 
 	if (err)
 		return err;
-	collector->modules = modules__new(&collector->tables, collector->names, symbolizer,
-					  asked->custom);
+	collector->modules = modules__new(&collector->tables, collector->names, roots,
+					  symbolizer, asked->custom);
 	collector->machine.tables = &collector->tables;
 	collector->machine.modules = collector->modules;
 	collector->books = books__new(&collector->tables, collector->modules, collector->names);
@@ -127,7 +128,7 @@ static int open_parts(struct collector *collector, struct symbolizer *symbolizer
 	return err ? err : watch_lives(collector->tables.skeleton);
 }
 
-int collector__new(const struct collect_opts *opts, struct names *names,
+int collector__new(const struct collect_opts *opts, struct names *names, struct roots *roots,
 		   struct symbolizer *symbolizer, struct collector **out)
 {
 	struct collector *collector = calloc(1, sizeof(*collector));
@@ -140,7 +141,7 @@ int collector__new(const struct collect_opts *opts, struct names *names,
 	collector->machine.whole = opts->everything || opts->follow_fork || opts->ncomms ||
 				  opts->nusers || opts->ncgroups;
 	collector->epoll = -1;
-	err = open_parts(collector, symbolizer);
+	err = open_parts(collector, roots, symbolizer);
 	if (err) {
 		collector__free(collector);
 		return err;

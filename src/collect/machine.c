@@ -13,11 +13,11 @@
 /* The mappings of one process: what its maps say of files is read once for all. */
 static void add_process(struct machine *machine, const struct listed_mapping *items, size_t n)
 {
-	struct target_maps maps = {};
+	struct target target = TARGET_OF(items->pid);
 
 	for (size_t i = 0; i < n; i++)
-		modules__use(machine->modules, &items[i], &maps, NULL);
-	target_maps__free(&maps);
+		modules__use(machine->modules, &items[i], &target, NULL);
+	target__close(&target);
 }
 
 /* A file that cannot be attached to has been told of; only if that is so of all, nothing works. */
@@ -164,17 +164,17 @@ void machine__forget_unused(struct machine *machine)
 void machine__add_file(struct machine *machine, const struct listed_mapping *mapping,
 		       const char *path)
 {
-	struct target_maps maps = {};
+	struct target target = TARGET_OF(mapping->pid);
 	const struct module *module;
 	bool linker;
 
 	modules__lock(machine->modules);
-	module = modules__use(machine->modules, mapping, &maps, path);
+	module = modules__use(machine->modules, mapping, &target, path);
 	if (module && machine->whole)
 		attachments__add(&machine->attachments, module, machine->tables);
 	linker = module && module->probes.linker.function;
 	modules__unlock(machine->modules);
-	target_maps__free(&maps);
+	target__close(&target);
 	/* What a new dynamic linker mapped before its probe was there, in whichever process. */
 	if (linker)
 		machine__add_all(machine);

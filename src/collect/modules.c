@@ -2,7 +2,6 @@
 #include "collect/modules.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <elfutils/libdwelf.h>
 #include <pthread.h>
@@ -18,6 +17,7 @@
 #include "base/dynamic.h"
 #include "base/log.h"
 #include "collect/twins.h"
+#include "process/path.h"
 #include "unwind/unwind.h"
 
 #define SLOW_NS 1000000000ULL	/* what takes longer is explained on a terminal */
@@ -26,6 +26,7 @@ struct modules {
 	pthread_mutex_t lock;
 	struct tables *tables;
 	struct names *names;
+	struct roots *roots;
 	struct symbolizer *symbolizer;
 	struct custom_allocator *custom;
 	struct twins *twins;
@@ -39,7 +40,7 @@ struct modules {
 	bool explained;
 };
 
-struct modules *modules__new(struct tables *tables, struct names *names,
+struct modules *modules__new(struct tables *tables, struct names *names, struct roots *roots,
 			     struct symbolizer *symbolizer, struct custom_allocator *custom)
 {
 	struct modules *modules = calloc(1, sizeof(*modules));
@@ -49,6 +50,7 @@ struct modules *modules__new(struct tables *tables, struct names *names,
 	pthread_mutex_init(&modules->lock, NULL);
 	modules->tables = tables;
 	modules->names = names;
+	modules->roots = roots;
 	modules->symbolizer = symbolizer;
 	modules->custom = custom;
 	modules->twins = twins__new();
@@ -69,6 +71,7 @@ static void free_module(struct module *module)
 {
 	if (module->fd >= 0)
 		close(module->fd);
+	root__release(module->root);
 	probes__free(&module->probes);
 	free(module->segments);
 	free(module->build_id);
@@ -257,9 +260,9 @@ static void unmap_image(struct image *image)
 }
 
 /* The separate debug file may have a .debug_frame where the file itself has nothing. */
-static void map_debug_image(struct image *image, const struct module *module, const char *root)
+static void map_debug_image(struct image *image, const struct module *module)
 {
-	int fd = symbol__open_debug_file(module->fd, module->path, root);
+	int fd = symbol__open_debug_file(module->fd, module->path, module->root);
 
 	*image = (struct image){};
 	if (fd < 0)
@@ -279,7 +282,7 @@ static int read_rows(struct modules *modules, struct module *module)
 	err = map_image(&image, module->fd);
 	if (err)
 		return err;
-	map_debug_image(&debug, module, module->root);
+	map_debug_image(&debug, module);
 	err = unwind_rows__read(image.bytes, image.size, debug.bytes, debug.size, module->path,
 				modules->rules, &rows);
 	unmap_image(&image);
@@ -432,17 +435,19 @@ static int open_file(const struct tables *tables, const struct listed_mapping *l
 	return -ESTALE;
 }
 
-/* `fd` becomes the module's. */
+/* `fd` and `root` become the module's. */
 static struct module *add_module(struct modules *modules, const struct listed_mapping *listed,
-				 uint32_t file, const char *path, int fd)
+				 uint32_t file, const char *path, int fd, struct root *root)
 {
 	struct module *module = calloc(1, sizeof(*module));
 
 	if (!module) {
 		if (fd >= 0)
 			close(fd);
+		root__release(root);
 		return NULL;
 	}
+	module->root = root;
 	module->file = file;
 	module->id = listed->id;
 	module->fd = fd;
@@ -451,48 +456,63 @@ static struct module *add_module(struct modules *modules, const struct listed_ma
 		free_module(module);
 		return NULL;
 	}
-	snprintf(module->root, sizeof(module->root), "/proc/%d/root", listed->pid);
 	read_module(modules, module);
 	__atomic_store_n(&modules->by_file[file], module, __ATOMIC_RELEASE);
 	return module;
 }
 
+static const char *why_unread(int err)
+{
+	if (err == -ESTALE)
+		return "another file has its name now";
+	return err == -EINVAL ? "it is no file with content" : strerror(-err);
+}
+
 /* NULL: the process is gone. */
 static struct module *add_mapped(struct modules *modules, const struct listed_mapping *listed,
-				 uint32_t file, struct target_maps *maps)
+				 uint32_t file, struct target *target)
 {
 	const struct target_mapping *mapping = NULL;
+	struct root *root;
 	int fd;
 
-	if (maps->count || !target_maps__read(listed->pid, maps))
-		mapping = find_mapping(maps, listed->start);
+	if (!target__look(target))
+		mapping = find_mapping(&target->maps, listed->start);
 	if (!mapping || (!mapping->inode && !listed->vdso))
 		return NULL;
 	fd = open_file(modules->tables, listed, mapping);
 	if (fd == -ESRCH)
 		return NULL;
+	root = roots__of_process(modules->roots, listed->pid);
+	if (!target__lives(target)) {	/* the root may be that of another process */
+		root__release(root);
+		root = NULL;
+	}
 	if (fd < 0)
 		log__warn("%s of process %d cannot be read: %s; its functions stay without names, "
 			  "and what it allocates is not seen", mapping->path, listed->pid,
-			  fd == -ESTALE ? "another file has its name now" : strerror(-fd));
-	return add_module(modules, listed, file, mapping->path, fd);
+			  why_unread(fd));
+	return add_module(modules, listed, file, mapping->path, fd, root);
 }
 
-/* The next process that runs it may be as short-lived. */
+/* The next process that runs it may be as short-lived. The path is as that process saw it, and what
+ * is found by it in our own root may be anything. */
 static struct module *add_named(struct modules *modules, const struct listed_mapping *listed,
 				uint32_t file, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct root *ours = roots__open(modules->roots, "/");
+	int fd = ours ? path__open_below(root__fd(ours), path) : -1;
 
 	if (fd >= 0 && is_that_file(modules->tables, &listed->id, fd))
-		return add_module(modules, listed, file, path, fd);
+		return add_module(modules, listed, file, path, fd, ours);
 	if (fd >= 0)
 		close(fd);
+	root__release(ours);
 	return NULL;
 }
 
 struct module *modules__use(struct modules *modules, const struct listed_mapping *listed,
-			    struct target_maps *maps, const char *path)
+			    struct target *target, const char *path)
 {
 	int file = listed->vdso ? FILE_VDSO : tables__file_index(modules->tables, &listed->id);
 	struct module *module = modules__get(modules, file);
@@ -500,7 +520,7 @@ struct module *modules__use(struct modules *modules, const struct listed_mapping
 	if (file < 0 || module)
 		return module;
 	__atomic_fetch_add(&modules->met, 1, __ATOMIC_RELAXED);
-	module = add_mapped(modules, listed, file, maps);
+	module = add_mapped(modules, listed, file, target);
 	if (!module && path)
 		module = add_named(modules, listed, file, path);
 	if (module || listed->vdso)

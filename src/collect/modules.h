@@ -11,8 +11,9 @@
 #include "collect/tables.h"
 #include "probe/mappers.h"
 #include "probe/probe.h"
+#include "process/root.h"
+#include "process/target.h"
 #include "symbol/symbol.h"
-#include "process/process.h"
 
 struct module_segment {
 	uint64_t offset, size;	/* in the file */
@@ -23,7 +24,7 @@ struct module {
 	uint32_t file;		/* index of the kernel half's files */
 	struct file_id id;	/* what it calls it by */
 	char *path;		/* as the process that it was first seen in sees it */
-	char root[32];		/* of the file system that it was seen in */
+	struct root *root;	/* of a process that mapped it; NULL: not known */
 	int fd;			/* -1: could not be opened */
 	char *build_id;		/* hex; NULL: none */
 	uint32_t name;		/* index of names' modules; 0: not asked for yet */
@@ -37,7 +38,7 @@ struct module {
 struct modules;
 
 /* All of these stay the caller's and outlive the modules; `custom` is a list. */
-struct modules *modules__new(struct tables *tables, struct names *names,
+struct modules *modules__new(struct tables *tables, struct names *names, struct roots *roots,
 			     struct symbolizer *symbolizer, struct custom_allocator *custom);
 void modules__free(struct modules *modules);
 
@@ -49,13 +50,13 @@ void modules__lock(struct modules *modules);
 void modules__unlock(struct modules *modules);
 
 /*
- * The module of an executable mapping, looked at when it is new (allocator, names); `maps` are its
- * process', read into it here if it is empty and they are needed. If the process is gone, the file may
- * still be under `path` (NULL: not known). What cannot be had is left out after a warning: fd -1, no
+ * The module of an executable mapping, looked at when it is new (allocator, names); `target` is its
+ * process, looked at here if that is needed. If the process is gone, the file may still be under
+ * `path` (NULL: not known). What cannot be had is left out after a warning: fd -1, no
  * probes. NULL: no memory, no room, or the process is gone and nobody has seen the file before.
  */
 struct module *modules__use(struct modules *modules, const struct listed_mapping *mapping,
-			    struct target_maps *maps, const char *path);
+			    struct target *target, const char *path);
 /* Reads the rows of all new modules, which takes longer, and gives them to the kernel half. It is
  * who drops modules that may call this, without the lock. 0 or -errno. */
 int modules__publish(struct modules *modules);

@@ -9,13 +9,14 @@ static int set_modules(struct traced *traced, struct modules *modules,
 		       const struct listed_mappings *list, struct tables *tables)
 {
 	struct module **mapped = calloc(list->count ? list->count : 1, sizeof(*mapped));
-	struct target_maps maps;
+	struct target target = TARGET_OF(traced->pid);
 	int err;
 
 	if (!mapped)
 		return -ENOMEM;
-	err = target_maps__read(traced->pid, &maps);
+	err = target__look(&target);
 	if (err) {
+		target__close(&target);
 		free(mapped);
 		return err;
 	}
@@ -24,7 +25,7 @@ static int set_modules(struct traced *traced, struct modules *modules,
 	traced->nmodules = 0;
 	modules__lock(modules);
 	for (size_t i = 0; i < list->count; i++) {
-		struct module *module = modules__use(modules, &list->items[i], &maps, NULL);
+		struct module *module = modules__use(modules, &list->items[i], &target, NULL);
 
 		if (!module)
 			continue;
@@ -35,7 +36,7 @@ static int set_modules(struct traced *traced, struct modules *modules,
 		mapped[traced->nmodules++] = module;
 	}
 	modules__unlock(modules);
-	target_maps__free(&maps);
+	target__close(&target);
 	return 0;
 }
 

@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "process/path.h"
 
 #define MAX_VDSO_SIZE (1 << 20)	/* it is two or three pages */
 
@@ -51,35 +52,42 @@ static bool is_file_of(int fd, const struct target_mapping *mapping)
 	return same;
 }
 
-/* O_NONBLOCK: the name may meanwhile belong to a FIFO. */
-static int open_file(const char *path, const struct target_mapping *mapping)
+/* The open file, unless it is another one, or -errno. */
+static int only_file_of(const struct target_mapping *mapping, int fd)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return -errno;
-	if (is_file_of(fd, mapping))
+	if (fd < 0 || is_file_of(fd, mapping))
 		return fd;
 	close(fd);
 	return -ESTALE;
 }
 
+static int open_by_path(pid_t pid, const struct target_mapping *mapping)
+{
+	char link[32];
+	int root, fd;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	fd = path__open_below(root, mapping->path);
+	close(root);
+	return fd;
+}
+
 int target__open_mapping(pid_t pid, const struct target_mapping *mapping)
 {
-	char path[PATH_MAX + 32];
+	char link[80];
 	int fd;
 
 	if (!mapping->inode)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
 		 mapping->start, mapping->end);
-	fd = open_file(path, mapping);
+	fd = only_file_of(mapping, path__open_link(link));
 	if (fd >= 0 || mapping->path[0] != '/')
 		return fd;
-	if (snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, mapping->path) >=
-	    (int)sizeof(path))
-		return -ENAMETOOLONG;
-	return open_file(path, mapping);
+	return only_file_of(mapping, open_by_path(pid, mapping));
 }
 
 static int copy_memory(int mem, int to, uint64_t start, size_t size)

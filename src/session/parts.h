@@ -4,14 +4,16 @@
 #define MT_SESSION_PARTS_H
 
 #include "collect/collect.h"
+#include "process/launch.h"
+#include "process/root.h"
 #include "session/session.h"
 #include "snapshot/statistics.h"
 #include "symbol/symbol.h"
-#include "process/launch.h"
 
 struct session {
 	const struct options *options;
 	struct names *names;
+	struct roots *roots;
 	struct symbolizer *symbolizer;
 	struct collector *collector;
 	struct launch launch;

@@ -78,12 +78,14 @@ static int open_parts(struct session *session)
 	if (err)
 		return err;
 	session->names = names__new();
-	session->symbolizer = symbolizer__new();
+	session->roots = roots__new();
+	session->symbolizer = session->roots ? symbolizer__new(session->roots) : NULL;
 	if (!session->names || !session->symbolizer) {
 		log__error("no memory");
 		return -ENOMEM;
 	}
-	return collector__new(&opts, session->names, session->symbolizer, &session->collector);
+	return collector__new(&opts, session->names, session->roots, session->symbolizer,
+			      &session->collector);
 }
 
 void session__free(struct session *session)
@@ -93,6 +95,7 @@ void session__free(struct session *session)
 	collector__free(session->collector);
 	launch__end(&session->launch);
 	symbolizer__free(session->symbolizer);
+	roots__free(session->roots);
 	statistics__free(session->kept);
 	snapshot__free(session->last);
 	names__free(session->names);

@@ -3,18 +3,15 @@
 
 #include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "process/path.h"
 #include "symbol/image.h"
 
 #define DEBUG_DIRECTORY "/usr/lib/debug"
@@ -27,30 +24,6 @@ struct identity {
 	size_t build_id_size;	/* 0: compare the checksum */
 	uint32_t crc;
 };
-
-/*
- * A target may put anything under the name of a debug file. Symbolic links stay below the root,
- * and nothing but a regular file is opened: opening a FIFO would block, a device can do worse.
- */
-static int open_regular(int root, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	char self[sizeof("/proc/self/fd/") + 10];
-	struct stat st;
-	int place, fd = -1;
-
-	place = syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (place < 0)
-		return -1;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
-	if (!fstat(place, &st) && S_ISREG(st.st_mode))
-		fd = open(self, O_RDONLY | O_CLOEXEC);
-	close(place);
-	return fd;
-}
 
 static bool checksum_is(int fd, uint32_t expected)
 {
@@ -95,7 +68,7 @@ static int try_path(struct debug_file *file, const struct search *search,
 	if (!path)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < search->nroots; i++) {
-		int fd = open_regular(search->roots[i], path);
+		int fd = path__open_below(search->roots[i], path);
 		Elf *elf;
 
 		if (fd < 0)

@@ -3,31 +3,31 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "process/root.h"
 #include "symbol/debug_file.h"
 #include "symbol/image.h"
 #include "symbol/symbol.h"
 
-int symbol__open_debug_file(int fd, const char *path, const char *root)
+int symbol__open_debug_file(int fd, const char *path, const struct root *root)
 {
+	int ours = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), err = -ENOENT;
 	struct search search = { .nroots = 0 };
 	struct debug_file file = {};
 	Elf *elf = image__elf(fd);
-	int err = -ENOENT, opened;
 
+	if (root)
+		search.roots[search.nroots++] = root__fd(root);
+	if (ours >= 0)
+		search.roots[search.nroots++] = ours;
 	if (!elf)
-		return -ENOEXEC;
-	for (int i = 0; i < 2; i++) {
-		opened = open(i || !*root ? "/" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (opened >= 0)
-			search.roots[search.nroots++] = opened;
-	}
-	if (search.nroots)
+		err = -ENOEXEC;
+	else if (search.nroots)
 		err = debug_file__find(&file, &search, elf, path);
 	if (!err)
 		err = fcntl(file.fd, F_DUPFD_CLOEXEC, 0);
 	debug_file__close(&file);
-	for (unsigned int i = 0; i < search.nroots; i++)
-		close(search.roots[i]);
+	if (ours >= 0)
+		close(ours);
 	elf_end(elf);
 	return err;
 }

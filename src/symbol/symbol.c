@@ -10,9 +10,9 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "process/root.h"
 #include "snapshot/array.h"
 #include "symbol/debug_file.h"
 #include "symbol/demangle.h"
@@ -20,96 +20,54 @@
 #include "symbol/elf_names.h"
 #include "symbol/image.h"
 
-/* The root directory of one or more targets, or ours. Told apart as the kernel does. */
-struct root {
-	int fd;
-	uint64_t mount, inode;
-	uint32_t major, minor;
-};
-
 struct module {
 	uint32_t users;	/* 0: not known */
 	int fd;
 	char *path;
-	size_t root;	/* index into roots */
+	struct root *root;	/* of a process that maps it */
 };
 
 struct symbolizer {
 	struct module *modules;	/* by module index */
 	size_t nmodules;
-	struct root *roots;	/* [0] is ours */
-	size_t nroots;
+	struct root *ours;
 };
 
-static int add_root(struct symbolizer *symbolizer, const char *path, size_t *index)
-{
-	struct root root, *roots;
-	struct statx st;
-	int err;
-
-	root.fd = open(path[0] ? path : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root.fd < 0)
-		return -errno;
-	if (statx(root.fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &st)) {
-		err = -errno;
-		goto close;
-	}
-	root.mount = st.stx_mnt_id;
-	root.inode = st.stx_ino;
-	root.major = st.stx_dev_major;
-	root.minor = st.stx_dev_minor;
-	err = 0;
-	for (*index = 0; *index < symbolizer->nroots; ++*index) {
-		const struct root *known = &symbolizer->roots[*index];
-
-		if (known->mount == root.mount && known->inode == root.inode &&
-		    known->major == root.major && known->minor == root.minor)
-			goto close;
-	}
-	roots = reallocarray(symbolizer->roots, symbolizer->nroots + 1, sizeof(*roots));
-	if (!roots) {
-		err = -ENOMEM;
-		goto close;
-	}
-	symbolizer->roots = roots;
-	roots[symbolizer->nroots++] = root;
-	return 0;
-close:
-	close(root.fd);
-	return err;
-}
-
-struct symbolizer *symbolizer__new(void)
+struct symbolizer *symbolizer__new(struct roots *roots)
 {
 	struct symbolizer *symbolizer = calloc(1, sizeof(*symbolizer));
-	size_t ours;
 
-	if (symbolizer && add_root(symbolizer, "/", &ours)) {
+	if (!symbolizer)
+		return NULL;
+	symbolizer->ours = roots__open(roots, "/");
+	if (!symbolizer->ours) {
 		free(symbolizer);
 		symbolizer = NULL;
 	}
 	return symbolizer;
 }
 
+static void release_module(struct module *module)
+{
+	close(module->fd);
+	root__release(module->root);
+	free(module->path);
+}
+
 void symbolizer__free(struct symbolizer *symbolizer)
 {
 	if (!symbolizer)
 		return;
-	for (size_t i = 0; i < symbolizer->nmodules; i++) {
-		if (!symbolizer->modules[i].users)
-			continue;
-		close(symbolizer->modules[i].fd);
-		free(symbolizer->modules[i].path);
-	}
-	for (size_t i = 0; i < symbolizer->nroots; i++)
-		close(symbolizer->roots[i].fd);
+	for (size_t i = 0; i < symbolizer->nmodules; i++)
+		if (symbolizer->modules[i].users)
+			release_module(&symbolizer->modules[i]);
+	root__release(symbolizer->ours);
 	free(symbolizer->modules);
-	free(symbolizer->roots);
 	free(symbolizer);
 }
 
 int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd, const char *path,
-			   const char *root)
+			   struct root *root)
 {
 	struct module *module;
 
@@ -127,9 +85,6 @@ int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd
 		module->users++;
 		return 0;
 	}
-	/* A process that is gone takes its root with it: then only our debug files are left. */
-	if (add_root(symbolizer, root, &module->root))
-		module->root = 0;
 	module->path = strdup(path);
 	if (!module->path)
 		return -ENOMEM;
@@ -140,6 +95,7 @@ int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t index, int fd
 		free(module->path);
 		return err;
 	}
+	module->root = root__use(root ? root : symbolizer->ours);
 	module->users = 1;
 	return 0;
 }
@@ -150,8 +106,7 @@ void symbolizer__drop_module(struct symbolizer *symbolizer, uint32_t index)
 
 	if (!module || !module->users || --module->users)
 		return;
-	close(module->fd);
-	free(module->path);
+	release_module(module);
 	memset(module, 0, sizeof(*module));
 }
 
@@ -243,9 +198,9 @@ static int open_files(struct files *files, const struct symbolizer *symbolizer,
 	err = image__open(&files->image, module->fd);
 	if (err)
 		return err;
-	search.roots[0] = symbolizer->roots[module->root].fd;
-	if (module->root)
-		search.roots[search.nroots++] = symbolizer->roots[0].fd;
+	search.roots[0] = root__fd(module->root);
+	if (module->root != symbolizer->ours)
+		search.roots[search.nroots++] = root__fd(symbolizer->ours);
 	if (has_dwarf(files->image.elf))
 		return open_dwarf(files, &search, files->image.elf, module->path);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -402,6 +403,32 @@ static void test_replaced_mapping(void **state)
 	munmap(address, 4096);
 }
 
+/* The name leads to a FIFO by now, as it could to a device: that is not opened to see what it is. */
+static void test_name_of_a_fifo(void **state)
+{
+	char path[128], fifo[128], event[256];
+	struct target_mapping mapping;
+	struct target_maps maps;
+	struct stat st;
+	void *address = map_new_file(open_new("taken", path), 't', &st);
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_true(inotify_add_watch(watch, fifo, IN_OPEN) >= 0);
+	assert_int_equal(unlink(path), 0);
+	/* Both in the process' root and in ours. */
+	assert_int_equal(symlink(fifo, path), 0);
+	assert_int_equal(target_maps__read(getpid(), &maps), 0);
+	mapping = *find_mapping(&maps, address);
+	mapping.start++;	/* there is no such link in map_files */
+	assert_int_equal(target__open_mapping(getpid(), &mapping), -EINVAL);
+	assert_int_equal(read(watch, event, sizeof(event)), -1);
+	close(watch);
+	target_maps__free(&maps);
+	munmap(address, 4096);
+}
+
 static void test_memfd_and_anonymous(void **state)
 {
 	const struct target_mapping *mapping;
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_deleted_file),
 		cmocka_unit_test(test_replaced_mapping),
+		cmocka_unit_test(test_name_of_a_fifo),
 		cmocka_unit_test(test_memfd_and_anonymous),
 		cmocka_unit_test(test_vdso),
 	};

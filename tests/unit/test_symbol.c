@@ -462,7 +462,8 @@ static void test_long_names(void **state)
 
 static void test_after_the_file_is_gone(void **state)
 {
-	struct symbolizer *symbolizer = symbolizer__new();
+	struct roots *roots = roots__new();
+	struct symbolizer *symbolizer = symbolizer__new(roots);
 	struct names *names = names__new();
 	uint32_t module, location, again;
 	uint64_t offset;
@@ -472,11 +473,11 @@ static void test_after_the_file_is_gone(void **state)
 	offset = address_of(at("gone"), "exported") - code_distance(at("gone"));
 	names__module(names, at("gone"), NULL, &module);
 	fd = open(at("gone"), O_RDONLY);
-	assert_return_code(symbolizer__add_module(symbolizer, module, fd, at("gone"), ""), 0);
+	assert_return_code(symbolizer__add_module(symbolizer, module, fd, at("gone"), NULL), 0);
 	close(fd);
 	unlink(at("gone"));
 	/* The same build in another container, which is gone first. */
-	assert_return_code(symbolizer__add_module(symbolizer, module, -1, at("gone"), ""), 0);
+	assert_return_code(symbolizer__add_module(symbolizer, module, -1, at("gone"), NULL), 0);
 	symbolizer__drop_module(symbolizer, module);
 	names__location(names, module, offset, true, &location);
 	/* The address after a call that is the last of the function before. */
@@ -485,12 +486,14 @@ static void test_after_the_file_is_gone(void **state)
 	assert_string_equal(names__get_location(names, location)->frames[0].function, "exported");
 	assert_null(names__get_location(names, again)->frames[0].function);
 	symbolizer__free(symbolizer);
+	roots__free(roots);
 	names__free(names);
 }
 
 static void test_unknown_places(void **state)
 {
-	struct symbolizer *symbolizer = symbolizer__new();
+	struct roots *roots = roots__new();
+	struct symbolizer *symbolizer = symbolizer__new(roots);
 	static const struct names_frame frame = { .function = "kept" };
 	struct names *names = names__new();
 	uint32_t module, other, locations[5];
@@ -498,8 +501,8 @@ static void test_unknown_places(void **state)
 
 	names__module(names, "exe", NULL, &module);
 	names__module(names, "text", NULL, &other);
-	assert_return_code(symbolizer__add_module(symbolizer, module, fd, "exe", ""), 0);
-	assert_return_code(symbolizer__add_module(symbolizer, other, text, "text", "/nowhere"), 0);
+	assert_return_code(symbolizer__add_module(symbolizer, module, fd, "exe", NULL), 0);
+	assert_return_code(symbolizer__add_module(symbolizer, other, text, "text", NULL), 0);
 	names__location(names, 0, 4711, false, &locations[0]);
 	names__location(names, module, UINT64_MAX, true, &locations[1]);
 	names__location(names, module, 0, false, &locations[2]);
@@ -521,6 +524,7 @@ static void test_unknown_places(void **state)
 	close(fd);
 	close(text);
 	symbolizer__free(symbolizer);
+	roots__free(roots);
 	names__free(names);
 	symbolizer__free(NULL);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "process/root.h"
 #include "snapshot/snapshot.h"
 #include "symbol/image.h"
 #include "symbol/symbol.h"
@@ -56,7 +57,8 @@ static long count_named(const struct names *names)
 
 int main(int argc, char **argv)
 {
-	struct symbolizer *symbolizer = symbolizer__new();
+	struct roots *roots = roots__new();
+	struct symbolizer *symbolizer = symbolizer__new(roots);
 	struct names *names = names__new();
 	struct rusage usage;
 	uint64_t cpu_ns;
@@ -68,7 +70,7 @@ int main(int argc, char **argv)
 		return 2;
 	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || names__module(names, argv[1], NULL, &module) ||
-	    symbolizer__add_module(symbolizer, module, fd, argv[1], "") ||
+	    symbolizer__add_module(symbolizer, module, fd, argv[1], NULL) ||
 	    add_locations(names, module, fd, atol(argv[2])))
 		return 1;
 	before = resident_kib();
@@ -81,6 +83,7 @@ int main(int argc, char **argv)
 	       "\"rss_peak_kib\": %ld, \"rss_after_kib\": %ld}\n", cpu_ns / 1e9,
 	       count_named(names), before, usage.ru_maxrss, resident_kib());
 	symbolizer__free(symbolizer);
+	roots__free(roots);
 	names__free(names);
 	return 0;
 }

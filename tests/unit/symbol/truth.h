@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "process/root.h"
 #include "symbol/symbol.h"
 
 struct addresses {
@@ -207,15 +208,18 @@ static inline char **ours(const char *file, const char *root, const struct addre
 {
 	uint32_t *locations = calloc(addresses->count, sizeof(*locations));
 	char **texts = calloc(addresses->count, sizeof(*texts));
-	struct symbolizer *symbolizer = symbolizer__new();
+	struct roots *roots = roots__new();
+	struct symbolizer *symbolizer = symbolizer__new(roots);
 	const char *path = strncmp(file, root, strlen(root)) ? file : file + strlen(root);
 	struct names *names = names__new();
 	int fd = open(file, O_RDONLY);
 	uint32_t module;
+	struct root *below = *root ? roots__open(roots, root) : NULL;
 
 	assert_true(locations && texts && symbolizer && names && fd >= 0);
 	assert_return_code(names__module(names, path, NULL, &module), 0);
-	assert_return_code(symbolizer__add_module(symbolizer, module, fd, path, root), 0);
+	assert_return_code(symbolizer__add_module(symbolizer, module, fd, path, below), 0);
+	root__release(below);
 	close(fd);
 	for (size_t i = 0; i < addresses->count; i++) {
 		uint64_t offset = addresses->items[i] - addresses->distance;
@@ -228,6 +232,7 @@ static inline char **ours(const char *file, const char *root, const struct addre
 		texts[i] = text_of(names__get_location(names, locations[i]));
 	free(locations);
 	symbolizer__free(symbolizer);
+	roots__free(roots);
 	names__free(names);
 	return texts;
 }
