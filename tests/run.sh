@@ -25,7 +25,6 @@ run_unit() {
 	[ "$status" = 0 ] || [ "$not_ok" -gt 0 ] || not_ok=1
 	[ "$not_ok" = 0 ] || echo "$tap"
 	echo "${1##*/}: $ok passed, $not_ok failed"
-	add "$ok" "$not_ok"
 }
 
 # A fuzz target over its corpus: one test.
@@ -33,12 +32,37 @@ run_corpus() {
 	local log corpus=${1##*/replay_}
 
 	if log=$("$1" "tests/fuzz/corpus/$corpus/"* 2>&1); then
-		echo "${1##*/}: $(tail -1 <<<"$log")"
-		add 1 0
+		tail -1 <<<"$log"
+		echo "${1##*/}: 1 passed, 0 failed"
 	else
 		echo "$log"
-		add 0 1
+		echo "${1##*/}: 0 passed, 1 failed"
 	fi
+}
+
+run_program() {
+	case $1 in
+	*/unit/*) run_unit "$1" ;;
+	*) run_corpus "$1" ;;
+	esac
+}
+
+# All of them, as many at once as there are CPUs; what each says stands together.
+run_programs() {
+	local logs log program
+
+	logs=$(mktemp -d)
+	for program in "$build"/sanitize/{unit/test_*,replay_*}; do
+		[[ "$program" != *.* && -x "$program" ]] || continue
+		[ "$(jobs -rp | wc -l)" -lt "$(nproc)" ] || wait -n
+		log=$logs/${program##*/}
+		{ run_program "$program" >"$log" 2>&1; cat "$log"; } &
+	done
+	wait
+	for log in "$logs"/*; do
+		add "$(count "$(tail -1 "$log")" passed)" "$(count "$(tail -1 "$log")" failed)"
+	done
+	rm -rf "$logs"
 }
 
 # "12 passed, 1 failed, 2 errors in 3 s"
@@ -46,12 +70,13 @@ count() {	# LINE WORD
 	grep -oE "[0-9]+ $2" <<<"$1" | grep -oE '[0-9]+' || echo 0
 }
 
+# Two at once, but for those that trace the whole machine: tests/system/conftest.py.
 run_system() {
 	local log status sum bad
 
 	log=$(mktemp)
-	BUILD=$build MEMTRACEBPF=$build/memtracebpf "${PYTHON:-/usr/bin/python3}" -m pytest -q -p no:cacheprovider tests/oracle tests/system |
-		tee "$log"
+	BUILD=$build MEMTRACEBPF=$build/memtracebpf "${PYTHON:-/usr/bin/python3}" -m pytest -q -rs -n 2 \
+		-p no:cacheprovider tests/oracle tests/system | tee "$log"
 	status=${PIPESTATUS[0]}
 	sum=$(tail -1 "$log")
 	rm -f "$log"
@@ -60,12 +85,7 @@ run_system() {
 	add "$(count "$sum" passed)" "$bad"
 }
 
-for program in "$build"/sanitize/unit/test_*; do
-	[[ "$program" == *.* || ! -x "$program" ]] || run_unit "$program"
-done
-for program in "$build"/sanitize/replay_*; do
-	[[ "$program" == *.* || ! -x "$program" ]] || run_corpus "$program"
-done
+run_programs
 run_system
 
 echo "$passed passed, $failed failed"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+import fcntl
 import os
 
 import pytest
@@ -9,10 +10,25 @@ import tracing  # noqa: E402
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: traces the whole machine, so no other test runs beside it")
     if os.geteuid() != 0:
         raise pytest.UsageError("the system tests attach probes: run them as root")
     if not tracing.MEMTRACEBPF.exists():
         raise pytest.UsageError(f"{tracing.MEMTRACEBPF} is not built: run make")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+@pytest.fixture(autouse=True)
+def room_for_one_or_many(request):
+    """With pytest -n, tests run beside each other; those marked `alone` do not."""
+    tracing.alone = request.node.get_closest_marker("alone") is not None
+    with open(tracing.BUILD / "tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if tracing.alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture

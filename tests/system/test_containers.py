@@ -11,6 +11,8 @@ import pytest
 
 from tracing import WORKLOADS, Tracer, Workload, assert_lines, book_of, in_file, losses, sum_of
 
+pytestmark = pytest.mark.alone
+
 # No other processes are called that.
 BOX = f"box{os.getpid()}"
 LIBC = "lib/x86_64-linux-gnu/libc.so.6"

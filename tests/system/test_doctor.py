@@ -12,6 +12,8 @@ import pytest
 
 from tracing import MEMTRACEBPF, ROOT, TIMEOUT, WORKLOADS, Process, Tracer, Workload
 
+pytestmark = pytest.mark.alone
+
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 

@@ -8,6 +8,8 @@ import pytest
 from tracing import (WORKLOADS, Tracer, Workload, assert_lines, assert_nothing_lost, book_of,
                      lines_of, losses, own_copy, sum_of)
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("variant", ["nofp", "musl", "static"])
 def test_families(spawn, tmp_path, variant):

@@ -12,6 +12,8 @@ import pytest
 from tracing import (MEMTRACEBPF, WORKLOADS, Process, Tracer, Workload, book_of, lines_of,
                      losses, lines_of_truth, own_copy, sum_of)
 
+pytestmark = pytest.mark.alone
+
 
 def without_build_id(program, directory, name):
     """A copy that is not the same file as those which others run at the same time."""

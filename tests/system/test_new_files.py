@@ -9,6 +9,8 @@ import pytest
 
 from tracing import Process, Tracer, Workload, assert_lines, book_of, losses, own_copy
 
+pytestmark = pytest.mark.alone
+
 JEMALLOC = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
 MIMALLOC = "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2"
 QUICK = {"alloc_count": 100, "alloc_size": sum(range(100, 200)),

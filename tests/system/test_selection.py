@@ -10,6 +10,8 @@ import pytest
 from tracing import (WORKLOADS, Process, Tracer, Workload, assert_lines, assert_nothing_lost, book_of,
                      losses, sum_of)
 
+pytestmark = pytest.mark.alone
+
 
 def assert_exactly(report, workloads, truths):
     """These processes, each with all of its blocks, and no others."""

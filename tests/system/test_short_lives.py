@@ -9,6 +9,8 @@ import pytest
 from tracing import (MEMTRACEBPF, WORKLOADS, Process, Tracer, Workload, assert_lines,
                      assert_nothing_lost, losses, own_copy)
 
+pytestmark = pytest.mark.alone
+
 QUICK_HELD = {"count": 40, "size": sum(range(160, 200))}
 QUICK = {"alloc_count": 100, "alloc_size": sum(range(100, 200)), **QUICK_HELD}
 

@@ -13,6 +13,8 @@ import signal
 import subprocess
 import threading
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
@@ -21,6 +23,9 @@ WORKLOADS = BUILD / "workloads"
 
 # No test depends on this: it only ends one that hangs.
 TIMEOUT = 120
+
+# Whether no other test runs beside this one: conftest.py.
+alone = False
 
 Books = collections.namedtuple("Books", "size count alloc_size alloc_count")
 
@@ -68,11 +73,24 @@ class Stream:
         return self.lines
 
 
+def needs(program):
+    """Skips a test where the program is not installed; with ALL_PROGRAMS in the environment it fails."""
+    if not shutil.which(program):
+        (pytest.fail if os.environ.get("ALL_PROGRAMS") else pytest.skip)(f"needs {program}")
+
+
+def traces_the_machine(command):
+    """Whether this is a memtracebpf that puts probes into everybody's files."""
+    words = set(" ".join(command).split())
+    return str(MEMTRACEBPF) in words and not words & {"-p", "--", "report", "diff", "doctor"}
+
+
 class Process:
     """A child of the test, in a session of its own so that its children end with it."""
 
     def __init__(self, *command, stdin=subprocess.PIPE, **kwargs):
         self.command = [str(word) for word in command]
+        assert alone or not traces_the_machine(self.command), "needs @pytest.mark.alone"
         self.popen = subprocess.Popen(
             self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True, **kwargs)
