@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import stat
 import subprocess
@@ -14,7 +13,7 @@ import time
 import pytest
 
 from tracing import (MEMTRACEBPF, Process, Tracer, Workload, in_file, lines_of, losses,
-                     trace)
+                     needs, trace)
 
 FILE = "snapshots.c"
 JIFFY = 0.01    # the longest that there is
@@ -326,8 +325,8 @@ def test_numbered_files(spawn, tmp_path):
         assert s["oldest_ms"] is not None
 
 
-@pytest.mark.skipif(not shutil.which("go"), reason="needs go")
 def test_go_adds_up_the_same(spawn, tmp_path):
+    needs("go")
     path = tmp_path / "s.pb.gz"
     report, truth = trace(spawn, "snapshots.nofp", "walk", options=["-o", path])
     totals = {"inuse_space": report["traced"]["size"], "inuse_objects": report["traced"]["count"],
@@ -337,7 +336,7 @@ def test_go_adds_up_the_same(spawn, tmp_path):
     for sample, total in totals.items():
         top = subprocess.run(["go", "tool", "pprof", "-top", f"-sample_index={sample}", "-unit=B",
                               path], capture_output=True, text=True, check=True,
-                             env=dict(os.environ, HOME=str(tmp_path))).stdout
+                             env=dict(os.environ, PPROF_TMPDIR=str(tmp_path))).stdout
         assert re.search(rf"of {total}B? total", top), (sample, total, top)
 
 
@@ -475,9 +474,9 @@ def test_own_memory(spawn, tmp_path):
 
 # ---- a program of the world ----
 
-@pytest.mark.skipif(not shutil.which("sqlite3"), reason="needs sqlite3")
 def test_growth_of_sqlite(spawn, tmp_path):
     """The load makes sqlite grow: by as much as it says itself, and there."""
+    needs("sqlite3")
     sqlite = spawn(Process, "sqlite3", "-batch", ":memory:")
 
     def used():

@@ -3,7 +3,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 
@@ -12,7 +11,10 @@ import pytest
 from test_machine import lost, of_processes, without_build_id
 from test_programs import IN_USE
 from test_short_lives import QUICK_HELD, all_reports
-from tracing import TIMEOUT, Process, Tracer, Workload, assert_lines, book_of, own_copy
+from tracing import TIMEOUT, Process, Tracer, Workload, assert_lines, book_of, needs,
+                     own_copy
+
+pytestmark = pytest.mark.alone
 
 CHILDREN = 50
 
@@ -101,9 +103,6 @@ SQL = ("create table t(a, b); with recursive n(i) as (select 1 union all select 
 
 
 def rust_program(directory):
-    """None where there is no compiler."""
-    if not shutil.which("rustc"):
-        return None
     source = directory / "holds.rs"
     source.write_text(RUST)
     subprocess.run(["rustc", "-O", "-o", directory / "holds", source], check=True, timeout=TIMEOUT)
@@ -125,6 +124,7 @@ def memory_of_sqlite(sqlite):
 
 def test_ten_programs_at_once(spawn, tmp_path):
     """Ours to the byte by line, the others' totals as their allocators have them."""
+    needs("rustc")
     rust = rust_program(tmp_path)
     quick = own_copy("quick.nofp", tmp_path, "quick")
     address = tmp_path / "socket"
@@ -139,8 +139,7 @@ def test_ten_programs_at_once(spawn, tmp_path):
     workloads += [spawn(Workload, *start) for start in starts]
     holders = [spawn(Process, "/usr/bin/python3", "-S", "-u", "-c", PYTHON % in_use,
                      env=dict(NO_CACHES, LD_PRELOAD=library)) for in_use, library in PYTHONS]
-    if rust:
-        holders.append(spawn(Process, rust, env=NO_CACHES))
+    holders.append(spawn(Process, rust, env=NO_CACHES))
     shell = spawn(Process, "/bin/sh", "-c", SHELL, quick)
     for process in [*holders, shell]:
         process.out.expect("ready")

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "needs.h"
 #include "snapshot/pprof.h"
 
 struct file {
@@ -527,8 +528,7 @@ static void test_go_tool_pprof(void **state)
 	struct file *file = *state;
 	char newer[80];
 
-	if (system("go version >/dev/null 2>&1"))
-		skip();
+	needs("go");
 	write_for_go(file->path, 1);
 	assert_go_says(file->path, NULL, "inuse_space", "x", 300, 357);
 	assert_go_says(file->path, NULL, "inuse_objects", "y", 5, 9);

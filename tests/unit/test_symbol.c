@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "directory.h"
+#include "needs.h"
 #include "symbol/demangle.h"
 #include "symbol/intervals.h"
 
@@ -126,16 +127,14 @@ static void test_cxx(void **state)
 
 static void test_clang_dwarf_5(void **state)
 {
-	if (!have("llvm-symbolizer"))
-		skip();
+	needs("llvm-symbolizer");
 	build("clang -O2 -g -gdwarf-5", "inlines.c", "c5");
 	expect_same("c5", "llvm-symbolizer --addresses -f -i --output-style=GNU --obj", 1);
 }
 
 static void test_rust(void **state)
 {
-	if (!have("rustc"))
-		skip();
+	needs("rustc");
 	build("rustc -O -g", "inlines.rs", "rs");
 	expect_same("rs", ADDR2LINE, 151);
 	build("rustc -O -g -C symbol-mangling-version=v0", "inlines.rs", "rs0");
@@ -149,7 +148,8 @@ static void test_libc(void **state)
 	size_t same = 0, lines = 0;
 	char **theirs, **texts;
 
-	if (!libc || !have("eu-addr2line"))
+	needs("eu-addr2line");
+	if (!libc)
 		skip();
 	addresses = addresses_of(libc, "-D", 1499);
 	theirs = truth("eu-addr2line -a -f -i -C -e", libc, &addresses);
@@ -245,8 +245,7 @@ static void test_debuglink(void **state)
 
 static void test_dwz(void **state)
 {
-	if (!have("dwz"))
-		skip();
+	needs("dwz");
 	split_program("-Wl,--build-id -gdwarf-4");
 	build("gcc -O2 -g -gdwarf-4 -Wl,--build-id -DANOTHER", "inlines.c", "another");
 	run("cd %s && objcopy --only-keep-debug another another.debug && "
@@ -315,8 +314,7 @@ static void test_mini_debug_info(void **state)
 {
 	char *text;
 
-	if (!have("xz"))
-		skip();
+	needs("xz");
 	build("gcc -O2", "inlines.c", "whole");
 	run("cd %s && strip -o mini whole && "
 	    "objcopy -S --keep-symbol=not_exported whole symbols && "

@@ -55,17 +55,6 @@ __attribute__((format(printf, 1, 2))) static inline FILE *pipe_from(const char *
 	return pipe;
 }
 
-static inline bool have(const char *tool)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "command -v %s >/dev/null", tool);
-	if (!system(command))
-		return true;
-	print_message("no %s here: what needs it is left out\n", tool);
-	return false;
-}
-
 static inline void add_address(struct addresses *addresses, uint64_t address)
 {
 	addresses->items = realloc(addresses->items, (addresses->count + 1) * sizeof(uint64_t));
