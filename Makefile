@@ -8,6 +8,7 @@ CLANG ?= clang
 BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 PYTHON ?= /usr/bin/python3
 ARCH := $(shell uname -m)
+JOBS := $(shell nproc)
 
 ifeq ($(V),1)
 Q =
@@ -15,6 +16,11 @@ msg =
 else
 Q = @
 msg = @printf '  %-8s %s\n' '$(1)' '$(2)';
+endif
+
+# make -s
+ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+msg =
 endif
 
 CFLAGS ?= -O2 -g
@@ -255,14 +261,18 @@ lint: ## build with clang, cppcheck, clang-tidy, shellcheck; stops at a finding
 deps: ## install what a Debian 12 machine lacks (as root)
 	$(Q)tools/install-deps.sh
 
+.PHONY: build-deps
+build-deps:
+	$(Q)tools/install-deps.sh build
+
 .PHONY: as-root
 as-root:
 	@[ "$$(id -u)" = 0 ] || { echo "eBPF needs privileges: run this as root" >&2; exit 1; }
 
 .PHONY: test
 test: as-root deps ## install, build, run all tests (as root)
-	$(Q)$(MAKE) --no-print-directory all workloads
-	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-programs
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=1 unit-programs
 	$(Q)BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run.sh
 
 .PHONY: soak
@@ -274,8 +284,9 @@ kernels: all workloads ## system tests on Debian's kernels, in qemu (some minute
 	$(Q)BUILD=$(BUILD) tools/kernels.sh
 
 .PHONY: demo
-demo: as-root deps ## install, build, watch a leaking server (as root)
-	$(Q)$(MAKE) --no-print-directory all $(BUILD)/demo-server
+demo: as-root build-deps ## install, build, watch a leaking server (as root)
+	@echo "Building memtracebpf"
+	$(Q)$(MAKE) -s --no-print-directory -j$(JOBS) all $(BUILD)/demo-server
 	$(Q)BUILD=$(BUILD) PYTHON=$(PYTHON) tools/demo.sh
 
 .PHONY: clean

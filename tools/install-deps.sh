@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what tools/packages.txt lists and the machine lacks; says nothing where it lacks nothing.
+# With the argument "build" without what only tests need.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-mapfile -t wanted < <(grep -v '^#' packages.txt)
+[ "${1-}" = build ] && end='/^# To test/q' || end=
+mapfile -t wanted < <(sed "$end" packages.txt | grep -v '^#')
 missing=()
 for package in "${wanted[@]}"; do
 	[ "$(dpkg-query -Wf '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
