@@ -34,7 +34,7 @@ $(BUILD)/tests/%.o $(BUILD)/fuzz_unwind $(BUILD)/fuzz_pprof: WARN += -Wno-unused
 
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc -Iinclude -I$(BUILD) -MMD -MP
-LIBS := -lbpf -ldw -lelf -lz -lprotobuf-c -lZydis -liberty -lpthread -lm
+LIBS := -lbpf -ldw -lelf -lz -lzstd -lprotobuf-c -lZydis -liberty -lpthread -lm
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
 PROFILE := src/snapshot/profile.pb-c
@@ -92,14 +92,16 @@ unit_processes := $(unit_report)
 unit_cli := $(wildcard src/cli/*.c) src/probe/custom.c src/probe/allocators.c $(SNAPSHOT)
 unit_regions := src/collect/regions.c
 PATHS := src/process/path.c src/process/root.c
-unit_symbol := $(wildcard src/symbol/*.c) $(PATHS) $(SNAPSHOT)
-unit_unwind := $(wildcard src/unwind/*.c) $(BASE)
+ELF := $(wildcard src/elf/*.c)
+unit_symbol := $(wildcard src/symbol/*.c) $(ELF) $(PATHS) $(SNAPSHOT)
+unit_unwind := $(wildcard src/unwind/*.c) $(ELF) $(BASE)
 unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
 unit_walk := $(unit_unwind)
 unit_probe := $(filter-out src/probe/attach.c src/probe/empty.c,$(wildcard src/probe/*.c)) \
-	src/base/dynamic.c $(unit_unwind)
+	$(unit_unwind)
 unit_exits := $(unit_probe)
+unit_elf := $(filter-out $(BASE),$(sort $(unit_probe) $(unit_symbol)))
 unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c \
 	src/base/text.c src/symbol/demangle.c
@@ -127,7 +129,7 @@ unit: unit-programs ## unit tests: no root, no BPF
 	$(Q)$(BUILD)/replay_unwind tests/fuzz/corpus/unwind/*
 	$(Q)$(BUILD)/replay_pprof tests/fuzz/corpus/pprof/*
 
-FUZZ_UNWIND := tests/fuzz/fuzz_unwind.c $(wildcard src/unwind/*.c)
+FUZZ_UNWIND := tests/fuzz/fuzz_unwind.c $(wildcard src/unwind/*.c) $(ELF)
 
 FUZZ_PPROF := tests/fuzz/fuzz_pprof.c $(wildcard src/report/*.c) $(SNAPSHOT)
 
@@ -141,7 +143,7 @@ $(BUILD)/fuzz_unwind: $(FUZZ_UNWIND)
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined \
-		-o $@ $(FUZZ_UNWIND) -lz -lZydis
+		-o $@ $(FUZZ_UNWIND) -lz -lzstd -lZydis
 
 $(BUILD)/fuzz_pprof: $(FUZZ_PPROF:$(PROFILE).c=$(BUILD)/$(PROFILE).c)
 	$(call msg,FUZZ,$@)
@@ -177,7 +179,7 @@ $(BUILD)/demo-server: tools/demo/server.c
 BENCH := $(BUILD)/bench
 
 $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/process/*.c) \
-		src/base/dynamic.c $(unit_unwind))
+		$(unit_unwind))
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)

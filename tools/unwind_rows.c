@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* For developers: how many unwind rows files have, and how long it takes to read them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,20 +23,19 @@ static int print_file(const char *path)
 	struct unwind_rows rows = { 0 };
 	uint32_t nrules = 0, kinds[CFA_MAX] = { 0 };
 	const struct unwind_rule *table;
-	struct stat status = { 0 };
+	struct elf_file file = { 0 };
 	double start;
-	void *image;
 	int fd, err;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &status)) {
+	if (fd < 0) {
 		perror(path);
 		return 1;
 	}
-	image = mmap(NULL, status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	start = now_ms();
-	err = image == MAP_FAILED || !rules ? -1 :
-	      unwind_rows__read(image, status.st_size, NULL, 0, path, rules, &rows);
+	err = rules ? elf_file__open(&file, fd) : -ENOMEM;
+	if (!err)
+		err = unwind_rows__read(&file, NULL, path, rules, &rows);
 	printf("%-40s %9u %6.1f", path, rows.nrows, now_ms() - start);
 	table = unwind_rules__table(rules, &nrules);
 	for (uint32_t i = 0; i < rows.nrows; i++)
@@ -48,8 +46,7 @@ static int print_file(const char *path)
 	printf("\n");
 	unwind_rows__free(&rows);
 	unwind_rules__free(rules);
-	if (image != MAP_FAILED)
-		munmap(image, status.st_size);
+	elf_file__close(&file);
 	close(fd);
 	return err != 0;
 }

@@ -89,7 +89,7 @@ static int attach_linker(pid_t pid, const struct module *module, const struct ta
 	uint64_t address;
 	char path[32];
 
-	if (hook->r_debug && module__address(module, hook->function, &address))
+	if (hook->r_debug && elf_code__address(&module->code, hook->function, &address))
 		probe.cookie = hook->r_debug - address;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", module->fd);
 	return probe__attach(&programs, path, module->path, pid, &probes, links);

@@ -9,7 +9,7 @@
 #include "collect/mapped.h"
 #include "collect/sampling.h"
 #include "memtracebpf.skel.h"
-#include "snapshot/array.h"
+#include "base/array.h"
 #include "process/process.h"
 
 /* What was looked up for a site, while it was this process'. */

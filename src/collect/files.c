@@ -44,6 +44,11 @@ int tables__file_index(struct tables *tables, const struct file_id *id)
 	return tables__find_file(tables, id);
 }
 
+void tables__count_lost(const struct tables *tables, enum lost_reason reason)
+{
+	__atomic_fetch_add(&tables->skeleton->bss->lost[reason], 1, __ATOMIC_RELAXED);
+}
+
 void tables__forget_file(struct tables *tables, const struct file_id *id)
 {
 	bpf_map_delete_elem(bpf_map__fd(tables->skeleton->maps.file_ids), id);

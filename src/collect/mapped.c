@@ -181,11 +181,6 @@ static void book_in(const struct change *change, const struct region_event *even
 
 /* ---- events ---- */
 
-static void count_lost(const struct tables *tables)
-{
-	add(&tables->skeleton->bss->lost[LOST_REGIONS], 1);
-}
-
 static void map_region(struct regions *regions, const struct change *change,
 		       const struct region_event *event)
 {
@@ -194,7 +189,7 @@ static void map_region(struct regions *regions, const struct change *change,
 	if (regions__take(regions, event->start, event->end, event->ended, book_out,
 			  (void *)change) ||
 	    regions__add(regions, event->start, event->end, event->ended, &call))
-		count_lost(change->tables);
+		tables__count_lost(change->tables, LOST_REGIONS);
 	else
 		book_in(change, event);
 }
@@ -216,7 +211,7 @@ static int handle_event(void *context, void *data, size_t size __unused)
 	regions = mapped->of[event->process];
 	if (!regions || regions__take(regions, event->old_start, event->old_end, event->began,
 				      book_out, &change))
-		count_lost(tables);
+		tables__count_lost(tables, LOST_REGIONS);
 	if (regions && event->start < event->end)
 		map_region(regions, &change, event);
 	return 0;

@@ -2,19 +2,15 @@
 #include "collect/modules.h"
 
 #include <errno.h>
-#include <gelf.h>
-#include <elfutils/libdwelf.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/dynamic.h"
 #include "base/log.h"
 #include "collect/twins.h"
 #include "process/path.h"
@@ -73,8 +69,6 @@ static void free_module(struct module *module)
 		close(module->fd);
 	root__release(module->root);
 	probes__free(&module->probes);
-	free(module->segments);
-	free(module->build_id);
 	free(module->path);
 	free(module);
 }
@@ -119,73 +113,6 @@ struct module *modules__next(const struct modules *modules, const struct module 
 	return next;
 }
 
-bool module__address(const struct module *module, uint64_t offset, uint64_t *address)
-{
-	bool found = false;
-
-	/* Mappings begin at a page, segments anywhere in it: the last that fits is meant. */
-	for (size_t i = 0; i < module->nsegments; i++) {
-		const struct module_segment *segment = &module->segments[i];
-
-		if (offset < (segment->offset & ~4095ULL) ||
-		    offset >= segment->offset + segment->size)
-			continue;
-		*address = segment->address + (offset - segment->offset);
-		found = true;
-	}
-	return found;
-}
-
-/* The reverse; an address at a segment's end is its end. */
-static bool offset_of(const struct module *module, uint64_t address, uint64_t *offset)
-{
-	for (size_t i = 0; i < module->nsegments; i++) {
-		const struct module_segment *segment = &module->segments[i];
-
-		*offset = address - segment->address + segment->offset;
-		if (address >= segment->address && address - segment->address <= segment->size)
-			return true;
-	}
-	return false;
-}
-
-static int read_segments(struct module *module, Elf *elf)
-{
-	size_t n = 0;
-
-	if (elf_getphdrnum(elf, &n))
-		return -ENOEXEC;
-	module->segments = calloc(n ? n : 1, sizeof(*module->segments));
-	if (!module->segments)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		GElf_Phdr phdr;
-
-		if (!gelf_getphdr(elf, i, &phdr))
-			return -ENOEXEC;
-		if (phdr.p_type != PT_LOAD || !(phdr.p_flags & PF_X))
-			continue;
-		module->segments[module->nsegments++] = (struct module_segment){
-			.offset = phdr.p_offset,
-			.size = phdr.p_filesz,
-			.address = phdr.p_vaddr,
-		};
-	}
-	return 0;
-}
-
-/* The build id as hex, or NULL. */
-static char *build_id(Elf *elf)
-{
-	const unsigned char *bytes;
-	ssize_t n = dwelf_elf_gnu_build_id(elf, (const void **)&bytes);
-	char *hex = n > 0 && n <= 64 ? malloc(2 * n + 1) : NULL;
-
-	for (ssize_t i = 0; hex && i < n; i++)
-		sprintf(hex + 2 * i, "%02x", bytes[i]);
-	return hex;
-}
-
 static void upload_rules(struct modules *modules)
 {
 	uint32_t count;
@@ -194,6 +121,19 @@ static void upload_rules(struct modules *modules)
 	memcpy(modules->tables->rules + modules->nrules, rules + modules->nrules,
 	       (count - modules->nrules) * sizeof(*rules));
 	modules->nrules = count;
+}
+
+/* The offset of a row: an address at a segment's end is its end. */
+static bool offset_of(const struct elf_code *code, uint64_t address, uint64_t *offset)
+{
+	uint64_t available;
+
+	if (elf_code__offset(code, address, offset, &available))
+		return true;
+	if (!elf_code__offset(code, address - 1, offset, &available))
+		return false;
+	++*offset;
+	return true;
 }
 
 /* From addresses in the file's own numbering to offsets in the file, in place. */
@@ -205,7 +145,7 @@ static void number_by_offset(const struct module *module, struct unwind_rows *ro
 	for (uint32_t i = 0; i < rows->nrows; i++) {
 		struct unwind_row row = rows->rows[i];
 
-		if (!offset_of(module, rows->base + row.start, &offset) || offset >> 32 ||
+		if (!offset_of(&module->code, rows->base + row.start, &offset) || offset >> 32 ||
 		    (n && offset < rows->rows[n - 1].start))
 			continue;
 		row.start = offset;
@@ -231,62 +171,58 @@ static void explain_wait(struct modules *modules, const struct module *module)
 	modules->explained = true;
 }
 
-struct image {
-	void *bytes;	/* NULL: none */
-	size_t size;
-};
-
-static int map_image(struct image *image, int fd)
+/* What is over a limit is left out: names, or tracebacks, of this file. */
+static void note_over(struct modules *modules, struct module *module, const struct elf_file *file)
 {
-	struct stat st;
-
-	*image = (struct image){};
-	if (fstat(fd, &st))
-		return -errno;
-	if (!st.st_size)
-		return -ENOEXEC;
-	image->bytes = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	image->size = st.st_size;
-	if (image->bytes != MAP_FAILED)
-		return 0;
-	image->bytes = NULL;
-	return -errno;
-}
-
-static void unmap_image(struct image *image)
-{
-	if (image->bytes)
-		munmap(image->bytes, image->size);
+	if (!file->over || module->over)
+		return;
+	module->over = true;
+	log__warn("%s: %s; some of its functions or tracebacks are left out", module->path,
+		  file->over);
+	tables__count_lost(modules->tables, LOST_LIMITS);
 }
 
 /* The separate debug file may have a .debug_frame where the file itself has nothing. */
-static void map_debug_image(struct image *image, const struct module *module)
+static bool open_debug_file(struct elf_file *file, const struct module *module)
 {
-	int fd = symbol__open_debug_file(module->fd, module->path, module->root);
+	int fd = symbol__open_debug_file(module->fd, module->path, module->root), err;
 
-	*image = (struct image){};
+	*file = (struct elf_file){ .fd = fd };
 	if (fd < 0)
-		return;
-	if (map_image(image, fd))
-		log__warn("the debug file of %s cannot be read", module->path);
-	close(fd);
+		return false;
+	err = elf_file__open(file, fd);
+	if (err)
+		log__warn("the debug file of %s cannot be read: %s", module->path,
+			  file->over ? file->over : strerror(-err));
+	return !err;
+}
+
+static void close_debug_file(struct elf_file *file)
+{
+	elf_file__close(file);
+	if (file->fd >= 0)
+		close(file->fd);
 }
 
 static int read_rows(struct modules *modules, struct module *module)
 {
 	struct unwind_rows rows = {};
-	struct image image, debug;
+	struct elf_file file, debug;
+	bool has_debug;
 	int err;
 
 	explain_wait(modules, module);
-	err = map_image(&image, module->fd);
-	if (err)
-		return err;
-	map_debug_image(&debug, module);
-	err = unwind_rows__read(image.bytes, image.size, debug.bytes, debug.size, module->path,
-				modules->rules, &rows);
-	unmap_image(&image);
-	unmap_image(&debug);
+	err = elf_file__open(&file, module->fd);
+	has_debug = !err && open_debug_file(&debug, module);
+	if (!err) {
+		err = unwind_rows__read(&file, has_debug ? &debug : NULL, module->path,
+					modules->rules, &rows);
+		close_debug_file(&debug);
+	}
+	note_over(modules, module, &file);
+	if (has_debug)
+		note_over(modules, module, &debug);
+	elf_file__close(&file);
 	if (!err)
 		err = put_rows(modules, module, &rows);
 	unwind_rows__free(&rows);
@@ -313,18 +249,17 @@ static void describe(struct modules *modules, const struct module *module, bool 
 /* Reads in what there is to know of a file; what cannot be read stays empty. */
 static void read_module(struct modules *modules, struct module *module)
 {
+	struct elf_file file = {};
 	bool library = false;
-	Elf *elf;
 
-	elf_version(EV_CURRENT);
-	elf = module->fd >= 0 ? elf_begin(module->fd, ELF_C_READ_MMAP, NULL) : NULL;
-	if (elf) {
-		module->build_id = build_id(elf);
-		library = dynamic__has(elf, DT_SONAME);	/* a name for the dynamic linker */
-		read_segments(module, elf);
-		elf_end(elf);
+	if (module->fd >= 0 && !elf_file__open(&file, module->fd)) {
+		elf__build_id(&file, module->build_id);
+		library = elf__has_dynamic(&file, DT_SONAME);	/* a name for the dynamic linker */
+		module->code = file.code;
 	}
-	if (!module->nsegments) {
+	note_over(modules, module, &file);
+	elf_file__close(&file);
+	if (!module->code.count) {
 		tables__set_rows(modules->tables, module->file, NULL, 0);
 		return;
 	}
@@ -362,12 +297,12 @@ uint32_t modules__name(struct modules *modules, struct module *module)
 
 	if (module->name)
 		return module->name;
-	if (module->build_id)
+	if (module->build_id[0])
 		err = names__module(modules->names, module->path, module->build_id, &module->name);
 	else
 		err = twins__name(modules->twins, modules->names, module->path, &module->id,
 				  module->fd, &module->name);
-	if (!err && module->nsegments)
+	if (!err && module->code.count)
 		symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path,
 				       module->root);
 	return module->name;
@@ -539,7 +474,7 @@ uint32_t modules__met(const struct modules *modules)
 void modules__drop(struct modules *modules, struct module *module)
 {
 	tables__forget_file(modules->tables, &module->id);
-	if (module->name && module->nsegments)
+	if (module->name && module->code.count)
 		symbolizer__drop_module(modules->symbolizer, module->name);
 	modules->resting[modules->nresting++] = module->file;
 	modules->by_file[module->file] = NULL;

@@ -9,16 +9,12 @@
 #include <sys/types.h>
 
 #include "collect/tables.h"
+#include "elf/notes.h"
 #include "probe/mappers.h"
 #include "probe/probe.h"
 #include "process/root.h"
 #include "process/target.h"
 #include "symbol/symbol.h"
-
-struct module_segment {
-	uint64_t offset, size;	/* in the file */
-	uint64_t address;	/* p_vaddr */
-};
 
 struct module {
 	uint32_t file;		/* index of the kernel half's files */
@@ -26,11 +22,11 @@ struct module {
 	char *path;		/* as the process that it was first seen in sees it */
 	struct root *root;	/* of a process that mapped it; NULL: not known */
 	int fd;			/* -1: could not be opened */
-	char *build_id;		/* hex; NULL: none */
+	char build_id[BUILD_ID_HEX]; /* "": none */
 	uint32_t name;		/* index of names' modules; 0: not asked for yet */
-	struct module_segment *segments; /* PT_LOAD, executable */
-	size_t nsegments;
+	struct elf_code code;	/* empty: nothing is known of the file */
 	bool unread;		/* its rows are yet to be read */
+	bool over;		/* it is over a limit, and somebody said so */
 	struct probes probes;
 	struct mappers mappers;
 };
@@ -75,8 +71,5 @@ void modules__drop(struct modules *modules, struct module *module);
 /* What was dropped before the last call of this function, and is not `used` (by index), makes room
  * for others. */
 void modules__reuse(struct modules *modules, const bool *used);
-
-/* Address in the file's own numbering of a file offset in its code; false: in no segment. */
-bool module__address(const struct module *module, uint64_t offset, uint64_t *address);
 
 #endif

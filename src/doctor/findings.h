@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 
 #include "base/privilege.h"
+#include "elf/notes.h"
 #include "probe/probe.h"
 
 /* ---- the kernel ---- */
@@ -81,11 +82,10 @@ double cost__pair_ns(const struct cost *cost);
 
 /* ---- processes and what they map ---- */
 
-#define BUILD_ID_SIZE 41	/* SHA-1 in hex */
 
 struct carrier {		/* a file with an allocator */
 	char *path;
-	char build_id[BUILD_ID_SIZE];	/* "": none */
+	char build_id[BUILD_ID_HEX];	/* "": none */
 	struct probes probes;
 	size_t nprocesses;
 };

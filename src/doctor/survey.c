@@ -4,15 +4,14 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <gelf.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "snapshot/array.h"
+#include "base/array.h"
+#include "elf/notes.h"
 #include "process/process.h"
 
 #define NO_CARRIER SIZE_MAX
@@ -29,17 +28,15 @@ struct surveyor {
 	size_t nseen;
 };
 
-static void read_build_id(int fd, char hex[BUILD_ID_SIZE])
+static void read_build_id(int fd, char hex[static BUILD_ID_HEX])
 {
-	const unsigned char *bytes;
-	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-	ssize_t n = elf ? dwelf_elf_gnu_build_id(elf, (const void **)&bytes) : -1;
+	struct elf_file file;
 
-	*hex = '\0';
-	if (n > 0 && 2 * (size_t)n < BUILD_ID_SIZE)
-		for (ssize_t i = 0; i < n; i++)
-			sprintf(hex + 2 * i, "%02x", bytes[i]);
-	elf_end(elf);
+	if (elf_file__open(&file, fd))
+		*hex = '\0';
+	else
+		elf__build_id(&file, hex);
+	elf_file__close(&file);
 }
 
 /* Takes the probes. */
@@ -209,7 +206,6 @@ int survey__take(struct survey *survey, const pid_t *pids, size_t npids)
 	int err = 0;
 
 	*survey = (struct survey){};
-	elf_version(EV_CURRENT);
 	for (size_t i = 0; !err && i < npids; i++)
 		err = look_at_process(&surveyor, pids[i]);
 	if (!npids)

@@ -2,103 +2,55 @@
 #include "probe/code.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/param.h>
 
-static bool is_x86_64(Elf *elf)
-{
-	GElf_Ehdr header;
-
-	return elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) &&
-	       header.e_ident[EI_CLASS] == ELFCLASS64 &&
-	       header.e_ident[EI_DATA] == ELFDATA2LSB && header.e_machine == EM_X86_64 &&
-	       (header.e_type == ET_EXEC || header.e_type == ET_DYN);
-}
+#include "base/array.h"
+#include "unwind/image.h"
 
 int code__open(struct code *code, int fd)
 {
-	*code = (struct code){ .fd = fd };
-	elf_version(EV_CURRENT);
-	/* Read, not mapped: a file that is cut short meanwhile must not kill us. */
-	code->elf = elf_begin(fd, ELF_C_READ, NULL);
-	return code->elf && is_x86_64(code->elf) ? 0 : -ENOEXEC;
+	int err;
+
+	*code = (struct code){};
+	err = elf_file__open(&code->file, fd);
+	if (!err && code->file.type != ET_EXEC && code->file.type != ET_DYN)
+		err = -ENOEXEC;
+	return err ? err : elf_symbols__read(&code->file, &code->symbols);
 }
 
 void code__close(struct code *code)
 {
 	cfi_section__release(&code->frames);
-	elf_end(code->elf);
+	elf_symbols__release(&code->symbols);
+	elf_file__close(&code->file);
+	free(code->relocations);
 }
 
 bool code__offset(const struct code *code, uint64_t address, uint64_t *offset,
 		  uint64_t *available)
 {
-	size_t nphdrs;
-
-	if (elf_getphdrnum(code->elf, &nphdrs))
-		return false;
-	for (size_t i = 0; i < nphdrs; i++) {
-		GElf_Phdr phdr;
-
-		if (!gelf_getphdr(code->elf, i, &phdr))
-			return false;
-		if (phdr.p_type != PT_LOAD || !(phdr.p_flags & PF_X) || address < phdr.p_vaddr ||
-		    address - phdr.p_vaddr >= phdr.p_filesz ||
-		    phdr.p_offset > (uint64_t)INT64_MAX - phdr.p_filesz)
-			continue;
-		*offset = phdr.p_offset + (address - phdr.p_vaddr);
-		*available = phdr.p_filesz - (address - phdr.p_vaddr);
-		return true;
-	}
-	return false;
+	return elf_code__offset(&code->file.code, address, offset, available);
 }
 
 ssize_t code__read(const struct code *code, uint64_t address, void *bytes, size_t size)
 {
 	uint64_t offset, available;
-	ssize_t n;
 
 	if (!code__offset(code, address, &offset, &available))
 		return 0;
-	n = pread(code->fd, bytes, size < available ? size : available, offset);
-	return n < 0 ? -errno : n;
-}
-
-/* The section `name`, or of several, the first. */
-static Elf_Scn *find_section(Elf *elf, const char *name, GElf_Shdr *header)
-{
-	Elf_Scn *section = NULL;
-	size_t names;
-
-	if (elf_getshdrstrndx(elf, &names))
-		return NULL;
-	while ((section = elf_nextscn(elf, section))) {
-		const char *its_name;
-
-		if (!gelf_getshdr(section, header))
-			continue;
-		its_name = elf_strptr(elf, names, header->sh_name);
-		if (its_name && !strcmp(its_name, name))
-			break;
-	}
-	return section;
+	return elf_file__pread(&code->file, bytes, MIN(size, available), offset);
 }
 
 static void read_frames(struct code *code)
 {
-	GElf_Shdr header;
-	Elf_Scn *section = find_section(code->elf, ".eh_frame", &header);
-	Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
-
 	code->has_frames = true;
-	if (!data || !data->d_buf)
-		return;
 	code->frames.is_eh = true;
-	code->frames.bytes = (struct image_bytes){
-		.data = data->d_buf, .size = data->d_size, .address = header.sh_addr,
-	};
 	/* What of it cannot be read describes nothing. */
-	cfi_section__read(&code->frames);
+	if (unwind_image__eh_frame(&code->file, &code->frames.bytes,
+				   &code->frames.to_segment_end) > 0)
+		cfi_section__read(&code->frames);
 }
 
 bool code__described(struct code *code, uint64_t address, uint64_t *start, uint64_t *end)
@@ -117,25 +69,25 @@ bool code__described(struct code *code, uint64_t address, uint64_t *start, uint6
 	return false;
 }
 
-/* The symbol's own address, if it is defined here. */
-static bool symbol_address(Elf *elf, size_t table, size_t index, uint64_t *address)
+/* The address of a symbol of .dynsym, if it is defined here. */
+static bool symbol_address(const struct code *code, uint64_t index, uint64_t *address)
 {
-	Elf_Scn *section = elf_getscn(elf, table);
-	Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
-	GElf_Sym sym;
+	const struct elf_symbol_table *table = &code->symbols.tables[0];
+	Elf64_Sym symbol;
 
-	if (!data || !gelf_getsym(data, index, &sym) || sym.st_shndx == SHN_UNDEF)
+	if (index >= table->count)
 		return false;
-	*address = sym.st_value;
-	return true;
+	memcpy(&symbol, table->entries.data + index * sizeof(symbol), sizeof(symbol));
+	*address = symbol.st_value;
+	return symbol.st_shndx != SHN_UNDEF;
 }
 
-static bool follow_relocation(Elf *elf, size_t symbols, const GElf_Rela *rela, uint64_t *target)
+static bool follow_relocation(const struct code *code, const Elf64_Rela *rela, uint64_t *target)
 {
-	switch (GELF_R_TYPE(rela->r_info)) {
+	switch (ELF64_R_TYPE(rela->r_info)) {
 	case R_X86_64_JUMP_SLOT:
 	case R_X86_64_GLOB_DAT:
-		return symbol_address(elf, symbols, GELF_R_SYM(rela->r_info), target);
+		return symbol_address(code, ELF64_R_SYM(rela->r_info), target);
 	case R_X86_64_RELATIVE:
 		*target = rela->r_addend;
 		return true;
@@ -144,21 +96,61 @@ static bool follow_relocation(Elf *elf, size_t symbols, const GElf_Rela *rela, u
 	}
 }
 
-bool code__relocated(const struct code *code, uint64_t slot, uint64_t *target)
+static void add_relocations(struct code *code, const struct elf_bytes *bytes)
 {
-	Elf_Scn *section = NULL;
+	Elf64_Rela rela;
 
-	while ((section = elf_nextscn(code->elf, section))) {
-		GElf_Shdr header;
-		GElf_Rela rela;
-		Elf_Data *data;
+	for (size_t at = 0; bytes->size - at >= sizeof(rela); at += sizeof(rela)) {
+		struct relocation new;
 
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA)
+		memcpy(&rela, bytes->data + at, sizeof(rela));
+		new.slot = rela.r_offset;
+		if (!follow_relocation(code, &rela, &new.target))
 			continue;
-		data = elf_getdata(section, NULL);
-		for (int i = 0; data && gelf_getrela(data, i, &rela); i++)
-			if (rela.r_offset == slot)
-				return follow_relocation(code->elf, header.sh_link, &rela, target);
+		if (elf_file__is_late(&code->file) ||
+		    array__make_room(&code->relocations, code->nrelocations, sizeof(new)))
+			return;
+		code->relocations[code->nrelocations++] = new;
 	}
-	return false;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+	const struct relocation *x = a, *y = b;
+
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+/* Once, and in order: a function may have thousands of jumps, and a file a million relocations. */
+static void read_relocations(struct code *code)
+{
+	struct elf_file *file = &code->file;
+
+	code->has_relocations = true;
+	for (size_t i = 1; i < file->nsections && !elf_file__is_late(file); i++) {
+		struct elf_bytes bytes;
+
+		if (file->sections[i].sh_type != SHT_RELA ||
+		    !(file->sections[i].sh_flags & SHF_ALLOC) ||
+		    elf_file__read_section(file, &file->sections[i], &bytes))
+			continue;
+		add_relocations(code, &bytes);
+		elf_bytes__release(&bytes);
+	}
+	if (code->nrelocations)
+		qsort(code->relocations, code->nrelocations, sizeof(*code->relocations), by_slot);
+}
+
+bool code__relocated(struct code *code, uint64_t slot, uint64_t *target)
+{
+	const struct relocation wanted = { .slot = slot }, *found;
+
+	if (!code->has_relocations)
+		read_relocations(code);
+	if (!code->nrelocations)
+		return false;
+	found = bsearch(&wanted, code->relocations, code->nrelocations, sizeof(*found), by_slot);
+	if (found)
+		*target = found->target;
+	return found;
 }

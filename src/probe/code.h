@@ -3,21 +3,30 @@
 #ifndef MT_CODE_H
 #define MT_CODE_H
 
-#include <gelf.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "elf/symbols.h"
 #include "unwind/cfi.h"
 
+/* What the dynamic linker will write into a word of the file. */
+struct relocation {
+	uint64_t slot, target;	/* addresses */
+};
+
 struct code {
-	int fd;
-	Elf *elf;
+	struct elf_file file;
+	struct elf_symbols symbols;
+	struct relocation *relocations; /* by slot, once somebody has asked */
+	size_t nrelocations;
+	bool has_relocations;
 	struct cfi_section frames;	/* of .eh_frame, once somebody has asked */
 	bool has_frames;
 };
 
-/* -ENOEXEC: `fd` is no x86-64 ELF program or library. code__close() in any case. */
+/* -ENOEXEC: `fd` is no x86-64 ELF program or library; -EFBIG: over a limit; -ENOMEM; -errno.
+ * code__close() in any case. */
 int code__open(struct code *code, int fd);
 void code__close(struct code *code);
 
@@ -30,6 +39,6 @@ ssize_t code__read(const struct code *code, uint64_t address, void *bytes, size_
 bool code__described(struct code *code, uint64_t address, uint64_t *start, uint64_t *end);
 /* Where the word at `slot` will point once the dynamic linker has filled it in, if within this
  * file: what a jump through the PLT leads to. */
-bool code__relocated(const struct code *code, uint64_t slot, uint64_t *target);
+bool code__relocated(struct code *code, uint64_t slot, uint64_t *target);
 
 #endif

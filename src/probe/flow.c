@@ -19,8 +19,10 @@ static struct part *add_part(struct flow *flow, uint64_t address)
 	uint64_t start = address, end = address + MAX_STUB_SIZE;
 	ssize_t n;
 
+	if (flow->nparts == MAX_PARTS || elf_file__is_late(&flow->code->file))
+		return NULL;
 	code__described(flow->code, address, &start, &end);
-	if (flow->nparts == MAX_PARTS || end - start > MAX_PART_SIZE)
+	if (end - start > MAX_PART_SIZE)
 		return NULL;
 	part->start = start;
 	part->bytes = malloc(end - start);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/dynamic.h"
+#include "elf/notes.h"
 #include "probe/code.h"
 #include "probe/instruction.h"
 
@@ -29,14 +29,14 @@ static const struct {
 
 /* Of what is linked with others only what is exported can be the C library's. In static programs any
  * symbol can; those of a static PIE are local. */
-static bool is_dynamic(Elf *elf)
+static bool is_dynamic(struct elf_file *file)
 {
-	return dynamic__has(elf, DT_NEEDED) || dynamic__has(elf, DT_SONAME);
+	return elf__has_dynamic(file, DT_NEEDED) || elf__has_dynamic(file, DT_SONAME);
 }
 
 /* Bytes from the function's first to the instruction for the probe: one that is emulated, if the
  * arguments are all in their own registers there. */
-static uint64_t place_of_probe(const struct code *code, size_t row, const GElf_Sym *sym)
+static uint64_t place_of_probe(const struct code *code, size_t row, const Elf64_Sym *sym)
 {
 	size_t size = sym->st_size < MAX_FUNCTION_SIZE ? sym->st_size : MAX_FUNCTION_SIZE;
 	unsigned int nargs = functions[row].nargs;
@@ -59,7 +59,7 @@ static uint64_t place_of_probe(const struct code *code, size_t row, const GElf_S
 	return chosen.offset;
 }
 
-static void add_mapper(const struct code *code, size_t row, const GElf_Sym *sym, uint64_t offset,
+static void add_mapper(const struct code *code, size_t row, const Elf64_Sym *sym, uint64_t offset,
 		       struct mappers *mappers)
 {
 	for (size_t i = 0; i < mappers->count; i++)
@@ -72,7 +72,7 @@ static void add_mapper(const struct code *code, size_t row, const GElf_Sym *sym,
 		};
 }
 
-static void look_at_function(const struct code *code, const char *name, const GElf_Sym *sym,
+static void look_at_function(const struct code *code, const char *name, const Elf64_Sym *sym,
 			     struct mappers *mappers)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
@@ -90,37 +90,23 @@ static void look_at_function(const struct code *code, const char *name, const GE
 	}
 }
 
-static void search_table(const struct code *code, Elf_Scn *section, const GElf_Shdr *header,
-			 struct mappers *mappers)
-{
-	Elf_Data *data = elf_getdata(section, NULL);
-	size_t entry_size = gelf_fsize(code->elf, ELF_T_SYM, 1, EV_CURRENT);
-	GElf_Sym sym;
-
-	for (size_t i = 0; data && i < data->d_size / entry_size && gelf_getsym(data, i, &sym);
-	     i++) {
-		const char *name = elf_strptr(code->elf, header->sh_link, sym.st_name);
-
-		if (name && sym.st_shndx != SHN_UNDEF && GELF_ST_TYPE(sym.st_info) == STT_FUNC)
-			look_at_function(code, name, &sym, mappers);
-	}
-}
-
 int mappers__find(int fd, struct mappers *mappers)
 {
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
+	struct elf_cursor cursor = {};
+	bool is_static = false;
 	struct code code;
-	bool is_static;
+	const char *name;
+	Elf64_Sym sym;
 	int err;
 
 	*mappers = (struct mappers){ 0 };
 	err = code__open(&code, fd);
-	is_static = !err && !is_dynamic(code.elf);
-	while (!err && (section = elf_nextscn(code.elf, section)))
-		if (gelf_getshdr(section, &header) &&
-		    (header.sh_type == SHT_DYNSYM || (is_static && header.sh_type == SHT_SYMTAB)))
-			search_table(&code, section, &header, mappers);
+	if (!err)
+		is_static = !is_dynamic(&code.file);
+	while (!err && elf_symbols__next(&code.symbols, &cursor, &sym, &name))
+		if ((is_static || elf_cursor__in_dynsym(&cursor)) && sym.st_shndx != SHN_UNDEF &&
+		    ELF64_ST_TYPE(sym.st_info) == STT_FUNC)
+			look_at_function(&code, name, &sym, mappers);
 	code__close(&code);
 	return err;
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,62 +46,33 @@ struct search {
 	size_t nfound;
 };
 
-typedef int (*symbol_fn)(struct search *search, const char *name, const GElf_Sym *sym);
+typedef int (*symbol_fn)(struct search *search, const char *name, const Elf64_Sym *sym);
 
-static bool is_definition(const struct search *search, const GElf_Sym *sym)
+static bool is_definition(const struct search *search, const Elf64_Sym *sym)
 {
 	return sym->st_shndx != SHN_UNDEF && sym->st_value &&
-	       (search->locals || GELF_ST_BIND(sym->st_info) != STB_LOCAL);
-}
-
-static int search_table(struct search *search, Elf_Scn *section, const GElf_Shdr *header,
-			symbol_fn look)
-{
-	Elf_Data *data = elf_getdata(section, NULL);
-	size_t entry_size = gelf_fsize(search->code.elf, ELF_T_SYM, 1, EV_CURRENT);
-	GElf_Sym sym;
-
-	if (!data)
-		return 0;
-	for (size_t i = 0; i < data->d_size / entry_size && gelf_getsym(data, i, &sym); i++) {
-		const char *name;
-		int err;
-
-		if (!is_definition(search, &sym))
-			continue;
-		name = elf_strptr(search->code.elf, header->sh_link, sym.st_name);
-		if (!name)
-			continue;
-		err = look(search, name, &sym);
-		if (err)
-			return err;
-	}
-	return 0;
+	       (search->locals || ELF64_ST_BIND(sym->st_info) != STB_LOCAL);
 }
 
 static int search_tables(struct search *search, symbol_fn look)
 {
-	Elf_Scn *section = NULL;
+	struct elf_cursor cursor = {};
+	const char *name;
+	Elf64_Sym sym;
+	int err = 0;
 
-	while ((section = elf_nextscn(search->code.elf, section))) {
-		GElf_Shdr header;
-		int err;
-
-		if (!gelf_getshdr(section, &header) ||
-		    (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB))
-			continue;
-		search->exported = header.sh_type == SHT_DYNSYM;
-		err = search_table(search, section, &header, look);
-		if (err)
-			return err;
+	while (!err && elf_symbols__next(&search->code.symbols, &cursor, &sym, &name)) {
+		search->exported = elf_cursor__in_dynsym(&cursor);
+		if (is_definition(search, &sym))
+			err = look(search, name, &sym);
 	}
-	return 0;
+	return err;
 }
 
 /* ---- whose functions are these? ---- */
 
 /* Only what is exported is meant for others: a static program's hook is never called. */
-static void note_linker(struct search *search, const char *name, const GElf_Sym *sym)
+static void note_linker(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	uint64_t available;
 
@@ -114,12 +84,12 @@ static void note_linker(struct search *search, const char *name, const GElf_Sym 
 }
 
 /* An IFUNC's address is its resolver's. */
-static bool is_function(const GElf_Sym *sym)
+static bool is_function(const Elf64_Sym *sym)
 {
-	return GELF_ST_TYPE(sym->st_info) == STT_FUNC;
+	return ELF64_ST_TYPE(sym->st_info) == STT_FUNC;
 }
 
-static int note_owner(struct search *search, const char *name, const GElf_Sym *sym)
+static int note_owner(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	if (search->exported)
 		note_linker(search, name, sym);
@@ -206,7 +176,7 @@ static int add_function(struct search *search, struct found *new)
 
 static int look_in(struct search *search, const struct allocator *allocator,
 		   const struct function *list, unsigned int rank, const char *name,
-		   const GElf_Sym *sym)
+		   const Elf64_Sym *sym)
 {
 	struct found new = { .flags = allocator->flags, .rank = rank,
 			     .address = sym->st_value, .size = sym->st_size };
@@ -228,7 +198,7 @@ static int look_in(struct search *search, const struct allocator *allocator,
 
 /* Of a recognised allocator, the names that are its alone. */
 static int look_in_own(struct search *search, const struct allocator *allocator, const char *name,
-		       const GElf_Sym *sym)
+		       const Elf64_Sym *sym)
 {
 	int err = 0;
 
@@ -242,7 +212,7 @@ static int look_in_own(struct search *search, const struct allocator *allocator,
 				   sym);
 }
 
-static int look_at_function(struct search *search, const char *name, const GElf_Sym *sym)
+static int look_at_function(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	const struct allocator *owner = search->owner;
 	int err = 0;
@@ -264,7 +234,7 @@ static int look_at_function(struct search *search, const char *name, const GElf_
 
 static const struct allocator custom_allocator = { .name = "custom" };
 
-static int look_at_custom(struct search *search, const char *name, const GElf_Sym *sym)
+static int look_at_custom(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	if (!is_function(sym))
 		return 0;
@@ -273,7 +243,7 @@ static int look_at_custom(struct search *search, const char *name, const GElf_Sy
 }
 
 /* Names of the file's functions that may have been meant. */
-static int suggest(struct search *search, const char *name, const GElf_Sym *sym)
+static int suggest(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	size_t length = strlen(search->suggestions);
 
@@ -285,22 +255,11 @@ static int suggest(struct search *search, const char *name, const GElf_Sym *sym)
 	return 0;
 }
 
-static int look_for_wanted(struct search *search, const char *name, const GElf_Sym *sym)
+static int look_for_wanted(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	if (is_function(sym) && !strcmp(name, search->wanted))
 		search->wanted = "";
 	return 0;
-}
-
-static bool is_stripped(Elf *elf)
-{
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-
-	while ((section = elf_nextscn(elf, section)))
-		if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB)
-			return false;
-	return true;
 }
 
 /* The user knows best: also functions that are not exported. */
@@ -319,7 +278,7 @@ static int find_custom(struct search *search, const char *path)
 		search_tables(search, suggest);
 		log__error("--allocator: %s has no function '%s'%s; those with alloc or free in "
 			   "their names are: %s", path, f->symbol,
-			   is_stripped(search->code.elf) ? ", or is stripped of its name" : "",
+			   !search->code.symbols.tables[1].count ? ", or is stripped of its name" : "",
 			   *search->suggestions ? search->suggestions : "none");
 		err = -ENOENT;
 	}

@@ -166,7 +166,8 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 		lost[LOST_STACKS_FULL] + lost[LOST_STACKS_MEMORY], snapshot__frames_cut(snapshot),
 		lost[LOST_FREES_UNMATCHED], lost[LOST_FREES_MISSED] + lost[LOST_HEAPS],
 		snapshot->programs_skipped,
-		lost[LOST_EVENTS] + lost[LOST_PROCESSES] + lost[LOST_FILES]);
+		lost[LOST_EVENTS] + lost[LOST_PROCESSES] + lost[LOST_FILES] +
+			lost[LOST_LIMITS]);
 	for (int i = 0; i < STOP_MAX; i++) {
 		if (!stop_reason__words(i))
 			continue;

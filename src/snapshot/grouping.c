@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapshot/array.h"
+#include "base/array.h"
 #include "snapshot/filter.h"
 
 struct class_count {

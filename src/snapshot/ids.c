@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapshot/array.h"
+#include "base/array.h"
 
 #define NO_INDEX UINT32_MAX
 

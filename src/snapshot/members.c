@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapshot/array.h"
+#include "base/array.h"
 #include "snapshot/hash.h"
 
 struct process_key {

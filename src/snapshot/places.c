@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "snapshot/array.h"
+#include "base/array.h"
 #include "snapshot/filter.h"
 
 int places__grow(struct places *places)

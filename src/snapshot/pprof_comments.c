@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapshot/array.h"
+#include "base/array.h"
 #include "snapshot/pprof.h"
 
 /* What follows `prefix`, or NULL. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "snapshot/array.h"
+#include "base/array.h"
 #include "snapshot/copies.h"
 #include "snapshot/gzip.h"
 #include "snapshot/ids.h"

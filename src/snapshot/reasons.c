@@ -35,6 +35,8 @@ static const struct {
 	[LOST_EVENTS] = { "events", "events dropped: the ring buffer was full" },
 	[LOST_PROCESSES] = { "processes", "processes not followed: too many at one time" },
 	[LOST_REGIONS] = { "regions", "changes of mapped memory missed: the ring buffer was full" },
+	[LOST_LIMITS] = { "limits",
+			  "files read in part: they claim more than files of their size have" },
 	[LOST_FILES] = { "files", "files without names and unwind information: too many" },
 };
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "snapshot/array.h"
+#include "base/array.h"
 
 struct snapshot *snapshot__new(struct names *names)
 {

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "process/root.h"
-#include "snapshot/array.h"
 #include "symbol/debug_file.h"
 #include "symbol/demangle.h"
 #include "symbol/dwarf_names.h"

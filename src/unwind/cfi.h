@@ -66,7 +66,8 @@ struct cfi_fde {
 };
 
 struct cfi_section {
-	struct image_bytes bytes;
+	struct elf_bytes bytes;
+	bool to_segment_end;	/* the true end is unknown: no section header names it */
 	bool is_eh;		/* .eh_frame; else .debug_frame */
 	struct cfi_cie **cies;	/* by offset */
 	size_t ncies;

@@ -10,7 +10,7 @@
 
 #define MAX_STRAIGHT 32	/* instructions; musl's _start has 5 */
 
-static bool starts_with(const struct image_bytes *code, size_t at, const void *bytes, size_t size)
+static bool starts_with(const struct image_code *code, size_t at, const void *bytes, size_t size)
 {
 	return at <= code->size && size <= code->size - at && !memcmp(code->data + at, bytes, size);
 }
@@ -20,7 +20,7 @@ static bool starts_with(const struct image_bytes *code, size_t at, const void *b
  * entry of a library. It is the code from `start` to its first call, which is the only place that
  * a stack can return to. What is called gets into `functions`.
  */
-static int add_bottom(const struct image_bytes *code, uint64_t start, struct pieces *pieces,
+static int add_bottom(const struct image_code *code, uint64_t start, struct pieces *pieces,
 		      struct functions *functions)
 {
 	struct piece piece = { .start = start, .rule = { .cfa = CFA_BOTTOM } };
@@ -55,7 +55,7 @@ static int add_bottom(const struct image_bytes *code, uint64_t start, struct pie
  * calls what libraries want to have called before main: mov %rsp,%rdi; call _dl_start; ...; the
  * program is entered by jmp *%r12.
  */
-static int add_linker_start(const struct image_bytes *code, uint64_t start, struct pieces *pieces)
+static int add_linker_start(const struct image_code *code, uint64_t start, struct pieces *pieces)
 {
 	struct piece piece = { .start = start, .rule = { .cfa = CFA_BOTTOM } };
 	ZydisDecoder decoder;
@@ -85,7 +85,7 @@ static int add_linker_start(const struct image_bytes *code, uint64_t start, stru
  * knows it by its bytes (libgcc's md-unwind-support.h, gdb's amd64-linux-tdep.c):
  * mov $15 (rt_sigreturn), %rax or %eax; syscall.
  */
-static int add_signal_return(const struct image_bytes *code, size_t syscall, struct pieces *pieces)
+static int add_signal_return(const struct image_code *code, size_t syscall, struct pieces *pieces)
 {
 	struct piece piece = { .end = code->address + syscall + 2, .rule = { .cfa = CFA_SIGNAL } };
 
@@ -104,7 +104,7 @@ static int add_signal_return(const struct image_bytes *code, size_t syscall, str
 }
 
 /* After a clone (musl, src/thread/x86_64/clone.s): test %eax,%eax; jne parent; xor %ebp,%ebp. */
-static int add_clone(const struct image_bytes *code, size_t syscall, struct pieces *pieces,
+static int add_clone(const struct image_code *code, size_t syscall, struct pieces *pieces,
 		     struct functions *functions)
 {
 	size_t child = syscall + 6;
@@ -119,7 +119,7 @@ static int add_clone(const struct image_bytes *code, size_t syscall, struct piec
  * function returns to the very first byte, so the lookup at pc - 1 misses the entry, which says
  * nothing useful anyway. mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi; je.
  */
-static void make_coroutine_bottom(const struct image_bytes *code, struct piece *piece)
+static void make_coroutine_bottom(const struct image_code *code, struct piece *piece)
 {
 	if (!starts_with(code, piece->start - code->address,
 			 "\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff\x74", 11))
@@ -128,7 +128,7 @@ static void make_coroutine_bottom(const struct image_bytes *code, struct piece *
 				 .rule = { .cfa = CFA_BOTTOM } };
 }
 
-static int add_syscall(const struct image_bytes *code, size_t syscall, struct pieces *pieces,
+static int add_syscall(const struct image_code *code, size_t syscall, struct pieces *pieces,
 		       struct functions *functions)
 {
 	int err = add_signal_return(code, syscall, pieces);
@@ -136,7 +136,7 @@ static int add_syscall(const struct image_bytes *code, size_t syscall, struct pi
 	return err ?: add_clone(code, syscall, pieces, functions);
 }
 
-static int add_syscalls(const struct image_bytes *code, uint64_t start, uint64_t end,
+static int add_syscalls(const struct image_code *code, uint64_t start, uint64_t end,
 			struct pieces *pieces, struct functions *functions)
 {
 	const uint8_t *at = code->data + (start - code->address);
@@ -154,7 +154,7 @@ static int add_syscalls(const struct image_bytes *code, uint64_t start, uint64_t
 }
 
 /* Every stretch of the segment that no settled piece covers, and what begins behind it. */
-static int search_gaps(const struct image_bytes *code, struct pieces *pieces,
+static int search_gaps(struct image *image, const struct image_code *code, struct pieces *pieces,
 		       struct functions *functions)
 {
 	uint64_t start = code->address, end = code->address + code->size;
@@ -167,6 +167,8 @@ static int search_gaps(const struct image_bytes *code, struct pieces *pieces,
 		if (piece.end <= start)
 			continue;
 		if (piece.start > start && piece.start < end) {
+			if (!unwind_image__load(image, code, start, piece.start))
+				return 0;
 			err = add_syscalls(code, start, piece.start, pieces, functions);
 			if (err)
 				return err;
@@ -176,21 +178,23 @@ static int search_gaps(const struct image_bytes *code, struct pieces *pieces,
 		if (start >= end)
 			return 0;
 	}
+	if (!unwind_image__load(image, code, start, end))
+		return 0;
 	return add_syscalls(code, start, end, pieces, functions);
 }
 
-int decode__uncovered(const struct image *image, struct pieces *pieces)
+int decode__uncovered(struct image *image, struct pieces *pieces)
 {
-	const struct image_bytes *entry = unwind_image__code_at(image, image->entry);
+	const struct image_code *entry = unwind_image__code_at(image, image->file->entry);
 	struct functions *functions = functions__new(image);
 	int err = functions ? 0 : -ENOMEM;
 
 	if (!err && entry)
-		err = add_bottom(entry, image->entry, pieces, functions);
+		err = add_bottom(entry, image->file->entry, pieces, functions);
 	if (!err && entry)
-		err = add_linker_start(entry, image->entry, pieces);
+		err = add_linker_start(entry, image->file->entry, pieces);
 	for (uint32_t i = 0; i < image->ncode && !err; i++)
-		err = search_gaps(&image->code[i], pieces, functions);
+		err = search_gaps(image, &image->code[i], pieces, functions);
 	pieces__settle(pieces);
 	if (!err)
 		err = functions__follow(functions, pieces);

@@ -12,6 +12,6 @@
  * every step of the stack pointer can be followed. What is not certain stays uncovered. Settles.
  * 0 or -ENOMEM.
  */
-int decode__uncovered(const struct image *image, struct pieces *pieces);
+int decode__uncovered(struct image *image, struct pieces *pieces);
 
 #endif

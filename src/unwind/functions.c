@@ -49,7 +49,7 @@ struct instruction {
 };
 
 struct functions {
-	const struct image *image;
+	struct image *image;
 	const struct pieces *pieces;
 	struct function *by_start, *first, **last;
 	struct instruction *instructions;	/* by address */
@@ -66,7 +66,7 @@ struct decoded {
 	uint64_t next;		/* address behind it */
 };
 
-struct functions *functions__new(const struct image *image)
+struct functions *functions__new(struct image *image)
 {
 	struct functions *functions = calloc(1, sizeof(*functions));
 
@@ -103,7 +103,7 @@ void functions__expect(struct functions *functions, uint64_t start, uint64_t siz
 
 	HASH_FIND(hh, functions->by_start, &start, sizeof(start), function);
 	if (function || functions->nfunctions == MAX_FUNCTIONS ||
-	    !unwind_image__code_at(functions->image, start) ||
+	    !unwind_image__segment_at(functions->image, start) ||
 	    (functions->pieces && pieces__overlap(functions->pieces, start, start + 1)))
 		return;
 	function = calloc(1, sizeof(*function));
@@ -162,7 +162,7 @@ static bool reach(struct functions *functions, struct function *function, uint64
 	/* Into code that its author described: its business. */
 	if (pieces__overlap(functions->pieces, address, address + 1))
 		return true;
-	if (!unwind_image__code_at(functions->image, address) ||
+	if (!unwind_image__segment_at(functions->image, address) ||
 	    functions->ninstructions == MAX_INSTRUCTIONS)
 		return false;
 	*reached = add_instruction(functions, function, address, state);
@@ -275,7 +275,7 @@ static void move_register(const struct decoded *d, const struct state *before,
 /* Does a call there end its function? Then padding follows, or another function. */
 static bool ends_at(const struct functions *functions, const struct function *function, uint64_t at)
 {
-	const struct image_bytes *code = unwind_image__code_at(functions->image, at);
+	const struct image_code *code = unwind_image__code_at(functions->image, at);
 	const struct function *other;
 	ZydisDecodedInstruction after;
 
@@ -364,12 +364,15 @@ static bool follow_on(struct functions *functions, struct instruction *instructi
 
 static bool follow(struct functions *functions, struct instruction *instruction)
 {
-	const struct image_bytes *code =
+	const struct image_code *code =
 		unwind_image__code_at(functions->image, instruction->address);
 	struct state before = instruction->state, after = before;
-	uint64_t at = instruction->address - code->address;
 	struct decoded d;
+	uint64_t at;
 
+	if (!code)
+		return false;
+	at = instruction->address - code->address;
 	if (ZYAN_FAILED(ZydisDecoderDecodeFull(&functions->decoder, code->data + at,
 					       code->size - at, &d.instruction, d.operands)))
 		return false;
@@ -481,10 +484,12 @@ static int add_piece(const struct instruction *instruction, struct pieces *piece
 /* In a file without symbols, what the described code calls. */
 static void expect_callees(struct functions *functions, const struct piece *piece)
 {
-	const struct image_bytes *code = unwind_image__code_at(functions->image, piece->start);
+	const struct image_code *code = unwind_image__code_at(functions->image, piece->start);
 	ZydisDecodedInstruction instruction;
 	uint64_t at = piece->start;
 
+	if (!code || !unwind_image__load(functions->image, code, piece->start, piece->end))
+		return;
 	while (at < piece->end && functions->nscanned < MAX_SCANNED &&
 	       ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&functions->decoder, NULL,
 							  code->data + (at - code->address),
@@ -499,12 +504,12 @@ static void expect_callees(struct functions *functions, const struct piece *piec
 
 static void expect_all(struct functions *functions)
 {
-	struct image_cursor cursor = { 0 };
+	struct elf_cursor cursor = { 0 };
 	bool has_symbols = false;
 	uint64_t start, size;
 
 	while (unwind_image__next_function(functions->image, &cursor, &start, &size)) {
-		has_symbols |= unwind_image__code_at(functions->image, start) != NULL;
+		has_symbols |= unwind_image__segment_at(functions->image, start) != NULL;
 		functions__expect(functions, start, size);
 	}
 	for (size_t i = 0; i < functions->pieces->settled && !has_symbols; i++)
@@ -518,7 +523,8 @@ int functions__follow(struct functions *functions, struct pieces *pieces)
 
 	functions->pieces = pieces;
 	expect_all(functions);
-	for (function = functions->first; function; function = function->next)
+	for (function = functions->first; function && !elf_file__is_late(functions->image->file);
+	     function = function->next)
 		follow_function(functions, function);
 	if (functions->no_memory)
 		return -ENOMEM;

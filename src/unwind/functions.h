@@ -12,7 +12,7 @@
 
 struct functions;
 
-struct functions *functions__new(const struct image *image);	/* NULL: no memory */
+struct functions *functions__new(struct image *image);	/* NULL: no memory */
 void functions__free(struct functions *functions);		/* takes NULL */
 /* A function starts at `start`; size 0: unknown. */
 void functions__expect(struct functions *functions, uint64_t start, uint64_t size);

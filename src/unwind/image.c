@@ -1,269 +1,208 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "unwind/image.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
+#include <sys/mman.h>
+#include <sys/param.h>
 
+#include "base/limits.h"
 #include "unwind/reader.h"
 
-/* Ten times what the largest browser has: a file that claims more is out to fill our memory. */
-#define MAX_UNCOMPRESSED (256UL << 20)
+#define CHUNK 65536UL
+#define BEFORE 16	/* bytes: an instruction has 15 at most */
+#define BEHIND 512
 
-/* Copies, because the bytes of a hostile file need not be aligned. */
-static bool copy(const struct image *image, uint64_t offset, void *to, size_t size)
+static size_t chunks(const struct image_code *code)
 {
-	if (offset > image->size || size > image->size - offset)
+	return (code->size + CHUNK - 1) / CHUNK;
+}
+
+static int add_code(struct image *image, const struct elf_code_segment *segment)
+{
+	struct image_code *code = &image->code[image->ncode];
+	const struct elf_file *file = image->file;
+	void *memory;
+
+	if (segment->offset >= file->size)
+		return 0;
+	*code = (struct image_code){
+		.size = MIN(segment->size, file->size - segment->offset),
+		.address = segment->address,
+		.offset = segment->offset,
+	};
+	code->size = MIN(code->size, MAX_SECTION_SIZE);
+	if (!code->size)
+		return 0;
+	/* Takes no memory but for the chunks that are read. */
+	memory = mmap(NULL, code->size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	code->data = memory;
+	image->ncode++;
+	code->loaded = calloc(chunks(code), sizeof(*code->loaded));
+	return code->loaded ? 0 : -ENOMEM;
+}
+
+int unwind_image__open(struct image *image, struct elf_file *file)
+{
+	int err = 0;
+
+	*image = (struct image){ .file = file };
+	for (uint32_t i = 0; i < file->code.count && !err; i++)
+		err = add_code(image, &file->code.segments[i]);
+	return err;
+}
+
+void unwind_image__close(struct image *image)
+{
+	for (uint32_t i = 0; i < image->ncode; i++) {
+		munmap((void *)image->code[i].data, image->code[i].size);
+		free(image->code[i].loaded);
+	}
+	image->ncode = 0;
+	elf_symbols__release(&image->symbols);
+}
+
+static bool load_chunk(struct image *image, const struct image_code *code, size_t chunk)
+{
+	size_t at = chunk * CHUNK, size = MIN(CHUNK, code->size - at);
+
+	if (code->loaded[chunk])
+		return true;
+	if (!elf_file__take(image->file, size))
 		return false;
-	memcpy(to, image->data + offset, size);
+	code->loaded[chunk] = true;
+	return elf_file__pread(image->file, (void *)(code->data + at), size, code->offset + at) >= 0;
+}
+
+bool unwind_image__load(struct image *image, const struct image_code *code, uint64_t start,
+			uint64_t end)
+{
+	size_t first = start - code->address, last = MIN(end - code->address + BEFORE, code->size);
+
+	first -= MIN(first, BEFORE);
+	for (size_t chunk = first / CHUNK; chunk * CHUNK < last; chunk++)
+		if (!load_chunk(image, code, chunk))
+			return false;
 	return true;
 }
 
-static bool read_header(const struct image *image, Elf64_Ehdr *header)
+const struct image_code *unwind_image__segment_at(const struct image *image, uint64_t address)
 {
-	return copy(image, 0, header, sizeof(*header)) &&
-	       !memcmp(header->e_ident, ELFMAG, SELFMAG) &&
-	       header->e_ident[EI_CLASS] == ELFCLASS64 &&
-	       header->e_ident[EI_DATA] == ELFDATA2LSB && header->e_machine == EM_X86_64;
-}
-
-static bool read_segment(const struct image *image, const Elf64_Ehdr *header, uint32_t index,
-			 Elf64_Phdr *segment)
-{
-	uint64_t offset;
-
-	if (index >= header->e_phnum || header->e_phentsize != sizeof(*segment) ||
-	    __builtin_add_overflow(header->e_phoff, (uint64_t)index * sizeof(*segment), &offset))
-		return false;
-	return copy(image, offset, segment, sizeof(*segment));
-}
-
-static bool read_section(const struct image *image, const Elf64_Ehdr *header, uint32_t index,
-			 Elf64_Shdr *section)
-{
-	uint64_t offset;
-
-	if (index >= header->e_shnum || header->e_shentsize != sizeof(*section) ||
-	    __builtin_add_overflow(header->e_shoff, (uint64_t)index * sizeof(*section), &offset))
-		return false;
-	return copy(image, offset, section, sizeof(*section));
-}
-
-/* What the file holds of [offset, offset + size). */
-static struct image_bytes clip(const struct image *image, uint64_t offset, uint64_t size,
-			       uint64_t address)
-{
-	struct image_bytes bytes = { .address = address };
-
-	if (offset < image->size) {
-		bytes.data = image->data + offset;
-		bytes.size = size < image->size - offset ? size : image->size - offset;
-	}
-	return bytes;
-}
-
-int unwind_image__open(struct image *image, const void *data, size_t size)
-{
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
-
-	*image = (struct image){ .data = data, .size = size };
-	if (!read_header(image, &header))
-		return -EINVAL;
-	image->entry = header.e_entry;
-	for (uint32_t i = 0; read_segment(image, &header, i, &segment); i++) {
-		if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) ||
-		    image->ncode == IMAGE_MAX_SEGMENTS ||
-		    segment.p_vaddr + segment.p_filesz < segment.p_vaddr)
-			continue;
-		image->code[image->ncode] = clip(image, segment.p_offset, segment.p_filesz,
-						 segment.p_vaddr);
-		image->ncode += image->code[image->ncode].size > 0;
-	}
-	return 0;
-}
-
-const struct image_bytes *unwind_image__code_at(const struct image *image, uint64_t address)
-{
-	for (uint32_t i = 0; i < image->ncode; i++) {
+	for (uint32_t i = 0; i < image->ncode; i++)
 		if (address - image->code[i].address < image->code[i].size)
 			return &image->code[i];
-	}
 	return NULL;
 }
 
-static bool find_section(const struct image *image, const char *name, Elf64_Shdr *section)
+const struct image_code *unwind_image__code_at(struct image *image, uint64_t address)
 {
-	size_t length = strlen(name) + 1;
-	char found[16];
-	Elf64_Ehdr header;
-	Elf64_Shdr names;
+	const struct image_code *code = unwind_image__segment_at(image, address);
 
-	if (!read_header(image, &header) ||
-	    !read_section(image, &header, header.e_shstrndx, &names))
-		return false;
-	for (uint32_t i = 1; read_section(image, &header, i, section); i++) {
-		uint64_t offset;
-
-		if (section->sh_type == SHT_NOBITS || section->sh_name >= names.sh_size ||
-		    __builtin_add_overflow(names.sh_offset, section->sh_name, &offset))
-			continue;
-		if (copy(image, offset, found, length) && !memcmp(found, name, length))
-			return true;
-	}
-	return false;
+	return code && unwind_image__load(image, code, address, address + BEHIND) ? code : NULL;
 }
 
-bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor,
-				 uint64_t *start, uint64_t *size)
+bool unwind_image__next_function(struct image *image, struct elf_cursor *cursor, uint64_t *start,
+				 uint64_t *size)
 {
-	Elf64_Shdr section;
-	Elf64_Ehdr header;
+	const char *name;
 	Elf64_Sym symbol;
 
-	if (!read_header(image, &header))
+	if (!image->has_symbols && elf_symbols__read(image->file, &image->symbols))
 		return false;
-	for (; read_section(image, &header, cursor->section, &section); cursor->section++) {
-		uint64_t count = section.sh_size / sizeof(symbol), offset;
-
-		if (section.sh_type != SHT_DYNSYM && section.sh_type != SHT_SYMTAB)
-			count = 0;
-		while (cursor->symbol < count) {
-			offset = (uint64_t)cursor->symbol++ * sizeof(symbol);
-			if (__builtin_add_overflow(section.sh_offset, offset, &offset) ||
-			    !copy(image, offset, &symbol, sizeof(symbol)))
-				break;
-			if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || !symbol.st_value)
-				continue;
-			*start = symbol.st_value;
-			*size = symbol.st_size;
-			return true;
-		}
-		cursor->symbol = 0;
-	}
-	return false;
-}
-
-/* From `address` to the end of the PT_LOAD segment that holds it, as far as the file goes. */
-static bool rest_of_segment(const struct image *image, uint64_t address, struct image_bytes *bytes)
-{
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
-
-	if (!read_header(image, &header))
-		return false;
-	for (uint32_t i = 0; read_segment(image, &header, i, &segment); i++) {
-		uint64_t skip = address - segment.p_vaddr;
-
-		if (segment.p_type != PT_LOAD || skip >= segment.p_filesz ||
-		    segment.p_offset + skip < skip)
+	image->has_symbols = true;
+	while (elf_symbols__next(&image->symbols, cursor, &symbol, &name)) {
+		if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || !symbol.st_value)
 			continue;
-		*bytes = clip(image, segment.p_offset + skip, segment.p_filesz - skip, address);
-		return bytes->data;
-	}
-	return false;
-}
-
-/* LSB Core 10.6.2: version, three encodings, then the pointer to .eh_frame. */
-static bool eh_frame_by_segment(const struct image *image, struct image_bytes *bytes)
-{
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
-
-	if (!read_header(image, &header))
-		return false;
-	for (uint32_t i = 0; read_segment(image, &header, i, &segment); i++) {
-		struct image_bytes table;
-		struct reader reader;
-		uint64_t address;
-		uint8_t encoding;
-
-		if (segment.p_type != PT_GNU_EH_FRAME)
-			continue;
-		table = clip(image, segment.p_offset, segment.p_filesz, segment.p_vaddr);
-		reader = reader__over(table.data, table.size);
-		if (reader__u8(&reader) != 1)
-			return false;
-		encoding = reader__u8(&reader);
-		reader__skip(&reader, 2);
-		address = table.address + 4;
-		if (!reader__pointer(&reader, encoding, &address) ||
-		    !rest_of_segment(image, address, bytes))
-			return false;
-		bytes->to_segment_end = true;
+		*start = symbol.st_value;
+		*size = symbol.st_size;
 		return true;
 	}
 	return false;
 }
 
-bool unwind_image__eh_frame(const struct image *image, struct image_bytes *bytes)
+/* Where in the file the bytes from `address` to the end of its PT_LOAD segment are. */
+static bool rest_of_segment(const struct elf_file *file, uint64_t address, uint64_t *offset,
+			    uint64_t *size)
 {
-	bool by_segment = eh_frame_by_segment(image, bytes);
-	Elf64_Shdr section;
+	for (size_t i = 0; i < file->nsegments; i++) {
+		const Elf64_Phdr *segment = &file->segments[i];
+		uint64_t skip = address - segment->p_vaddr;
 
-	/* PT_GNU_EH_FRAME is what a process itself goes by; the section header knows the end. */
-	if (!find_section(image, ".eh_frame", &section))
-		return by_segment;
-	if (!by_segment) {
-		*bytes = clip(image, section.sh_offset, section.sh_size, section.sh_addr);
-		return bytes->data;
+		if (segment->p_type != PT_LOAD || skip >= segment->p_filesz ||
+		    segment->p_offset + skip < skip)
+			continue;
+		*offset = segment->p_offset + skip;
+		*size = segment->p_filesz - skip;
+		return *offset < file->size;
 	}
-	if (section.sh_addr == bytes->address && section.sh_size <= bytes->size) {
-		bytes->size = section.sh_size;
-		bytes->to_segment_end = false;
-	}
-	return true;
+	return false;
 }
 
-static int uncompress_section(struct image_bytes *bytes)
+/* LSB Core 10.6.2: version, three encodings, then the pointer to .eh_frame. */
+static bool find_eh_frame(const struct elf_file *file, uint64_t *address)
 {
-	unsigned long size;
-	Elf64_Chdr header;
-	void *data;
+	for (size_t i = 0; i < file->nsegments; i++) {
+		const Elf64_Phdr *segment = &file->segments[i];
+		uint8_t head[4 + sizeof(uint64_t)];
+		struct reader reader;
+		uint8_t encoding;
+		ssize_t n;
 
-	if (bytes->size < sizeof(header))
-		return -EINVAL;
-	memcpy(&header, bytes->data, sizeof(header));
-	bytes->data += sizeof(header);
-	bytes->size -= sizeof(header);
-	if (header.ch_type != ELFCOMPRESS_ZLIB || !header.ch_size ||
-	    header.ch_size > MAX_UNCOMPRESSED)
-		return -EINVAL;
-	data = malloc(header.ch_size);
-	if (!data)
-		return -ENOMEM;
-	size = header.ch_size;
-	if (uncompress(data, &size, bytes->data, bytes->size) != Z_OK) {
-		free(data);
-		return -EINVAL;
+		if (segment->p_type != PT_GNU_EH_FRAME)
+			continue;
+		n = elf_file__pread(file, head, MIN(sizeof(head), segment->p_filesz),
+				    segment->p_offset);
+		reader = reader__over(head, n > 0 ? n : 0);
+		if (reader__u8(&reader) != 1)
+			return false;
+		encoding = reader__u8(&reader);
+		reader__skip(&reader, 2);
+		*address = segment->p_vaddr + 4;
+		return reader__pointer(&reader, encoding, address);
 	}
-	*bytes = (struct image_bytes){ .data = data, .size = size, .owned = data };
-	return 0;
+	return false;
 }
 
-int unwind_image__debug_frame(const struct image *image, struct image_bytes *bytes)
+int unwind_image__eh_frame(struct elf_file *file, struct elf_bytes *bytes, bool *to_segment_end)
 {
-	Elf64_Shdr section;
+	const Elf64_Shdr *section = elf_file__section(file, ".eh_frame");
+	uint64_t address, offset, size;
 	int err;
 
-	*bytes = (struct image_bytes){ 0 };
-	if (!find_section(image, ".debug_frame", &section))
-		return 0;
-	*bytes = clip(image, section.sh_offset, section.sh_size, 0);
-	if (!bytes->data)
-		return -EINVAL;
-	if (section.sh_flags & SHF_COMPRESSED) {
-		err = uncompress_section(bytes);
-		if (err)
-			return err;
+	*bytes = (struct elf_bytes){};
+	*to_segment_end = false;
+	/* PT_GNU_EH_FRAME is what a process itself goes by; the section header knows the end. */
+	if (!find_eh_frame(file, &address) || !rest_of_segment(file, address, &offset, &size)) {
+		if (!section || section->sh_offset >= file->size)
+			return 0;
+		address = section->sh_addr;
+		offset = section->sh_offset;
+		size = section->sh_size;
+	} else if (section && section->sh_addr == address && section->sh_size <= size) {
+		size = section->sh_size;
+	} else {
+		*to_segment_end = true;
 	}
-	return 1;
+	err = elf_file__read_bytes(file, offset, size, bytes);
+	bytes->address = address;
+	return err ? err : 1;
 }
 
-void image_bytes__release(struct image_bytes *bytes)
+int unwind_image__debug_frame(struct elf_file *file, struct elf_bytes *bytes)
 {
-	free(bytes->owned);
-	*bytes = (struct image_bytes){ 0 };
+	const Elf64_Shdr *section = elf_file__section(file, ".debug_frame");
+	int err;
+
+	*bytes = (struct elf_bytes){};
+	if (!section)
+		return 0;
+	err = elf_file__read_section(file, section, bytes);
+	if (!err && !bytes->size)
+		err = -EINVAL;
+	bytes->address = 0;
+	return err ? err : 1;
 }

@@ -1,56 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An ELF file as bytes: where its code and its unwind information lie. Trusts nothing. */
+/* The code and the unwind information of an ELF file. Trusts nothing. */
 #ifndef MT_UNWIND_IMAGE_H
 #define MT_UNWIND_IMAGE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "elf/symbols.h"
 
-#define IMAGE_MAX_SEGMENTS 64
-
-/* A run of bytes and the address (p_vaddr space) of the first. */
-struct image_bytes {
+/*
+ * An executable PT_LOAD segment as far as the file holds it. Nearly all code is described and never
+ * looked at, so what is here is read a chunk at a time, when it is asked for; the rest is zeros.
+ */
+struct image_code {
 	const uint8_t *data;
 	size_t size;
-	uint64_t address;
-	bool to_segment_end;	/* the true end is unknown: no section header names it */
-	void *owned;		/* what image_bytes__release() frees */
+	uint64_t address;	/* p_vaddr space, of the first byte */
+	uint64_t offset;	/* in the file */
+	bool *loaded;		/* by chunk */
 };
 
 struct image {
-	const uint8_t *data;
-	size_t size;
-	uint64_t entry;
-	/* The executable PT_LOAD segments as far as the file holds them, sorted as in the file. */
-	struct image_bytes code[IMAGE_MAX_SEGMENTS];
+	struct elf_file *file;
+	struct image_code code[MAX_CODE_SEGMENTS];	/* in the file's order */
 	uint32_t ncode;
+	struct elf_symbols symbols;	/* once they were asked for */
+	bool has_symbols;
 };
 
-/* -EINVAL: no x86-64 ELF file. Nothing to close: `image` only points into `data`. */
-int unwind_image__open(struct image *image, const void *data, size_t size);
+/* 0 or -ENOMEM. `file` outlives the image; unwind_image__close() in any case. */
+int unwind_image__open(struct image *image, struct elf_file *file);
+void unwind_image__close(struct image *image);
 
-/* .eh_frame, by PT_GNU_EH_FRAME or by its section header. False: there is none. */
-bool unwind_image__eh_frame(const struct image *image, struct image_bytes *bytes);
 /*
- * .debug_frame, uncompressed if need be. 1: found, 0: there is none, -errno: cannot be read. The
- * caller calls image_bytes__release().
+ * .eh_frame, by PT_GNU_EH_FRAME or by its section header; without the latter its end is not known, but
+ * that it lies before the segment's. 1: found, 0: there is none, -errno: as elf_file__read_section().
  */
-int unwind_image__debug_frame(const struct image *image, struct image_bytes *bytes);
-void image_bytes__release(struct image_bytes *bytes);
+int unwind_image__eh_frame(struct elf_file *file, struct elf_bytes *bytes, bool *to_segment_end);
+/* .debug_frame. The same. */
+int unwind_image__debug_frame(struct elf_file *file, struct elf_bytes *bytes);
 
 /*
  * Goes through the functions that the symbol tables name; start with a zeroed cursor. False: no
  * more. Size 0: unknown.
  */
-struct image_cursor {
-	uint32_t section, symbol;
-};
-
-bool unwind_image__next_function(const struct image *image, struct image_cursor *cursor,
-				 uint64_t *start, uint64_t *size);
+bool unwind_image__next_function(struct image *image, struct elf_cursor *cursor, uint64_t *start,
+				 uint64_t *size);
 
 /* The executable segment that holds `address`, or NULL. */
-const struct image_bytes *unwind_image__code_at(const struct image *image, uint64_t address);
+const struct image_code *unwind_image__segment_at(const struct image *image, uint64_t address);
+/* The same with the bytes around that (a good instruction before
+ * it, thirty behind it) there to be read. */
+const struct image_code *unwind_image__code_at(struct image *image, uint64_t address);
+/* Makes a segment's bytes of [start, end), and a good instruction on either side, readable. False:
+ * that is over a limit. */
+bool unwind_image__load(struct image *image, const struct image_code *code, uint64_t start,
+			uint64_t end);
 
 #endif

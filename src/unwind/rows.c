@@ -2,7 +2,10 @@
 /* Builds the rows of one file from all that it says about its stack frames. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
+#include "base/array.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "unwind/cfi.h"
 #include "unwind/decode.h"
@@ -11,6 +14,7 @@
 #include "unwind/unwind.h"
 
 struct builder {
+	struct elf_file *file;
 	const char *name;
 	struct unwind_rules *rules;
 	uint32_t gap;		/* rule for code that nothing describes */
@@ -18,7 +22,7 @@ struct builder {
 	uint32_t broken;	/* rule for code whose description is damaged */
 	uint64_t base;
 	struct unwind_row *rows;
-	uint32_t nrows, capacity;
+	uint32_t nrows, most;
 	bool signal_frame;	/* of the piece at hand */
 	bool damaged, too_wide, rules_full;
 };
@@ -35,20 +39,16 @@ static uint32_t plain_rule(struct unwind_rules *rules, enum unwind_cfa cfa)
 static int emit(struct builder *builder, uint64_t address, uint32_t rule)
 {
 	uint32_t start = address - builder->base;
-	struct unwind_row *grown;
 
 	/* A row that turns out to be empty goes. */
 	if (builder->nrows && builder->rows[builder->nrows - 1].start == start)
 		builder->nrows--;
 	if (builder->nrows && builder->rows[builder->nrows - 1].rule == rule)
 		return 0;
-	if (builder->nrows == builder->capacity) {
-		builder->capacity = builder->capacity ? 2 * builder->capacity : 1024;
-		grown = reallocarray(builder->rows, builder->capacity, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		builder->rows = grown;
-	}
+	if (builder->nrows == builder->most)
+		return -E2BIG;
+	if (array__make_room(&builder->rows, builder->nrows, sizeof(*builder->rows)))
+		return -ENOMEM;
 	builder->rows[builder->nrows++] = (struct unwind_row){ .start = start, .rule = rule };
 	return 0;
 }
@@ -91,6 +91,24 @@ static int emit_piece(struct builder *builder, const struct piece *piece)
 	return emit(builder, piece->start, builder->broken);
 }
 
+/* From the last row on nothing is known. */
+static void cut_rows(struct builder *builder)
+{
+	if (builder->nrows)
+		builder->rows[builder->nrows - 1].rule = builder->cannot;
+	elf_file__exceed(builder->file, "it has more unwind rows than a file of its size can need");
+}
+
+static int emit_next(struct builder *builder, const struct piece *piece)
+{
+	int err;
+
+	if (elf_file__is_late(builder->file))
+		return -E2BIG;
+	err = emit_piece(builder, piece);
+	return err ? err : emit(builder, piece->end, builder->gap);
+}
+
 static int emit_pieces(struct builder *builder, const struct pieces *pieces)
 {
 	int err = 0;
@@ -98,17 +116,16 @@ static int emit_pieces(struct builder *builder, const struct pieces *pieces)
 	if (builder->gap)
 		err = emit(builder, builder->base, builder->gap);
 	for (size_t i = 0; i < pieces->count && !err; i++) {
-		const struct piece *piece = &pieces->list[i];
-
-		if (piece->end - builder->base > UINT32_MAX) {
+		if (pieces->list[i].end - builder->base > UINT32_MAX) {
 			builder->too_wide = true;
 			break;
 		}
-		err = emit_piece(builder, piece);
-		if (!err)
-			err = emit(builder, piece->end, builder->gap);
+		err = emit_next(builder, &pieces->list[i]);
 	}
-	return err;
+	if (err != -E2BIG)
+		return err;
+	cut_rows(builder);
+	return 0;
 }
 
 /* One line at most: the gravest. */
@@ -130,7 +147,7 @@ static int add_section(struct builder *builder, const struct image *image,
 	builder->damaged |= section->damaged;
 	for (size_t i = 0; i < section->nfdes; i++) {
 		const struct cfi_fde *fde = &section->fdes[i];
-		const struct image_bytes *code = unwind_image__code_at(image, fde->start);
+		const struct image_code *code = unwind_image__segment_at(image, fde->start);
 		int err;
 
 		/* Linkers leave entries of discarded functions in .debug_frame, at address 0. */
@@ -153,27 +170,27 @@ enum source { EH_FRAME, DEBUG_FRAME, SEPARATE_DEBUG_FRAME, SOURCES };
 
 /* Reads the section and adds its pieces, which point into it. */
 static int read_section(struct builder *builder, const struct image *image,
-			const struct image *debug, enum source source,
-			struct cfi_section *section, struct pieces *pieces)
+			struct elf_file *debug, enum source source, struct cfi_section *section,
+			struct pieces *pieces)
 {
 	int err = 0;
 
 	section->is_eh = source == EH_FRAME;
 	if (source == EH_FRAME)
-		unwind_image__eh_frame(image, &section->bytes);
+		err = unwind_image__eh_frame(image->file, &section->bytes,
+					     &section->to_segment_end);
 	else if (source == DEBUG_FRAME)
-		err = unwind_image__debug_frame(image, &section->bytes);
+		err = unwind_image__debug_frame(image->file, &section->bytes);
 	else if (debug)
 		err = unwind_image__debug_frame(debug, &section->bytes);
-	if (err == -EINVAL)
-		builder->damaged = true;
-	else if (err < 0)
+	if (err == -ENOMEM)
 		return err;
+	builder->damaged |= err < 0;
 	err = cfi_section__read(section);
 	return err ?: add_section(builder, image, section, pieces);
 }
 
-static int build(struct builder *builder, const struct image *image, const struct image *debug)
+static int build(struct builder *builder, struct image *image, struct elf_file *debug)
 {
 	struct cfi_section sections[SOURCES] = { 0 };
 	struct pieces pieces = { 0 };
@@ -196,22 +213,29 @@ static int build(struct builder *builder, const struct image *image, const struc
 	return err;
 }
 
-int unwind_rows__read(const void *data, size_t size, const void *debug_data, size_t debug_size,
-		      const char *name, struct unwind_rules *rules, struct unwind_rows *rows)
+static uint32_t most_rows(const struct elf_file *file, const struct elf_file *debug)
 {
-	struct builder builder = { .name = name, .rules = rules };
-	struct image image, debug;
-	bool has_debug;
+	uint64_t held = file->held + (debug ? debug->held : 0);
+
+	return MIN(MIN_FILE_ROWS + held / ROW_BYTES, MAX_FILE_ROWS);
+}
+
+int unwind_rows__read(struct elf_file *file, struct elf_file *debug, const char *name,
+		      struct unwind_rules *rules, struct unwind_rows *rows)
+{
+	struct builder builder = {
+		.file = file, .name = name, .rules = rules, .most = most_rows(file, debug),
+	};
+	struct image image;
 	int err;
 
 	*rows = (struct unwind_rows){ 0 };
-	err = unwind_image__open(&image, data, size);
-	if (err)
-		return err;
-	has_debug = debug_data && !unwind_image__open(&debug, debug_data, debug_size);
 	builder.cannot = plain_rule(rules, CFA_REGISTER);
 	builder.broken = plain_rule(rules, CFA_DAMAGED);
-	err = build(&builder, &image, has_debug ? &debug : NULL);
+	err = unwind_image__open(&image, file);
+	if (!err)
+		err = build(&builder, &image, debug);
+	unwind_image__close(&image);
 	if (err) {
 		free(builder.rows);
 		return err;

@@ -190,7 +190,7 @@ static bool next_entry(struct cfi_section *section, struct reader *reader, struc
 			return false;
 		length = reader__u32(reader);
 		/* A terminator. More may follow only if we know that this is still .eh_frame. */
-		if (!reader->failed && !length && section->bytes.to_segment_end)
+		if (!reader->failed && !length && section->to_segment_end)
 			return false;
 	} while (!reader->failed && !length);
 
@@ -242,5 +242,5 @@ void cfi_section__release(struct cfi_section *section)
 		free(section->cies[i]);
 	free(section->cies);
 	free(section->fdes);
-	image_bytes__release(&section->bytes);
+	elf_bytes__release(&section->bytes);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/types.h"
+#include "elf/file.h"
 
 /* The distinct rules of all files; index 0 is the CFA_NONE rule. */
 struct unwind_rules;
@@ -26,15 +27,14 @@ struct unwind_rows {
 };
 
 /*
- * Reads the unwind information of the ELF image `image` (`size` bytes, mapped or read; may be
- * hostile). `name` is for warnings. `debug` is a separate debug file's image or NULL, used for
- * .debug_frame where the image itself covers nothing. rows->rows is the caller's to free() with
- * unwind_rows__free(). A file without any unwind information gives 0 rows and 0. What is damaged
- * gets a CFA_DAMAGED row, with one warning naming the file; if that can hide whole entries, so do
- * the gaps. -EINVAL: `image` is no x86-64 ELF file; -ENOMEM.
+ * Reads the unwind information of an ELF file, which may be hostile. `name` is for warnings. `debug` is
+ * its separate debug file or NULL, used for .debug_frame where the file itself covers nothing.
+ * unwind_rows__free() releases. A file without any unwind information gives 0 rows and 0. What is
+ * damaged gets a CFA_DAMAGED row, with one warning naming the file; if that can hide whole entries, so
+ * do the gaps. What is over a limit of base/limits.h gets no rows; the file says which. -ENOMEM.
  */
-int unwind_rows__read(const void *image, size_t size, const void *debug, size_t debug_size,
-		      const char *name, struct unwind_rules *rules, struct unwind_rows *rows);
+int unwind_rows__read(struct elf_file *file, struct elf_file *debug, const char *name,
+		      struct unwind_rules *rules, struct unwind_rows *rows);
 void unwind_rows__free(struct unwind_rows *rows);
 
 #endif

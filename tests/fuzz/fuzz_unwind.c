@@ -20,7 +20,7 @@ static void read_rows(const uint8_t *image, size_t size, const uint8_t *debug, s
 	struct unwind_rows rows;
 	uint32_t nrules;
 
-	if (unwind_rows__read(image, size, debug, debug_size, "fuzz", rules, &rows))
+	if (read_memory(image, size, debug, debug_size, "fuzz", rules, &rows))
 		goto out;
 	unwind_rules__table(rules, &nrules);
 	for (uint32_t i = 0; i < rows.nrows; i++) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "elf_memory.h"
 #include "unwind/unwind.h"
 
 #define CODE 0x1000	/* offset and address */

@@ -139,7 +139,7 @@ static int read_image(const uint8_t *image, size_t size, const uint8_t *debug, s
 	int err;
 
 	result->rules = unwind_rules__new();
-	err = unwind_rows__read(image, size, debug, debug_size, "hand-made", result->rules,
+	err = read_memory(image, size, debug, debug_size, "hand-made", result->rules,
 				&result->rows);
 	result->table = unwind_rules__table(result->rules, &count);
 	for (uint32_t i = 0; i < result->rows.nrows; i++) {
@@ -512,10 +512,10 @@ static void test_no_elf(void **state)
 	put_good(&frames);
 	image = frame_image(BY_SECTION, frames.data, frames.size, &size);
 	image[EI_CLASS] = ELFCLASS32;
-	assert_int_equal(read_image(image, size, NULL, 0, &result), -EINVAL);
+	assert_int_equal(read_image(image, size, NULL, 0, &result), -ENOEXEC);
 	assert_int_equal(result.rows.nrows, 0);
 	free_result(&result);
-	assert_int_equal(read_image((const uint8_t *)"\177ELF", 4, NULL, 0, &result), -EINVAL);
+	assert_int_equal(read_image((const uint8_t *)"\177ELF", 4, NULL, 0, &result), -ENOEXEC);
 	free_result(&result);
 	free(image);
 	/* No unwind information at all is no error. */
@@ -569,7 +569,7 @@ static void test_rules_full(void **state)
 	assert_int_equal(unwind_rules__intern(rules, &rule, &index), -ENOSPC);
 	put_good(&frames);
 	image = frame_image(BY_SECTION, frames.data, frames.size, &size);
-	assert_int_equal(unwind_rows__read(image, size, NULL, 0, "rules full", rules, &rows), 0);
+	assert_int_equal(read_memory(image, size, NULL, 0, "rules full", rules, &rows), 0);
 	assert_int_equal(unwind_rules__table(rules, &count)[rule_at(&rows, 0x1200)].cfa,
 			 CFA_REGISTER);
 	assert_int_equal(count, MAX_RULES);

@@ -84,9 +84,9 @@ static void compare_hidden(const char *path, unsigned int least_percent)
 		unwind_rules__free(rules);
 		return;
 	}
-	assert_int_equal(unwind_rows__read(file.data, file.size, NULL, 0, path, rules, &said), 0);
+	assert_int_equal(read_memory(file.data, file.size, NULL, 0, path, rules, &said), 0);
 	hide_eh_frame(&file);
-	assert_int_equal(unwind_rows__read(file.data, file.size, NULL, 0, path, rules, &seen), 0);
+	assert_int_equal(read_memory(file.data, file.size, NULL, 0, path, rules, &seen), 0);
 	table = unwind_rules__table(rules, &count);
 	for (uint32_t i = 0; i + 1 < said.nrows; i++) {
 		const struct unwind_rule *rule = &table[said.rows[i].rule];
@@ -156,7 +156,7 @@ static void test_musl(void **state)
 		unwind_rules__free(rules);
 		return;
 	}
-	assert_int_equal(unwind_rows__read(file.data, file.size, NULL, 0, "musl", rules, &rows), 0);
+	assert_int_equal(read_memory(file.data, file.size, NULL, 0, "musl", rules, &rows), 0);
 	table = unwind_rules__table(rules, &count);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		uint64_t address = address_of(&file, names[i]);
@@ -189,7 +189,7 @@ static struct unwind_rule rule_of_code(const uint8_t *code, size_t size, uint64_
 	memset(image + CODE, 0xcc, CODE_SIZE);
 	memcpy(image + CODE, code, size);
 	((Elf64_Ehdr *)image)->e_entry = CODE;
-	assert_int_equal(unwind_rows__read(image, image_size, NULL, 0, "code", rules, &rows), 0);
+	assert_int_equal(read_memory(image, image_size, NULL, 0, "code", rules, &rows), 0);
 	rule = unwind_rules__table(rules, &count)[rule_at(&rows, CODE + offset)];
 	unwind_rows__free(&rows);
 	unwind_rules__free(rules);

@@ -274,7 +274,7 @@ static void compare_file(const char *path, uint32_t stride)
 	assert_int_equal(fstat(fd, &status), 0);
 	image = mmap(NULL, status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	assert_ptr_not_equal(image, MAP_FAILED);
-	assert_int_equal(unwind_rows__read(image, status.st_size, NULL, 0, path, c.rules, &c.rows),
+	assert_int_equal(read_memory(image, status.st_size, NULL, 0, path, c.rules, &c.rows),
 			 0);
 	c.table = unwind_rules__table(c.rules, &nrules);
 	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "elf_memory.h"
 #include "unwind/unwind.h"
 
 #define HOST_MAX_MAPPINGS 512
@@ -201,7 +202,7 @@ static inline void host__read_image(struct mapping *m, const void *image, size_t
 {
 	struct unwind_rows *rows = &host->files[m->file];
 
-	if (unwind_rows__read(image, size, NULL, 0, name, host->rules, rows))
+	if (read_memory(image, size, NULL, 0, name, host->rules, rows))
 		return;
 	m->bias = m->start - address_of_offset(image, offset) + rows->base;
 }

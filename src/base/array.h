@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef MT_ARRAY_H
-#define MT_ARRAY_H
+#ifndef MT_BASE_ARRAY_H
+#define MT_BASE_ARRAY_H
 
 #include <errno.h>
 #include <stddef.h>
