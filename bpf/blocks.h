@@ -70,12 +70,14 @@ static __always_inline void set_high(struct process *process, struct totals *tot
  * A look at what all groups hold together. As long as that is below the peak, the group may grow by
  * a part of the difference, unseen, but not so far that all could rise above the peak together.
  */
-static __always_inline void look_at_whole(struct process *process, __u32 index,
-					  struct totals *totals)
+__noinline int look_at_whole(struct process *process, __u32 index, struct totals *totals)
 {
-	__u64 whole = sum_of_sizes(index, ntotals), peak, others, most, size;
+	__u64 whole, peak, others, most, size;
 	__u32 i;
 
+	if (!process || !totals)
+		return 0;
+	whole = sum_of_sizes(index, ntotals);
 	raise_peak(process, whole);
 	for (i = 0; i < 4; i++) {
 		peak = *(volatile __u64 *)&process->peak_size;
@@ -91,6 +93,37 @@ static __always_inline void look_at_whole(struct process *process, __u32 index,
 		if (*(volatile __u64 *)&totals->size <= *(volatile __u64 *)&totals->high)
 			break;
 	}
+	return 0;
+}
+
+/*
+ * The process was at its peak until now: that is noted, and what its groups held there. `growing` is
+ * cleared last, so that nobody goes on before.
+ */
+__noinline int note_growth(struct process *process, __u32 index, struct totals *totals)
+{
+	struct totals *group;
+	__u64 size;
+	__u32 i;
+
+	if (!process || !totals)
+		return 0;
+	for (i = 0; i < MAX_SHARDS + 1 && i < ntotals; i++) {
+		group = totals_at(index, i);
+		size = group ? *(volatile __u64 *)&group->size : 0;
+		if (group && size > *(volatile __u64 *)&group->high)
+			set_high(process, group, size);
+	}
+	look_at_whole(process, index, totals);
+	store_release(&process->growing, 0);
+	return 0;
+}
+
+static __always_inline void end_growth(struct process *process, __u32 index,
+				       struct totals *totals)
+{
+	if (load_acquire(&process->growing))
+		note_growth(process, index, totals);
 }
 
 /* Only what goes beyond what its group may hold unseen is a reason to look at the others' totals. */
@@ -99,8 +132,14 @@ static __always_inline void process_in(struct process *process, __u32 index,
 {
 	__u64 size = add(&totals->size, bytes, alone);
 
-	if (size > *(volatile __u64 *)&totals->high ||
-	    *(volatile __u64 *)&process->bound > *(volatile __u64 *)&process->peak_size)
+	if (size <= *(volatile __u64 *)&totals->high &&
+	    *(volatile __u64 *)&process->bound <= *(volatile __u64 *)&process->peak_size)
+		return;
+	/* As long as a single thread only allocates, its process stays at the peak: it is noted when
+	 * that ends. Where the program maps memory as well, user space adds to the whole. */
+	if (alone && !keep_regions)
+		store_release(&process->growing, 1);
+	else
 		look_at_whole(process, index, totals);
 }
 
@@ -122,16 +161,29 @@ static __always_inline void mark_changed(struct totals *totals)
 	*(volatile __u64 *)&totals->changed = 1;
 }
 
+/* The same for the sum of all processes. */
+__noinline int sum_in(__u64 bytes)
+{
+	struct totals *totals = totals_at(0, 0);
+	struct process *sum = process_at(0);
+
+	if (totals && sum)
+		process_in(sum, 0, totals, bytes, false);
+	return 0;
+}
+
 /* A block began. The site comes first: a peak that the block makes includes it. */
 static __always_inline void book_in(struct process *process, __u32 index,
 				    const struct block *block, bool alone)
 {
 	struct site *site = block->site ? site_at(block->site) : NULL;
 	struct totals *totals = totals_at(index, site ? site->shard : 0);
-	struct process *sum = keep_sum ? process_at(0) : NULL;
 
 	if (!totals)
 		return;
+	/* A block of no bytes is none of the peak before it; nor may another thread's be taken for it. */
+	if (!alone || !block->size)
+		end_growth(process, index, totals);
 	if (site) {
 		note_peak(process, site);
 		if (keep_slack)
@@ -145,9 +197,8 @@ static __always_inline void book_in(struct process *process, __u32 index,
 	}
 	process_in(process, index, totals, block->size, alone);
 	mark_changed(totals);
-	totals = sum ? totals_at(0, 0) : NULL;
-	if (totals)
-		process_in(sum, 0, totals, block->size, false);
+	if (keep_sum)
+		sum_in(block->size);
 }
 
 /* A block ended. `temporary`: before its thread allocated again. */
@@ -159,6 +210,7 @@ static __always_inline void book_out(struct process *process, __u32 index,
 
 	if (!totals)
 		return;
+	end_growth(process, index, totals);
 	if (site) {
 		note_peak(process, site);
 		if (keep_slack)
@@ -362,22 +414,21 @@ __noinline int put_block(struct last_block *last, struct process *process,
 
 /* ---- a thread's last block: freed before the next one, it is temporary ---- */
 
-__noinline int end_last_anywhere(const struct block_key *key, const struct last_block *last)
+__noinline int end_last_anywhere(const struct last_block *last, __u64 address, __u32 process)
 {
+	struct block_key key = { .address = address, .process = process };
 	struct block_table new, old;
 	struct block *loose;
-	struct block_key moved;
 
-	if (!key || !last)
+	if (!last)
 		return 0;
 	if (last->key && find_tables(&new, &old) &&
 	    end_last_in_tables(&new, &old, last->key, last->value))
 		return 0;
-	if (!*count_of_loose(key))
+	if (!*count_of_loose(&key))
 		return 0;
-	moved = *key;
-	moved.moved = !!last->key;
-	loose = bpf_map_lookup_elem(&loose_blocks, &moved);
+	key.moved = !!last->key;
+	loose = bpf_map_lookup_elem(&loose_blocks, &key);
 	if (loose && loose->site == last->site && loose->time == last->time)
 		loose->last = 0;
 	return 0;
@@ -389,15 +440,15 @@ static __always_inline void end_last_block(struct thread *thread)
 	struct last_block *last = &thread->last;
 	struct block_table table;
 	struct block_bucket *bucket;
-	struct block_key key = { .address = last->address, .process = thread->process };
 	__u32 i = last->slot & (BUCKET_SLOTS - 1);
+	__u64 address = last->address;
 
-	if (!last->address)
+	if (!address)
 		return;
 	last->address = 0;
 	if (!last->key || last->version != tables_now.version ||
 	    !find_table(last->version, &table)) {
-		end_last_anywhere(&key, last);
+		end_last_anywhere(last, address, thread->process);
 		return;
 	}
 	bucket = bucket_at(&table, last->bucket);

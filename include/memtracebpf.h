@@ -187,7 +187,9 @@ struct process {
 				 * peak, neither is what they hold together */
 	__u64 frees_inherited;	/* of blocks of the parent's, after fork */
 	char comm[16];
-	__u64 pad[2];
+	__u64 growing;		/* its only thread has allocated more than ever since the peak was noted:
+				 * if what it holds is more than peak_size, that is the peak */
+	__u64 pad;
 } __attribute__((aligned(64)));
 
 /*

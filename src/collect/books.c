@@ -212,9 +212,10 @@ static void read_counters(const struct site *site, bool sampling, struct trace *
 }
 
 /* What the site held at the process' peak: see struct site. */
-static void read_peak(const struct site *site, const struct process *process, struct trace *trace)
+static void read_peak(const struct tables *tables, const struct site *site, struct trace *trace)
 {
-	bool changed = site->peak_epoch == process->peak_epoch;
+	bool changed = !tables__is_at_peak(tables, site->process) &&
+		       site->peak_epoch == tables->processes[site->process].peak_epoch;
 
 	trace->peak_size = changed ? site->peak_size : trace->size;
 	trace->peak_count = changed ? site->peak_count : trace->count;
@@ -246,7 +247,7 @@ static int add_site(struct books *books, struct known_process *known, uint32_t i
 	if (err && err != -EAGAIN)
 		return err;
 	known->passing |= err == -EAGAIN;
-	read_peak(site, &books->tables->processes[site->process], &trace);
+	read_peak(books->tables, site, &trace);
 	if (!site->slack_known)
 		trace.usable_size = 0;
 	if (site->sizes & MAPS_MEMORY) {
@@ -468,7 +469,7 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 		.since_ns = now - from->since,
 		.size = known->size,
 		.count = known->count,
-		.peak_size = sampled ? known->peak_size : from->peak_size,
+		.peak_size = sampled ? known->peak_size : tables__peak_size(books->tables, index),
 		.traces = traces__use(known->traces),
 		.aged_ns = now - known->read_ns,
 	};

@@ -112,6 +112,20 @@ bool tables__take_change(struct tables *tables, uint32_t process)
 	return changed;
 }
 
+bool tables__is_at_peak(const struct tables *tables, uint32_t index)
+{
+	const struct process *process = &tables->processes[index];
+
+	return __atomic_load_n(&process->growing, __ATOMIC_ACQUIRE) &&
+	       tables__totals(tables, index).size > process->peak_size;
+}
+
+uint64_t tables__peak_size(const struct tables *tables, uint32_t index)
+{
+	return tables__is_at_peak(tables, index) ? tables__totals(tables, index).size :
+						   tables->processes[index].peak_size;
+}
+
 /* The process goes on meanwhile: `bound` stays the sum of all `high`, whoever changes them. */
 void tables__reset_peak(struct tables *tables, uint32_t index)
 {

@@ -233,7 +233,7 @@ uint32_t tables__nsites(const struct tables *tables)
 
 static void clear_process(struct process *process)
 {
-	process->peak_size = process->peak_epoch = process->bound = 0;
+	process->peak_size = process->peak_epoch = process->bound = process->growing = 0;
 	process->frees_inherited = 0;
 	process->sites = process->nsites = 0;
 }

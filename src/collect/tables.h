@@ -165,6 +165,10 @@ struct totals *tables__mapped(const struct tables *tables, uint32_t process);
 struct totals tables__totals(const struct tables *tables, uint32_t process);
 /* Has anything been counted in the process' books since this was last asked? Before they are read. */
 bool tables__take_change(struct tables *tables, uint32_t process);
+/* The most bytes that were ever outstanding. */
+uint64_t tables__peak_size(const struct tables *tables, uint32_t process);
+/* Is it at its peak just now, which has not been noted yet? Then so is each of its sites. */
+bool tables__is_at_peak(const struct tables *tables, uint32_t process);
 /* From now on, its peak is that of what comes. */
 void tables__reset_peak(struct tables *tables, uint32_t process);
 /* One past the highest index of processes in use. */

@@ -99,6 +99,22 @@ def test_peaks_of_a_random_walk(spawn, program, seed):
     assert sum(line["peak_size"] for line in truth["lines"]) == truth["peak_size"]
 
 
+@pytest.mark.parametrize("seed", range(1, 3))
+def test_peaks_of_two_threads_in_turn(spawn, seed):
+    """As long as one thread is alone and only allocates, its peak is noted by nobody."""
+    workload = spawn(Workload, "snapshots.nofp", "turns", seed)
+    tracer = spawn(Tracer, "-p", workload.pid, interval=0.05)
+    for _ in range(8):
+        truth = workload.run()
+        tracer.pass_interval()
+        report = tracer.report()
+        assert see_lines(report, "peak_size", "peak_count") == \
+            expect_lines(truth, "peak_size", "peak_count")
+        others = report["traced"]["peak_size"] - truth["peak_size"]
+        assert 0 <= others < 512    # the library's, for the thread
+    tracer.stop()
+
+
 def test_reset_peak_at_each_report(spawn):
     workload = spawn(Workload, "snapshots.nofp", "peaks")
     tracer = spawn(Tracer, "-p", workload.pid, "--reset-peak", interval=0.05)

@@ -86,9 +86,67 @@ static void walk(int argc, char **argv)
 	}
 }
 
+static sem_t turn_main, turn_other;
+
+/* Each step is one thread's, which changes what it holds, also by blocks of no bytes. */
+static void take_steps(unsigned int n)
+{
+	static void *blocks[4096];
+	unsigned int grow = random_next() % 2 ? 99 : 70;
+
+	while (n--) {
+		void **p = &blocks[random_next() % 4096];
+
+		let_go(*p);
+		*p = NULL;
+		if (random_next() % 100 < grow)
+			*p = places[random_next() % 8](random_next() % 4 ? random_next() % 3000 : 0);
+	}
+}
+
+static void *steps_in_turn(void *arg)
+{
+	unsigned int *n = arg;
+
+	for (sem_wait(&turn_other); *n; sem_wait(&turn_other)) {
+		take_steps(*n);
+		sem_post(&turn_main);
+	}
+	return NULL;
+}
+
+/* turns SEED: the same with a second thread, which comes and goes and has its turn or has not. */
+static void walk_in_turns(int argc, char **argv)
+{
+	unsigned int n = 0;
+
+	random_state = argc ? strtoul(argv[0], NULL, 10) : 1;
+	sem_init(&turn_main, 0, 0);
+	sem_init(&turn_other, 0, 0);
+	for (int i = 0; i < 8; i++) {
+		pthread_t thread;
+
+		/* The library's own block for it is the first, and stays. */
+		if (pthread_create(&thread, NULL, steps_in_turn, &n))
+			abort();
+		for (int j = 0; j < 8; j++) {
+			take_steps(random_next() % 50);
+			n = random_next() % 3 ? 0 : 1 + random_next() % 50;
+			if (!n)
+				continue;
+			sem_post(&turn_other);
+			sem_wait(&turn_main);
+		}
+		n = 0;
+		sem_post(&turn_other);
+		pthread_join(thread, NULL);
+		take_steps(1 + random_next() % 300);
+		truth_tell();
+	}
+}
+
 /* ---- temporary blocks ---- */
 
-static sem_t turn_main, turn_other;
 static void *handed;
 
 static void *other_thread(void *arg)
@@ -287,6 +345,7 @@ static void rounds(int argc, char **argv)
 const struct scenario scenarios[] = {
 	{ "peaks", peaks },
 	{ "walk", walk },
+	{ "turns", walk_in_turns },
 	{ "temporaries", temporaries },
 	{ "sizes", sizes },
 	{ "ages", ages },
