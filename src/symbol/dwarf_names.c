@@ -14,12 +14,17 @@
 
 #include "symbol/demangle.h"
 #include "symbol/intervals.h"
+#include "symbol/lines.h"
 
 /*
  * Each entry is passed over once more for each that encloses it, which for real units is far from
  * this many times. Without a limit, made-up units could cost the square of their size.
  */
 #define MAX_PASSES 64
+
+/* What the linker leaves behind of the address of a function that it dropped, where that may be
+ * the address of code as well. */
+#define LAST_TOMBSTONE 1
 
 /* Units may share one list of ranges, which real ones do not; all lists of Chromium have less. */
 #define MAX_RANGES (16U << 20)
@@ -37,6 +42,7 @@ struct walk {
 	struct scope **scopes;
 	struct query *queries;	/* those in the unit, by address */
 	size_t nqueries;
+	struct lines *lines;
 	const char *directory;	/* what relative names are relative to, if that is absolute */
 	Dwarf_Files *files;
 	size_t nfiles;
@@ -157,6 +163,46 @@ static bool spend(struct walk *walk, uint64_t bytes)
 	return true;
 }
 
+/* Is this function the one that the symbol table has there? Static functions of C++ have a linkage
+ * name only there: "_ZN1aL1fEi". */
+static bool is_symbols(Dwarf_Die *die, const struct query *query)
+{
+	const char *linkage = string_attribute(die, DW_AT_linkage_name);
+	const char *name = string_attribute(die, DW_AT_name);
+	size_t length;
+
+	if (!query->symbol || !(linkage || name))
+		return false;
+	if (linkage)
+		return !strcmp(linkage, query->symbol);
+	length = strlen(name);
+	if (!strncmp(query->symbol, "_Z", 2))
+		return strstr(query->symbol, name);
+	return !strncmp(query->symbol, name, length) && strchr(".", query->symbol[length]);
+}
+
+/*
+ * Does the function not hold the address, although it says so? The linker may have dropped it, or
+ * have folded it into another one: then it is that which the symbol table names.
+ */
+static bool is_other(Dwarf_Die *die, uint64_t start, const struct query *query)
+{
+	return (query->scope || start <= LAST_TOMBSTONE) && !is_symbols(die, query);
+}
+
+static void note_declaration(Dwarf_Die *die, struct query *query)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word file, line;
+
+	query->declared_line = 0;
+	if (dwarf_formudata(dwarf_attr_integrate(die, DW_AT_decl_file, &attribute), &file) ||
+	    dwarf_formudata(dwarf_attr_integrate(die, DW_AT_decl_line, &attribute), &line))
+		return;
+	query->declared_file = file;
+	query->declared_line = line <= UINT32_MAX ? line : 0;
+}
+
 /*
  * Gives the queries within a function or an inlined function their scope; *result stays NULL when
  * there is none. An inlined function counts only where the one around it does.
@@ -174,7 +220,8 @@ static int enter_function(struct walk *walk, Dwarf_Die *die, struct scope *outer
 			continue;
 		for (size_t i = first_at_or_after(walk, start);
 		     i < walk->nqueries && walk->queries[i].address < end; i++) {
-			if (outer && walk->queries[i].scope != outer)
+			if (outer ? walk->queries[i].scope != outer :
+				    is_other(die, start, &walk->queries[i]))
 				continue;
 			if (!*result) {
 				err = new_scope(walk, die, outer, result);
@@ -182,6 +229,8 @@ static int enter_function(struct walk *walk, Dwarf_Die *die, struct scope *outer
 					return err;
 			}
 			walk->queries[i].scope = *result;
+			if (!outer)
+				note_declaration(die, &walk->queries[i]);
 		}
 	}
 	return 0;
@@ -244,18 +293,16 @@ static int walk_children(struct walk *walk, Dwarf_Die *parent, struct scope *out
 
 static int find_lines(struct walk *walk, Dwarf_Die *unit)
 {
-	int err = 0;
+	int err = lines__find(walk->lines, unit, walk->image, walk->queries, walk->nqueries);
 
 	for (size_t i = 0; !err && i < walk->nqueries; i++) {
 		struct query *query = &walk->queries[i];
-		Dwarf_Line *line = dwarf_getsrc_die(unit, query->address);
-		int number;
 
-		if (!line)
-			continue;
-		err = intern_file(walk, dwarf_linesrc(line, NULL, NULL), &query->file);
-		if (query->file && !dwarf_lineno(line, &number) && number > 0)
-			query->line = number;
+		if (query->has_line && query->line_file < walk->nfiles)
+			err = intern_file(walk, dwarf_filesrc(walk->files, query->line_file, NULL,
+							      NULL), &query->file);
+		if (!query->file)
+			query->line = 0;
 	}
 	return err;
 }
@@ -281,26 +328,26 @@ static uint64_t unit_size(Dwarf_Die *unit)
 static int name_unit(struct walk *walk, Dwarf_Die *unit)
 {
 	uint64_t budget = MAX_PASSES * unit_size(unit);
+	Dwarf_Attribute attribute;
 	int err;
 
-	walk->directory = string_attribute(unit, DW_AT_comp_dir);
+	/* dwarf_attr_integrate() would open the .dwo file of a skeleton unit. */
+	walk->directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
 	if (walk->directory && walk->directory[0] != '/')
 		walk->directory = NULL;
-	err = find_lines(walk, unit);
-	if (err)
-		return err;
 	if (dwarf_getsrcfiles(unit, &walk->files, &walk->nfiles))
 		walk->nfiles = 0;
 
 	walk->everywhere = false;
 	walk->budget = budget;
 	err = walk_children(walk, unit, NULL, 0);
-	if (err || !any_left(walk))
-		return err;
-	/* Functions in functions (GNU C, methods of local classes) and in types (Rust). */
-	walk->everywhere = true;
-	walk->budget = budget;
-	return walk_children(walk, unit, NULL, 0);
+	if (!err && any_left(walk)) {
+		/* Functions in functions (GNU C, methods of local classes), in types (Rust). */
+		walk->everywhere = true;
+		walk->budget = budget;
+		err = walk_children(walk, unit, NULL, 0);
+	}
+	return err ? err : find_lines(walk, unit);
 }
 
 static int add_unit(struct units *units, const struct image *image, const Dwarf_Die *unit)
@@ -357,6 +404,7 @@ static int by_unit(const void *a, const void *b)
 int dwarf_names__find(Dwarf *dwarf, const struct image *image, struct names *names,
 		      struct query *queries, size_t nqueries, struct scope **scopes)
 {
+	struct lines lines = lines__of(dwarf);
 	struct units units = {};
 	size_t first, next;
 	int err;
@@ -376,6 +424,7 @@ int dwarf_names__find(Dwarf *dwarf, const struct image *image, struct names *nam
 			.image = image,
 			.names = names,
 			.scopes = scopes,
+			.lines = &lines,
 			.queries = queries + first,
 		};
 

@@ -12,7 +12,7 @@
 
 /*
  * Sets `scope`, `file` and `line` of the queries that `dwarf` (of `image`, or of its debug file)
- * covers; sorts the queries as it likes. The scopes are put before *scopes, for the caller to
+ * covers; sorts the queries as it likes. Their symbols are known by now. The scopes are put before *scopes, for the caller to
  * release with scopes__free(); they do not point into `dwarf`. 0 or -ENOMEM.
  *
  * Time is linear in the units that hold one of the addresses, plus one look at every unit.

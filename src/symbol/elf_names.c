@@ -189,8 +189,11 @@ int elf_names__find(Elf *const *elves, size_t nelves, struct query *queries, siz
 		const struct interval *in_unsized = intervals__find(&unsized, queries[i].address);
 		const struct interval *found = in_sized ? in_sized : in_unsized;
 
-		if (found)
-			queries[i].symbol = symbols.items[found->value].name;
+		if (!found)
+			continue;
+		queries[i].symbol = symbols.items[found->value].name;
+		queries[i].symbol_start = found->start;
+		queries[i].symbol_end = found->end;
 	}
 out:
 	intervals__release(&sized);

@@ -27,6 +27,25 @@ Elf *image__elf(int fd)
 	return elf;
 }
 
+/* Where the first section with code of each segment is, for files that have section headers. */
+static void find_first_sections(struct image *image)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	for (unsigned int i = 0; i < image->ncode; i++)
+		image->code[i].first = image->code[i].address + image->code[i].size;
+	while ((section = elf_nextscn(image->elf, section)))
+		for (unsigned int i = 0; gelf_getshdr(section, &header) && i < image->ncode; i++)
+			if (header.sh_flags & SHF_EXECINSTR &&
+			    header.sh_addr >= image->code[i].address &&
+			    header.sh_addr < image->code[i].first)
+				image->code[i].first = header.sh_addr;
+	for (unsigned int i = 0; i < image->ncode; i++)
+		if (image->code[i].first == image->code[i].address + image->code[i].size)
+			image->code[i].first = image->code[i].address;
+}
+
 int image__open(struct image *image, int fd)
 {
 	size_t nheaders;
@@ -45,6 +64,7 @@ int image__open(struct image *image, int fd)
 		image->code[image->ncode].address = header.p_vaddr;
 		image->code[image->ncode++].size = header.p_filesz;
 	}
+	find_first_sections(image);
 	return 0;
 bad:
 	image__close(image);
@@ -73,7 +93,8 @@ bool image__address(const struct image *image, uint64_t offset, uint64_t *addres
 bool image__is_code(const struct image *image, uint64_t address)
 {
 	for (unsigned int i = 0; i < image->ncode; i++)
-		if (address - image->code[i].address < image->code[i].size)
+		if (address >= image->code[i].first &&
+		    address - image->code[i].address < image->code[i].size)
 			return true;
 	return false;
 }

@@ -13,6 +13,7 @@ struct image {
 	Elf *elf;
 	struct {
 		uint64_t offset, address, size;
+		uint64_t first;	/* address of the first section with code; else `address` */
 	} code[MAX_CODE_SEGMENTS];	/* the executable PT_LOADs */
 	unsigned int ncode;
 };
@@ -26,6 +27,7 @@ void image__close(struct image *image);
 
 /* The address (p_vaddr) of the code at an offset of the file; false if there is none. */
 bool image__address(const struct image *image, uint64_t offset, uint64_t *address);
+/* A segment may begin with the ELF header, at address 0: that is no code. */
 bool image__is_code(const struct image *image, uint64_t address);
 
 /* The first section of this name, or NULL. */

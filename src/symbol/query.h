@@ -29,8 +29,14 @@ struct query {
 	uint32_t unit;		/* 1 + index of the unit that covers it; 0: none */
 	const struct scope *scope; /* innermost, NULL: not known */
 	const char *file;	/* interned; NULL: not known */
-	uint32_t line;
+	uint32_t line;		/* 0: not known */
 	const char *symbol;	/* of the symbol table, mangled, owned by the Elf; NULL: none */
+	uint64_t symbol_start, symbol_end;
+
+	/* steps on the way to them */
+	uint64_t declared_file, line_file; /* indices into the unit's files */
+	uint32_t declared_line;	/* of the function; 0: not known */
+	bool has_line;		/* line_file is known */
 };
 
 /* For qsort(). */

@@ -270,14 +270,14 @@ static int name_module(const struct symbolizer *symbolizer, const struct module 
 			queries[i] = queries[nunknown];
 			queries[nunknown++] = unknown;
 		}
-	if (files.dwarf)
+	qsort(queries + nunknown, nqueries - nunknown, sizeof(*queries), query__by_address);
+	err = elf_names__find((Elf *[]){ files.image.elf, files.debug.elf, files.mini }, 3,
+			      queries + nunknown, nqueries - nunknown);
+	if (!err && files.dwarf)
 		err = dwarf_names__find(files.dwarf, &files.image, names, queries + nunknown,
 					nqueries - nunknown, &scopes);
 	if (err)
 		goto out;
-	qsort(queries + nunknown, nqueries - nunknown, sizeof(*queries), query__by_address);
-	err = elf_names__find((Elf *[]){ files.image.elf, files.debug.elf, files.mini }, 3,
-			      queries + nunknown, nqueries - nunknown);
 set:
 	for (size_t i = 0; !err && i < nqueries; i++)
 		err = set_frames(names, &queries[i]);

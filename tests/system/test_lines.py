@@ -62,3 +62,12 @@ def test_cxx_library(spawn, tmp_path, compiler):
     program = tmp_path / "program"
     build(compiler, "inlines.cc", program)
     assert_truth(held_at_exit(spawn, program), "inlines.cc")
+
+
+@pytest.mark.parametrize("options", ["gcc -fuse-ld=bfd", "gcc -fuse-ld=gold", "clang -fuse-ld=lld"])
+def test_dropped_functions(spawn, tmp_path, options):
+    if "lld" in options and not shutil.which("ld.lld"):
+        pytest.skip("no lld")
+    program = tmp_path / "program"
+    build(options + " -g -O1 -ffunction-sections -Wl,--gc-sections", "dropped.c", program)
+    assert_truth(held_at_exit(spawn, program), "dropped.c")

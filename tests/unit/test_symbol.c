@@ -46,6 +46,11 @@ static void expect_same(const char *name, const char *tool, size_t step)
 	expect(at(name), "", tool, at(name), step);
 }
 
+static bool has(const char *text, const char *part)
+{
+	return strstr(text, part);
+}
+
 /* ---- names from DWARF ---- */
 
 static void test_c(void **state)
@@ -61,11 +66,6 @@ static void test_c(void **state)
 		build(compilers[i], "inlines.c", "c");
 		expect_same("c", ADDR2LINE, 1);
 	}
-}
-
-static bool has(const char *text, const char *part)
-{
-	return strstr(text, part);
 }
 
 static void test_inlined_frames_of_c(void **state)
@@ -105,9 +105,40 @@ static void test_function_in_function(void **state)
 /* binutils falls for it; what is left is byte for byte the program without the function. */
 static void test_dropped_function(void **state)
 {
-	build("gcc -O2 -g -ffunction-sections -Wl,--gc-sections", "inlines.c", "without");
-	build("gcc -O2 -g -ffunction-sections -Wl,--gc-sections -DWITH_DROPPED", "inlines.c", "c");
-	expect(at("c"), "", ADDR2LINE, at("without"), 1);
+	static const char *const compilers[] = {
+		"gcc -O2 -g -gdwarf-5 -fuse-ld=bfd", "gcc -O2 -g -gdwarf-4 -fuse-ld=bfd -no-pie",
+		/* The text segment is at address 0. */
+		"gcc -O2 -g -fuse-ld=bfd -Wl,-z,noseparate-code", "gcc -O2 -g -fuse-ld=gold",
+	};
+
+	for (size_t i = 0; i < sizeof(compilers) / sizeof(compilers[0]); i++) {
+		char command[256];
+
+		snprintf(command, sizeof(command), "%s -ffunction-sections -Wl,--gc-sections",
+			 compilers[i]);
+		build(command, "inlines.c", "without");
+		strcat(command, " -DWITH_DROPPED");
+		build(command, "inlines.c", "c");
+		expect(at("c"), "", ADDR2LINE, at("without"), 1);
+	}
+}
+
+/* Of functions that the linker made one the name and the line are of the same one. */
+static void test_folded_functions(void **state)
+{
+	char *text;
+	int line;
+
+	build("gcc -O2 -g -fno-ipa-icf -ffunction-sections -fuse-ld=gold "
+	      "-Wl,--icf=all", "folded.c", "c");
+	assert_int_equal(address_of(at("c"), "second"), address_of(at("c"), "third"));
+	text = name_of(at("c"), "", address_of(at("c"), "second"));
+	line = strrchr(text, ':') ? atoi(strrchr(text, ':') + 1) : 0;
+	if (!strncmp(text, "second /", 8))
+		assert_in_range(line, 12, 15);
+	else
+		assert_true(!strncmp(text, "third /", 7) && line >= 17 && line <= 20);
+	free(text);
 }
 
 static void test_cxx(void **state)
@@ -561,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_inlined_frames_of_c),
 		cmocka_unit_test(test_function_in_function),
 		cmocka_unit_test(test_dropped_function),
+		cmocka_unit_test(test_folded_functions),
 		cmocka_unit_test(test_cxx),
 		cmocka_unit_test(test_clang_dwarf_5),
 		cmocka_unit_test(test_rust),

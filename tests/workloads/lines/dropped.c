@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The linker drops unused(), and leaves its lines behind at address 0 and the like. It is long
+ * enough to reach over the code of leak() from there.
+ */
+#include <stdlib.h>
+
+volatile int sink;
+static void *volatile keep[100];
+
+__attribute__((noinline)) void leak(int i)
+{
+	keep[i] = malloc(1000); /* 100 blocks of 1000 bytes */
+}
+
+int main(void)
+{
+	for (int i = 0; i < 100; i++)
+		leak(i);
+	return 0;
+}
+
+#define LINE sink = sink * x + 1;
+#define LINES(a) a a a a a a a a a a a a a a a a
+
+void unused(int x)
+{
+	LINES(LINES(LINE))
+	LINES(LINES(LINE))
+	LINES(LINES(LINE))
+}
