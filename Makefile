@@ -251,6 +251,8 @@ lint: ## build with clang, cppcheck, clang-tidy, shellcheck; stops at a finding
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) all unit-programs bench-programs
 	$(call msg,LINT,cppcheck)
 	$(Q)$(CPPCHECK) -D_GNU_SOURCE -DVERSION='""' -Isrc -Iinclude src
+	$(call msg,LINT,guards)
+	$(Q)! git grep -h '^#ifndef MT_' -- '*.h' | sort | uniq -d | grep .
 	$(call msg,LINT,clang-tidy)
 	$(Q)clang-tidy --quiet $(SRCS) -- -std=gnu11 -D_GNU_SOURCE -DVERSION='""' -Isrc -Iinclude \
 		-I$(BUILD)/clang 2>/dev/null

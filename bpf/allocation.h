@@ -7,8 +7,8 @@
  * so that a call which seems to be in progress further out may be long gone. And they call code of
  * the program, a std::new_handler, whose blocks are its own.
  */
-#ifndef MT_ALLOCATION_H
-#define MT_ALLOCATION_H
+#ifndef MT_BPF_ALLOCATION_H
+#define MT_BPF_ALLOCATION_H
 
 static __always_inline void remember_books(struct thread *thread)
 {

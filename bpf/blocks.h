@@ -3,8 +3,8 @@
  * The books of live blocks, and the totals of sites and processes that follow from them. A block is
  * in a slot of the block table; one that fits none, or finds none free, is loose, in a hash table.
  */
-#ifndef MT_BLOCKS_H
-#define MT_BLOCKS_H
+#ifndef MT_BPF_BLOCKS_H
+#define MT_BPF_BLOCKS_H
 
 #include "block_table.h"
 

@@ -5,8 +5,8 @@
  * program. Static programs have a symbol for the code that does it; distributions' libc has none,
  * but there the whole stack, from free to the bottom, lies in free's own library.
  */
-#ifndef MT_CLEANUP_H
-#define MT_CLEANUP_H
+#ifndef MT_BPF_CLEANUP_H
+#define MT_BPF_CLEANUP_H
 
 #define MAX_CLEANUP_FRAMES 8
 

@@ -3,8 +3,8 @@
  * Which processes are followed, and what happens to them besides allocating: they begin, run a new
  * program, load and unload libraries, end. Books are opened by the first call of the allocator.
  */
-#ifndef MT_LIFECYCLE_H
-#define MT_LIFECYCLE_H
+#ifndef MT_BPF_LIFECYCLE_H
+#define MT_BPF_LIFECYCLE_H
 
 #define SIGSTOP 19
 #define PF_FORKNOEXEC 0x00000040	/* include/linux/sched.h */

@@ -3,8 +3,8 @@
  * The books: every map, and the functions that turn an index into a pointer. User space sets the
  * sizes that options decide before it loads, and adds the pieces of tables that grow.
  */
-#ifndef MT_MAPS_H
-#define MT_MAPS_H
+#ifndef MT_BPF_MAPS_H
+#define MT_BPF_MAPS_H
 
 #define PIECE(name, bytes)                                                                         \
 	struct name {                                                                              \

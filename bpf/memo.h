@@ -7,8 +7,8 @@
  * writes it: who reads it looks at the turn before and after, who finds it odd does without (a
  * sequence lock, whose writers do not wait). The same source compiles for the host, after unwind.h.
  */
-#ifndef MT_MEMO_H
-#define MT_MEMO_H
+#ifndef MT_BPF_MEMO_H
+#define MT_BPF_MEMO_H
 
 #include "ordering.h"
 

@@ -5,8 +5,8 @@
  * of the allocator in progress, and by whose code it is that calls. These calls are rare, and what
  * they change are ranges: user space keeps the books, from a word about each.
  */
-#ifndef MT_REGIONS_H
-#define MT_REGIONS_H
+#ifndef MT_BPF_REGIONS_H
+#define MT_BPF_REGIONS_H
 
 #define MREMAP_DONTUNMAP 4	/* include/uapi/linux/mman.h */
 #define MAP_FAILED (~0ULL)

@@ -4,8 +4,8 @@
  * probability, and a block that was hit is recorded (a Poisson process, as tcmalloc's sampler has
  * it). The way to the next hit is exponentially distributed, whatever came before.
  */
-#ifndef MT_SAMPLING_H
-#define MT_SAMPLING_H
+#ifndef MT_BPF_SAMPLING_H
+#define MT_BPF_SAMPLING_H
 
 #define FRACTION_BITS 32
 #define PART_OF_BYTE 8		/* ways are counted in 256ths of bytes: for small blocks that matters */

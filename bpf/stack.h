@@ -3,8 +3,8 @@
  * From the registers of a traced thread to a site id: walk the stack, then intern it. Two stacks
  * are the same only when every frame is; the hash merely finds the candidates.
  */
-#ifndef MT_STACK_H
-#define MT_STACK_H
+#ifndef MT_BPF_STACK_H
+#define MT_BPF_STACK_H
 
 /* Addresses of code may mean another place from now on. */
 static __always_inline void begin_epoch(struct process *process)

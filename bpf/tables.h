@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What unwind.h asks of its surroundings, answered from the maps and the kernel. */
-#ifndef MT_TABLES_H
-#define MT_TABLES_H
+#ifndef MT_BPF_TABLES_H
+#define MT_BPF_TABLES_H
 
 #define MAX_LISTED_MAPPINGS 1024	/* of one process, looked through for one */
 

@@ -16,8 +16,8 @@
  * Sources: System V psABI x86-64 (frames, 3.2.2; registers, 3.2.1), DWARF 5 section 6.4,
  * arch/x86/include/asm/sigframe.h (struct rt_sigframe), arch/x86/include/uapi/asm/sigcontext.h.
  */
-#ifndef MT_UNWIND_STEP_H
-#define MT_UNWIND_STEP_H
+#ifndef MT_BPF_UNWIND_H
+#define MT_BPF_UNWIND_H
 
 #define WALK_WINDOW 8192	/* bytes of stack read at a time, at most */
 #define WALK_PIECE 2048		/* the same, of those that nobody has asked for yet */

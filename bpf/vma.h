@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What is mapped at an address of the current process, as the kernel's own list of mappings says. */
-#ifndef MT_VMA_H
-#define MT_VMA_H
+#ifndef MT_BPF_VMA_H
+#define MT_BPF_VMA_H
 
 #define VM_EXEC 4
 #define VM_HUGETLB 0x00400000

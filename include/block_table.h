@@ -21,8 +21,8 @@
  * The includer says what a table is made of:
  *	struct block_bucket *bucket_at(const struct block_table *table, __u32 index);	or NULL
  */
-#ifndef BLOCK_TABLE_H
-#define BLOCK_TABLE_H
+#ifndef MT_BLOCK_TABLE_H
+#define MT_BLOCK_TABLE_H
 
 #include "memtracebpf.h"
 #include "ordering.h"

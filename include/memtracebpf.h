@@ -3,8 +3,8 @@
  * What the kernel half and the user half share: the keys and values of the maps, fixed in width.
  * Nothing else belongs here. The includer brings __u8..__u64 (vmlinux.h or linux/types.h).
  */
-#ifndef MEMTRACEBPF_H
-#define MEMTRACEBPF_H
+#ifndef MT_MEMTRACEBPF_H
+#define MT_MEMTRACEBPF_H
 
 #define MAX_FRAMES 127		/* --nframe's upper limit */
 #define MAX_PROCESSES 8192	/* processes with books at one time; index 0 is their sum */

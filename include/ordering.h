@@ -8,8 +8,8 @@
  *	store_release(word, value)	whoever reads the value sees what was written before
  *	loads_in_order()		between two loads: the second is not done before the first
  */
-#ifndef ORDERING_H
-#define ORDERING_H
+#ifndef MT_ORDERING_H
+#define MT_ORDERING_H
 
 #ifdef __bpf__
 #ifndef __TARGET_ARCH_x86

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef MT_CLOCK_H
-#define MT_CLOCK_H
+#ifndef MT_BASE_CLOCK_H
+#define MT_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

@@ -3,8 +3,8 @@
  * Words to the person at the terminal: one line on stderr each, whatever the names in it are made
  * of: see write_text().
  */
-#ifndef MT_LOG_H
-#define MT_LOG_H
+#ifndef MT_BASE_LOG_H
+#define MT_BASE_LOG_H
 
 /* Errors and warnings are always printed, prefixed "memtracebpf: "; no newline in fmt. */
 void log__error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef MT_PRIVILEGE_H
-#define MT_PRIVILEGE_H
+#ifndef MT_BASE_PRIVILEGE_H
+#define MT_BASE_PRIVILEGE_H
 
 #define PRIVILEGE_TEXT_SIZE 128
 

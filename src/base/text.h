@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names of unknown origin on the way to a terminal. */
-#ifndef MT_TEXT_H
-#define MT_TEXT_H
+#ifndef MT_BASE_TEXT_H
+#define MT_BASE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

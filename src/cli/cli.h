@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From arguments to a plain struct; nothing else parses. */
-#ifndef MT_CLI_H
-#define MT_CLI_H
+#ifndef MT_CLI_CLI_H
+#define MT_CLI_CLI_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One option's value each; optarg is the text. */
-#ifndef MT_PARSE_H
-#define MT_PARSE_H
+#ifndef MT_CLI_PARSE_H
+#define MT_CLI_PARSE_H
 
 #include "cli/cli.h"
 

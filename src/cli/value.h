@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Values of options: read in full or refused, never cut to fit. */
-#ifndef MT_VALUE_H
-#define MT_VALUE_H
+#ifndef MT_CLI_VALUE_H
+#define MT_CLI_VALUE_H
 
 #include <stdbool.h>
 #include <stdint.h>

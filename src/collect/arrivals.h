@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A thread for the files that the kernel half meets: it waits for no report, nor for rows. */
-#ifndef MT_ARRIVALS_H
-#define MT_ARRIVALS_H
+#ifndef MT_COLLECT_ARRIVALS_H
+#define MT_COLLECT_ARRIVALS_H
 
 #include "collect/machine.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel half's programs at a file's allocator, at what maps memory and at the linker's hook. */
-#ifndef MT_ATTACHMENTS_H
-#define MT_ATTACHMENTS_H
+#ifndef MT_COLLECT_ATTACHMENTS_H
+#define MT_COLLECT_ATTACHMENTS_H
 
 #include "collect/modules.h"
 #include "probe/attach.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tables of live blocks in our memory, while the kernel half puts into them and takes from them. */
-#ifndef MT_BLOCK_MEMORY_H
-#define MT_BLOCK_MEMORY_H
+#ifndef MT_COLLECT_BLOCK_MEMORY_H
+#define MT_COLLECT_BLOCK_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the kernel's books to a snapshot. */
-#ifndef MT_BOOKS_H
-#define MT_BOOKS_H
+#ifndef MT_COLLECT_BOOKS_H
+#define MT_COLLECT_BOOKS_H
 
 #include "collect/modules.h"
 #include "collect/tables.h"

@@ -3,8 +3,8 @@
  * The kernel half from the outside: which processes to follow, when to count, what the books say.
  * Nothing here knows about names of functions or about reports.
  */
-#ifndef MT_COLLECT_H
-#define MT_COLLECT_H
+#ifndef MT_COLLECT_COLLECT_H
+#define MT_COLLECT_COLLECT_H
 
 #include <stdbool.h>
 #include <sys/types.h>

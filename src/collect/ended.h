@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The books of processes that have ended, or run another program since. */
-#ifndef MT_ENDED_H
-#define MT_ENDED_H
+#ifndef MT_COLLECT_ENDED_H
+#define MT_COLLECT_ENDED_H
 
 #include "collect/tables.h"
 #include "snapshot/snapshot.h"

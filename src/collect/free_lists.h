@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The lists of free entries that we share with the kernel half: see FREE_LIST_INDEX. */
-#ifndef MT_FREE_LISTS_H
-#define MT_FREE_LISTS_H
+#ifndef MT_COLLECT_FREE_LISTS_H
+#define MT_COLLECT_FREE_LISTS_H
 
 #include "base/types.h"
 #include "collect/tables.h"

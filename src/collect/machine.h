@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The files that are mapped, and if all processes are followed at once, the probes in these. */
-#ifndef MT_MACHINE_H
-#define MT_MACHINE_H
+#ifndef MT_COLLECT_MACHINE_H
+#define MT_COLLECT_MACHINE_H
 
 #include "collect/attachments.h"
 #include "collect/modules.h"

@@ -4,8 +4,8 @@
  * ranges of each process, and what follows from them for its totals and its places. All functions
  * take NULL for books that nobody asked for, and may be called from any thread.
  */
-#ifndef MT_MAPPED_H
-#define MT_MAPPED_H
+#ifndef MT_COLLECT_MAPPED_H
+#define MT_COLLECT_MAPPED_H
 
 #include "collect/tables.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* BPF arrays in our memory, and in tables of them. */
-#ifndef MT_MEMORY_H
-#define MT_MEMORY_H
+#ifndef MT_COLLECT_MEMORY_H
+#define MT_COLLECT_MEMORY_H
 
 #include <bpf/bpf.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * The files whose code is run: each known once, by what the kernel half calls it, whoever maps it.
  * They are held open, so that their names are to be had when all else of them is gone.
  */
-#ifndef MT_MODULES_H
-#define MT_MODULES_H
+#ifndef MT_COLLECT_MODULES_H
+#define MT_COLLECT_MODULES_H
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Probes in all processes would be in ours, too. */
-#ifndef MT_OWN_CODE_H
-#define MT_OWN_CODE_H
+#ifndef MT_COLLECT_OWN_CODE_H
+#define MT_COLLECT_OWN_CODE_H
 
 #include "collect/modules.h"
 

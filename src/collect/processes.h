@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A process that the user named: what it maps now, and the probes that are attached for it. */
-#ifndef MT_PROCESSES_H
-#define MT_PROCESSES_H
+#ifndef MT_COLLECT_PROCESSES_H
+#define MT_COLLECT_PROCESSES_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -3,8 +3,8 @@
  * The memory that one process has mapped for itself: ranges of addresses, none overlapping. What
  * is unmapped may be any part of them. Plain data, nothing of the kernel.
  */
-#ifndef MT_REGIONS_H
-#define MT_REGIONS_H
+#ifndef MT_COLLECT_REGIONS_H
+#define MT_COLLECT_REGIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the blocks that were recorded to those that there are, where only a sample was recorded. */
-#ifndef MT_SAMPLING_H
-#define MT_SAMPLING_H
+#ifndef MT_COLLECT_SAMPLING_H
+#define MT_COLLECT_SAMPLING_H
 
 #include "snapshot/snapshot.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From what the user asked for to what the kernel half compares. */
-#ifndef MT_SELECTION_H
-#define MT_SELECTION_H
+#ifndef MT_COLLECT_SELECTION_H
+#define MT_COLLECT_SELECTION_H
 
 #include "collect/collect.h"
 #include "collect/tables.h"

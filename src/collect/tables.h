@@ -3,8 +3,8 @@
  * The kernel half's tables as user space sees them: loaded, sized, mapped into our memory where
  * that is possible, and grown when the kernel half asks.
  */
-#ifndef MT_TABLES_H
-#define MT_TABLES_H
+#ifndef MT_COLLECT_TABLES_H
+#define MT_COLLECT_TABLES_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * Files without a build id: those at one path in different roots, or one after the other, are told
  * apart by what the kernel calls them, and by when they were changed, as inode numbers return.
  */
-#ifndef MT_TWINS_H
-#define MT_TWINS_H
+#ifndef MT_COLLECT_TWINS_H
+#define MT_COLLECT_TWINS_H
 
 #include "base/types.h"
 #include "snapshot/snapshot.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a report says of how it came about. */
-#ifndef MT_WORDS_H
-#define MT_WORDS_H
+#ifndef MT_COLLECT_WORDS_H
+#define MT_COLLECT_WORDS_H
 
 #include "collect/collect.h"
 #include "collect/processes.h"

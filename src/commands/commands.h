@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is done with files: needs no root, no BPF and no process. */
-#ifndef MT_COMMANDS_H
-#define MT_COMMANDS_H
+#ifndef MT_COMMANDS_COMMANDS_H
+#define MT_COMMANDS_COMMANDS_H
 
 #include "cli/cli.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What works on this machine, what a hit costs here, and who carries which allocator. */
-#ifndef MT_DOCTOR_H
-#define MT_DOCTOR_H
+#ifndef MT_DOCTOR_DOCTOR_H
+#define MT_DOCTOR_DOCTOR_H
 
 #include <stdbool.h>
 #include <stddef.h>

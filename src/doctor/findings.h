@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the parts of this room find out, for those that print it. */
-#ifndef MT_FINDINGS_H
-#define MT_FINDINGS_H
+#ifndef MT_DOCTOR_FINDINGS_H
+#define MT_DOCTOR_FINDINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>

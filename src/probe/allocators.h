@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What there is to know of each allocator: a row of a table. */
-#ifndef MT_ALLOCATORS_H
-#define MT_ALLOCATORS_H
+#ifndef MT_PROBE_ALLOCATORS_H
+#define MT_PROBE_ALLOCATORS_H
 
 #include <stdbool.h>
 #include <stddef.h>

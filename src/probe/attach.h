@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From probes to links in the kernel: the best way that this kernel knows. */
-#ifndef MT_ATTACH_H
-#define MT_ATTACH_H
+#ifndef MT_PROBE_ATTACH_H
+#define MT_PROBE_ATTACH_H
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The code of an ELF file, by the addresses of the file's own numbering. Trusts nothing. */
-#ifndef MT_CODE_H
-#define MT_CODE_H
+#ifndef MT_PROBE_CODE_H
+#define MT_PROBE_CODE_H
 
 #include <stdbool.h>
 #include <stdint.h>

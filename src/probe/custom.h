@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Allocators that the user describes: FILE:malloc=my_alloc,free=my_free,... */
-#ifndef MT_CUSTOM_H
-#define MT_CUSTOM_H
+#ifndef MT_PROBE_CUSTOM_H
+#define MT_PROBE_CUSTOM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Programs that do nothing: what the kernel itself takes for a hit. */
-#ifndef MT_EMPTY_H
-#define MT_EMPTY_H
+#ifndef MT_PROBE_EMPTY_H
+#define MT_PROBE_EMPTY_H
 
 #include <stdint.h>
 

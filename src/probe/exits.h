@@ -8,8 +8,8 @@
  * and often decides all: from there on nothing but moves and pops follow. Where that holds for
  * every way to a `ret`, the jumps are probed in its place.
  */
-#ifndef MT_EXITS_H
-#define MT_EXITS_H
+#ifndef MT_PROBE_EXITS_H
+#define MT_PROBE_EXITS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ways through a function, as far as they can be followed in its code. */
-#ifndef MT_FLOW_H
-#define MT_FLOW_H
+#ifndef MT_PROBE_FLOW_H
+#define MT_PROBE_FLOW_H
 
 #include <Zydis/Zydis.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which instruction of a function carries the probe. x86-64 only. */
-#ifndef MT_INSTRUCTION_H
-#define MT_INSTRUCTION_H
+#ifndef MT_PROBE_INSTRUCTION_H
+#define MT_PROBE_INSTRUCTION_H
 
 #include <Zydis/Zydis.h>
 #include <stdbool.h>

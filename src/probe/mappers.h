@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The C library's functions by which programs map memory themselves, in an ELF file. */
-#ifndef MT_MAPPERS_H
-#define MT_MAPPERS_H
+#ifndef MT_PROBE_MAPPERS_H
+#define MT_PROBE_MAPPERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

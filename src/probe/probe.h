@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a probe goes: allocator functions of an ELF file -> file offset of the best instruction. */
-#ifndef MT_PROBE_H
-#define MT_PROBE_H
+#ifndef MT_PROBE_PROBE_H
+#define MT_PROBE_PROBE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Starts a program in two steps, so that it can be attached to before its first instruction. */
-#ifndef MT_LAUNCH_H
-#define MT_LAUNCH_H
+#ifndef MT_PROCESS_LAUNCH_H
+#define MT_PROCESS_LAUNCH_H
 
 #include <sys/types.h>
 

@@ -5,8 +5,8 @@
  * only regular files with content, of file systems that keep files, are opened, to be read, after
  * a look at what they are.
  */
-#ifndef MT_PATH_H
-#define MT_PATH_H
+#ifndef MT_PROCESS_PATH_H
+#define MT_PROCESS_PATH_H
 
 /*
  * The path, absolute or not, begins at the directory `root`, and so does what symbolic links on it

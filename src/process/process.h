@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Processes: may they be traced, what do they map. */
-#ifndef MT_PROCESS_H
-#define MT_PROCESS_H
+#ifndef MT_PROCESS_PROCESS_H
+#define MT_PROCESS_PROCESS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * Root directories, of targets and our own, as descriptors: by its number a process may be another
  * one by now. Processes that have the same one share it. Any thread may call these.
  */
-#ifndef MT_ROOT_H
-#define MT_ROOT_H
+#ifndef MT_PROCESS_ROOT_H
+#define MT_PROCESS_ROOT_H
 
 #include <sys/types.h>
 

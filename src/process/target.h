@@ -3,8 +3,8 @@
  * A process while its files are opened. It is held by a pidfd: what is read of it by its number
  * is its own if it lives afterwards, as nobody else has the number until then.
  */
-#ifndef MT_TARGET_H
-#define MT_TARGET_H
+#ifndef MT_PROCESS_TARGET_H
+#define MT_PROCESS_TARGET_H
 
 #include "process/process.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where one block came from: tracemalloc's get_object_traceback(). */
-#ifndef MT_BLOCK_H
-#define MT_BLOCK_H
+#ifndef MT_REPORT_BLOCK_H
+#define MT_REPORT_BLOCK_H
 
 #include "report/report.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What every report for people ends with: the totals, and what is missing in them. */
-#ifndef MT_FOOTER_H
-#define MT_FOOTER_H
+#ifndef MT_REPORT_FOOTER_H
+#define MT_REPORT_FOOTER_H
 
 #include "report/report.h"
 

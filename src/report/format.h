@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Small things that the formats share: sizes and strings of unknown origin. */
-#ifndef MT_FORMAT_H
-#define MT_FORMAT_H
+#ifndef MT_REPORT_FORMAT_H
+#define MT_REPORT_FORMAT_H
 
 #include <stdbool.h>
 #include <stddef.h>

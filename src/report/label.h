@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a group or a place is called in front of people. */
-#ifndef MT_LABEL_H
-#define MT_LABEL_H
+#ifndef MT_REPORT_LABEL_H
+#define MT_REPORT_LABEL_H
 
 #include <stdio.h>
 

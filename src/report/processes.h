@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Processes, in text. */
-#ifndef MT_PROCESSES_H
-#define MT_PROCESSES_H
+#ifndef MT_REPORT_PROCESSES_H
+#define MT_REPORT_PROCESSES_H
 
 #include <stdio.h>
 

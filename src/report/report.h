@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A snapshot on paper. One file a format. */
-#ifndef MT_REPORT_H
-#define MT_REPORT_H
+#ifndef MT_REPORT_REPORT_H
+#define MT_REPORT_REPORT_H
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The statistics that a report shows, and the sum of those that it does not. */
-#ifndef MT_SELECTION_H
-#define MT_SELECTION_H
+#ifndef MT_REPORT_SELECTION_H
+#define MT_REPORT_SELECTION_H
 
 #include "report/report.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tracebacks in front of people, in the form that Python gives them. */
-#ifndef MT_TRACEBACK_H
-#define MT_TRACEBACK_H
+#ifndef MT_REPORT_TRACEBACK_H
+#define MT_REPORT_TRACEBACK_H
 
 #include "report/report.h"
 

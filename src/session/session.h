@@ -3,8 +3,8 @@
  * One run of tracing: it counts for some targets from its start to its end, and can be asked for a
  * snapshot or a report at any moment in between.
  */
-#ifndef MT_SESSION_H
-#define MT_SESSION_H
+#ifndef MT_SESSION_SESSION_H
+#define MT_SESSION_SESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

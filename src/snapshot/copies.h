@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How many files of one path there have been: see names__module_copy(). */
-#ifndef MT_COPIES_H
-#define MT_COPIES_H
+#ifndef MT_SNAPSHOT_COPIES_H
+#define MT_SNAPSHOT_COPIES_H
 
 #include <stdint.h>
 

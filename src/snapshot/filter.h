@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef MT_FILTER_H
-#define MT_FILTER_H
+#ifndef MT_SNAPSHOT_FILTER_H
+#define MT_SNAPSHOT_FILTER_H
 
 #include "snapshot/statistics.h"
 

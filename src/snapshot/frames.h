@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Frames that a grouping calls equal, once: a group is known by pointers to them. */
-#ifndef MT_FRAMES_H
-#define MT_FRAMES_H
+#ifndef MT_SNAPSHOT_FRAMES_H
+#define MT_SNAPSHOT_FRAMES_H
 
 #include "snapshot/statistics.h"
 

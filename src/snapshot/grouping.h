@@ -4,8 +4,8 @@
  * next is kept what the traces of a process add to each group: while nothing happens in a process,
  * snapshots share its traces.
  */
-#ifndef MT_GROUPING_H
-#define MT_GROUPING_H
+#ifndef MT_SNAPSHOT_GROUPING_H
+#define MT_SNAPSHOT_GROUPING_H
 
 #include "snapshot/hash.h"
 #include "snapshot/members.h"

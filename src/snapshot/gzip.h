@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef MT_GZIP_H
-#define MT_GZIP_H
+#ifndef MT_SNAPSHOT_GZIP_H
+#define MT_SNAPSHOT_GZIP_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* uthash that reports a lack of memory instead of ending the process. */
-#ifndef MT_HASH_H
-#define MT_HASH_H
+#ifndef MT_SNAPSHOT_HASH_H
+#define MT_SNAPSHOT_HASH_H
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the ids of a file, in any order, to indices. */
-#ifndef MT_IDS_H
-#define MT_IDS_H
+#ifndef MT_SNAPSHOT_IDS_H
+#define MT_SNAPSHOT_IDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The processes of one or two snapshots, and those that have to do with a group. */
-#ifndef MT_MEMBERS_H
-#define MT_MEMBERS_H
+#ifndef MT_SNAPSHOT_MEMBERS_H
+#define MT_SNAPSHOT_MEMBERS_H
 
 #include "snapshot/statistics.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What locations and stacks mean to a grouping: worked out once, in however many traces they occur. */
-#ifndef MT_PLACES_H
-#define MT_PLACES_H
+#ifndef MT_SNAPSHOT_PLACES_H
+#define MT_SNAPSHOT_PLACES_H
 
 #include "snapshot/frames.h"
 #include "snapshot/statistics.h"

@@ -16,8 +16,8 @@
  * address, but for those listed in "exact". Mappings are laid one behind the other; what counts
  * is the offset in the file, address - memory_start + file_offset.
  */
-#ifndef MT_PPROF_H
-#define MT_PPROF_H
+#ifndef MT_SNAPSHOT_PPROF_H
+#define MT_SNAPSHOT_PPROF_H
 
 #include "snapshot/snapshot.h"
 

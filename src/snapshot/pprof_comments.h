@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What pprof has no field for, as comments of the form key=value (see pprof.h). */
-#ifndef MT_PPROF_COMMENTS_H
-#define MT_PPROF_COMMENTS_H
+#ifndef MT_SNAPSHOT_PPROF_COMMENTS_H
+#define MT_SNAPSHOT_PPROF_COMMENTS_H
 
 #include "snapshot/snapshot.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A sample's values, in the order in which they are written. */
-#ifndef MT_PPROF_VALUES_H
-#define MT_PPROF_VALUES_H
+#ifndef MT_SNAPSHOT_PPROF_VALUES_H
+#define MT_SNAPSHOT_PPROF_VALUES_H
 
 #include "snapshot/snapshot.h"
 

@@ -6,8 +6,8 @@
  * What addresses mean (strings, modules, locations) lives in a `struct names` that outlives the
  * snapshots which refer to it, so that an interval costs only what changed.
  */
-#ifndef MT_SNAPSHOT_H
-#define MT_SNAPSHOT_H
+#ifndef MT_SNAPSHOT_SNAPSHOT_H
+#define MT_SNAPSHOT_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stddef.h>

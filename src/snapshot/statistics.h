@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tracemalloc's statistics over a snapshot: group, order, compare. */
-#ifndef MT_STATISTICS_H
-#define MT_STATISTICS_H
+#ifndef MT_SNAPSHOT_STATISTICS_H
+#define MT_SNAPSHOT_STATISTICS_H
 
 #include "snapshot/snapshot.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The fields of a protobuf message, one by one, without building the message. */
-#ifndef MT_WIRE_H
-#define MT_WIRE_H
+#ifndef MT_SNAPSHOT_WIRE_H
+#define MT_SNAPSHOT_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>

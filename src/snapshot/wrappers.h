@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Functions that are only a way to the allocator. */
-#ifndef MT_WRAPPERS_H
-#define MT_WRAPPERS_H
+#ifndef MT_SNAPSHOT_WRAPPERS_H
+#define MT_SNAPSHOT_WRAPPERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

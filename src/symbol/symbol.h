@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a place in an ELF file to functions, lines, inlined frames. elfutils does the work. */
-#ifndef MT_SYMBOL_H
-#define MT_SYMBOL_H
+#ifndef MT_SYMBOL_SYMBOL_H
+#define MT_SYMBOL_SYMBOL_H
 
 #include "snapshot/snapshot.h"
 

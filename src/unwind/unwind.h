@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From .eh_frame (or .debug_frame) to the rows and rules that the kernel half walks stacks with. */
-#ifndef MT_UNWIND_H
-#define MT_UNWIND_H
+#ifndef MT_UNWIND_UNWIND_H
+#define MT_UNWIND_UNWIND_H
 
 #include <stddef.h>
 #include <stdint.h>

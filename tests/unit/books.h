@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Snapshots written by hand for the tests. */
-#ifndef MT_TEST_BOOKS_H
-#define MT_TEST_BOOKS_H
+#ifndef MT_TESTS_UNIT_BOOKS_H
+#define MT_TESTS_UNIT_BOOKS_H
 
 #include <setjmp.h>
 #include <stdarg.h>

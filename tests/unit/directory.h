@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A directory for a test program's files: setup and teardown of its group. */
-#ifndef MT_TEST_DIRECTORY_H
-#define MT_TEST_DIRECTORY_H
+#ifndef MT_TESTS_UNIT_DIRECTORY_H
+#define MT_TESTS_UNIT_DIRECTORY_H
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* For tests: reads rows of ELF files that are bytes in memory. */
-#ifndef ELF_MEMORY_H
-#define ELF_MEMORY_H
+#ifndef MT_TESTS_UNIT_ELF_MEMORY_H
+#define MT_TESTS_UNIT_ELF_MEMORY_H
 
 #include <errno.h>
 #include <sys/mman.h>

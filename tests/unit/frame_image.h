@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* For tests: puts unwind information into an ELF file in memory, looks rows up. */
-#ifndef FRAME_IMAGE_H
-#define FRAME_IMAGE_H
+#ifndef MT_TESTS_UNIT_FRAME_IMAGE_H
+#define MT_TESTS_UNIT_FRAME_IMAGE_H
 
 #include <elf.h>
 #include <stdint.h>

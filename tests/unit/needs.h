@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Programs that a test compares with and that a machine can lack. */
-#ifndef MT_NEEDS_H
-#define MT_NEEDS_H
+#ifndef MT_TESTS_UNIT_NEEDS_H
+#define MT_TESTS_UNIT_NEEDS_H
 
 #include <stdio.h>
 #include <stdlib.h>

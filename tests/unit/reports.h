@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reports as strings. */
-#ifndef REPORTS_H
-#define REPORTS_H
+#ifndef MT_TESTS_UNIT_REPORTS_H
+#define MT_TESTS_UNIT_REPORTS_H
 
 #include "books.h"
 

@@ -3,8 +3,8 @@
  * The kernel half's walk over user stacks (bpf/unwind.h), compiled for the host: on a stopped
  * process, or on what tools/capture_stack.c wrote of one.
  */
-#ifndef WALK_HOST_H
-#define WALK_HOST_H
+#ifndef MT_TESTS_UNIT_WALK_HOST_H
+#define MT_TESTS_UNIT_WALK_HOST_H
 
 #include <elf.h>
 #include <fcntl.h>

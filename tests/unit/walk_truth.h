@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A thread's registers and its stack as libdw's own unwinder sees it, walked by us meanwhile. */
-#ifndef WALK_TRUTH_H
-#define WALK_TRUTH_H
+#ifndef MT_TESTS_UNIT_WALK_TRUTH_H
+#define MT_TESTS_UNIT_WALK_TRUTH_H
 
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>

@@ -11,8 +11,8 @@
  *	< {"size":..., "lines":[...]}	the truth; the blocks are held until the next line or EOF
  *	> 
  */
-#ifndef TRUTH_H
-#define TRUTH_H
+#ifndef MT_TESTS_WORKLOADS_TRUTH_H
+#define MT_TESTS_WORKLOADS_TRUTH_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * What other tools say about addresses, and what we say, as text that can be compared: a line
  * "function file:line" for each frame.
  */
-#ifndef MT_TEST_TRUTH_H
-#define MT_TEST_TRUTH_H
+#ifndef MT_TESTS_UNIT_SYMBOL_TRUTH_H
+#define MT_TESTS_UNIT_SYMBOL_TRUTH_H
 
 #include <setjmp.h>
 #include <stdarg.h>
