@@ -68,11 +68,11 @@ $(BUILD)/src/snapshot/pprof_read.o $(BUILD)/src/snapshot/pprof_write.o: $(BUILD)
 # Only the loader of the kernel half sees the skeleton.
 $(filter $(BUILD)/src/collect/%,$(OBJS)): $(SKEL)
 
-$(BUILD)/memtracebpf.bpf.o: bpf/memtracebpf.bpf.c $(wildcard bpf/*.h include/*.h)
+$(BUILD)/memtracebpf.bpf.o: bpf/memtracebpf.bpf.c
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror \
-		-Ivmlinux/$(ARCH) -Iinclude -Ibpf -c -o $@ $<
+		-Ivmlinux/$(ARCH) -Iinclude -Ibpf -MMD -MP -c -o $@ $<
 
 $(SKEL): $(BUILD)/memtracebpf.bpf.o
 	$(call msg,SKEL,$@)
@@ -295,7 +295,7 @@ demo: as-root build-deps ## install, build, watch a leaking server (as root)
 
 .PHONY: clean
 clean: ## remove what was built
-	$(Q)rm -rf build
+	$(Q)rm -rf $(BUILD)
 
 .PHONY: help
 help: ## this list
