@@ -245,7 +245,7 @@ static int attach_perf_events(struct attachment *attachment)
 		err = read_number(UPROBE_PMU "format/retprobe", "config:%u", &return_bit);
 	if (err || return_bit > 63) {
 		log__error("this kernel has no uprobes for perf (" UPROBE_PMU "): it takes"
-			   " Linux 5.15 with CONFIG_UPROBE_EVENTS");
+			   " Linux 5.17 or newer with CONFIG_UPROBE_EVENTS");
 		return err ? err : -EPROTO;
 	}
 	for (size_t i = 0; i < attachment->probes->count; i++) {
