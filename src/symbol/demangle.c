@@ -31,7 +31,8 @@ static void append(const char *s, size_t length, void *opaque)
 
 	if (length >= sizeof(text->bytes) - text->length)
 		longjmp(text->too_long, 1);
-	memcpy(text->bytes + text->length, s, length);
+	if (length)	/* else s may be NULL */
+		memcpy(text->bytes + text->length, s, length);
 	text->length += length;
 }
 
