@@ -562,8 +562,8 @@ static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 	key.process = thread->process;
 	if (take_block(&key, &block))
 		book_out(process, thread->process, &block, block.last, thread->alone);
-	else if (!(thread->freed == address && sp <= thread->freed_sp) &&
-		 !is_cleanup(ctx, thread, process))
+	else if (!sample_bytes && !(thread->freed == address && sp <= thread->freed_sp) &&
+		 !is_cleanup(ctx, thread, process))	/* of a sample, most are not in the books */
 		count_unmatched(process);
 	/* What frees may pass it on: operator delete to free. */
 	thread->freed = address;
