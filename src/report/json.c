@@ -175,6 +175,9 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 			snapshot->frames_cut[i]);
 		separator = ",";
 	}
+	fputs("},\"by_reason\":{", out);
+	for (int i = 0; i < LOST_MAX; i++)
+		fprintf(out, "%s\"%s\":%" PRIu64, i ? "," : "", lost_reason__key(i), lost[i]);
 	fprintf(out, "}},\"frees_inherited\":%" PRIu64, snapshot->frees_inherited);
 }
 
