@@ -288,7 +288,7 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	for (size_t i = 0; i < selection.count; i++) {
 		if (i)
 			putc(',', out);
-		write_statistic(out, snapshot, &selection.items[i], group_by);
+		write_statistic(out, snapshot, selection.items[i], group_by);
 	}
 	fprintf(out,
 		"],\"other\":{\"groups\":%" PRIu64 ",\"size\":%" PRIu64 ",\"count\":%" PRIu64 "},",
@@ -300,6 +300,7 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	fputs(",\"note\":", out);
 	write_json_string(out, snapshot->note);
 	fputs("}\n", out);
+	selection__release(&selection);
 	return finish_stream(out);
 }
 

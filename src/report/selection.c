@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report/selection.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 /* What shrank counts with the size it had: else --min-size would hide the largest releases. */
 static uint64_t largest_size(const struct statistic *item)
 {
@@ -25,7 +28,9 @@ int selection__init(struct selection *selection, const struct snapshot *snapshot
 		return err;
 	statistics = *kept;
 	selection->statistics = statistics;
-	selection->items = statistics->items;
+	selection->items = calloc(statistics->count + 1, sizeof(*selection->items));
+	if (!selection->items)
+		return -ENOMEM;
 	for (size_t i = 0; i < statistics->count; i++) {
 		const struct statistic *item = &statistics->items[i];
 
@@ -33,7 +38,7 @@ int selection__init(struct selection *selection, const struct snapshot *snapshot
 			continue;
 		if ((!opts->top || selection->count < opts->top) &&
 		    largest_size(item) >= opts->min_size) {
-			statistics->items[selection->count++] = *item;
+			selection->items[selection->count++] = item;
 			continue;
 		}
 		selection->other_groups++;
@@ -41,4 +46,9 @@ int selection__init(struct selection *selection, const struct snapshot *snapshot
 		selection->other_count += item->count;
 	}
 	return 0;
+}
+
+void selection__release(struct selection *selection)
+{
+	free(selection->items);
 }

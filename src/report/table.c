@@ -300,9 +300,10 @@ static int report_table(FILE *out, const struct snapshot *snapshot, const struct
 	if (!csv)
 		table__rule(&table);
 	for (size_t i = 0; i < selection.count && !err; i++)
-		err = table__row(&table, &selection.items[i]);
+		err = table__row(&table, selection.items[i]);
 	if (!csv && !err)
 		err = write_markdown_footer(out, snapshot, selection.statistics, opts);
+	selection__release(&selection);
 	return err ? err : finish_stream(out);
 }
 

@@ -143,9 +143,9 @@ static void text__lines(struct text *text, const struct selection *selection)
 {
 	for (size_t i = 0; i < selection->count; i++)
 		if (text->group_by == GROUP_BY_TRACEBACK)
-			text__traceback(text, &selection->items[i]);
+			text__traceback(text, selection->items[i]);
 		else
-			text__statistic(text, &selection->items[i]);
+			text__statistic(text, selection->items[i]);
 }
 
 static void text__columns(struct text *text, const struct selection *selection)
@@ -162,7 +162,7 @@ static void text__columns(struct text *text, const struct selection *selection)
 	if (selection->count)
 		write_column_titles(&layout);
 	for (size_t i = 0; i < selection->count; i++) {
-		const struct statistic *item = &selection->items[i];
+		const struct statistic *item = selection->items[i];
 
 		write_columns(&layout, item);
 		if (text->group_by == GROUP_BY_LINE)
@@ -201,5 +201,6 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	write_footer(out, snapshot, selection.statistics, opts);
 	if (old)
 		write_beginnings(out, snapshot, old);
+	selection__release(&selection);
 	return finish_stream(out);
 }

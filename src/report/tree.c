@@ -19,7 +19,7 @@ enum level {
 
 /* Neighbouring items that are one entry of a level. */
 struct node {
-	const struct statistic *items;
+	const struct statistic *const *items;
 	size_t nitems;
 	uint64_t size, usable_size, count;
 	bool usable_known;
@@ -48,8 +48,8 @@ static int compare_libraries(const struct stat_frame *a, const struct stat_frame
 /* Brings the items of a library, and within it those of a function, together. */
 static int by_place(const void *x, const void *y)
 {
-	const struct stat_frame *a = ((const struct statistic *)x)->frames[0];
-	const struct stat_frame *b = ((const struct statistic *)y)->frames[0];
+	const struct stat_frame *a = (*(const struct statistic *const *)x)->frames[0];
+	const struct stat_frame *b = (*(const struct statistic *const *)y)->frames[0];
 	int d = compare_libraries(a, b);
 
 	if (!d)
@@ -85,15 +85,15 @@ static void node__add(struct node *node, const struct statistic *item)
 	node->usable_known &= item->usable_size || !item->size;
 }
 
-static size_t make_nodes(const struct statistic *items, size_t n, enum level level,
+static size_t make_nodes(const struct statistic *const *items, size_t n, enum level level,
 			 struct node *nodes)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!count || !is_same(nodes[count - 1].items, &items[i], level))
+		if (!count || !is_same(*nodes[count - 1].items, items[i], level))
 			nodes[count++] = (struct node){ .items = &items[i], .usable_known = true };
-		node__add(&nodes[count - 1], &items[i]);
+		node__add(&nodes[count - 1], items[i]);
 	}
 	qsort(nodes, count, sizeof(*nodes), by_size);
 	return count;
@@ -126,12 +126,12 @@ static void tree__row(struct tree *tree, const struct node *node, enum level lev
 		format_size(usable, node->usable_size, false);
 	fprintf(tree->out, "%12s %12s %12" PRIu64 "  %*s", size, usable, node->count, 2 * level,
 		"");
-	tree__label(tree, node->items->frames[0], level);
+	tree__label(tree, (*node->items)->frames[0], level);
 	putc('\n', tree->out);
 }
 
 /* The nodes of a level, the biggest first, each with those below it. 0 or -ENOMEM. */
-static int tree__level(struct tree *tree, const struct statistic *items, size_t n,
+static int tree__level(struct tree *tree, const struct statistic *const *items, size_t n,
 		       enum level level)
 {
 	struct node *nodes = calloc(n + 1, sizeof(*nodes));
@@ -165,6 +165,7 @@ int report__tree(FILE *out, const struct snapshot *snapshot, const struct snapsh
 {
 	struct statistics_opts by_address = opts->statistics;
 	struct tree tree = { .out = out, .opts = opts };
+	const struct statistic **items;
 	struct statistics *statistics;
 	int err;
 
@@ -174,9 +175,15 @@ int report__tree(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	if (err)
 		return err;
 	statistics = *kept;
-	qsort(statistics->items, statistics->count, sizeof(*statistics->items), by_place);
+	items = calloc(statistics->count + 1, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < statistics->count; i++)
+		items[i] = &statistics->items[i];
+	qsort(items, statistics->count, sizeof(*items), by_place);
 	fprintf(out, "%12s %12s %12s\n", "User size", "Usable size", "Count");
-	err = tree__level(&tree, statistics->items, statistics->count, LEVEL_LIBRARY);
+	err = tree__level(&tree, items, statistics->count, LEVEL_LIBRARY);
+	free(items);
 	write_footer(out, snapshot, statistics, opts);
 	return err ? err : finish_stream(out);
 }

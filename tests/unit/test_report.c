@@ -852,6 +852,35 @@ static void test_json(void **state)
 	free(text);
 }
 
+/* They are the caller's, who may show them in another way next. */
+static void test_reports_leave_statistics_alone(void **state)
+{
+	static report_fn *const formats[] = { report__tree, report__text, report__csv, report__json };
+	struct books *b = *state;
+	struct report_opts opts = { .statistics.group_by = GROUP_BY_ADDRESS, .top = 1,
+				    .min_size = 1000 };
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+		struct statistics *kept = NULL, *fresh = NULL;
+		char *text = NULL;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		assert_int_equal(formats[i](out, b->now, NULL, &opts, &kept), 0);
+		assert_int_equal(statistics__new(b->now, NULL, &opts.statistics, &fresh), 0);
+		assert_int_equal(kept->count, fresh->count);
+		for (size_t j = 0; j < fresh->count; j++) {
+			assert_int_equal(kept->items[j].size, fresh->items[j].size);
+			assert_int_equal(kept->items[j].count, fresh->items[j].count);
+		}
+		statistics__free(kept);
+		statistics__free(fresh);
+		opts.statistics.group_by = GROUP_BY_LINE;	/* only a tree has addresses */
+		fclose(out);
+		free(text);
+	}
+}
+
 static void test_json_with_hostile_names(void **state)
 {
 	struct names *names = names__new();
@@ -944,6 +973,7 @@ int main(void)
 		TEST(test_escapes),
 		TEST(test_unreadable_sources),
 		TEST(test_json),
+		TEST(test_reports_leave_statistics_alone),
 		TEST(test_json_with_hostile_names),
 		TEST(test_empty),
 		TEST(test_broken_stream),
