@@ -69,7 +69,8 @@ static void forget_traces(struct known_process *known)
 
 void books__clear(struct books *books)
 {
-	memset(books->stacks, 0, books->nstacks * sizeof(*books->stacks));
+	if (books->nstacks)
+		memset(books->stacks, 0, books->nstacks * sizeof(*books->stacks));
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
 		forget_traces(&books->processes[i]);
 }
@@ -100,6 +101,11 @@ static int reserve_stack(struct books *books, uint32_t site)
 	return 0;
 }
 
+static bool is_in(const struct mapping *m, uint32_t epoch, uint64_t address)
+{
+	return m->epoch == epoch && address >= m->start && address < m->end;
+}
+
 /* The mapping that held the address during the epoch, or NULL. */
 static const struct mapping *find_mapping(const struct tables *tables, uint32_t process,
 					  uint32_t epoch, uint64_t address)
@@ -108,23 +114,25 @@ static const struct mapping *find_mapping(const struct tables *tables, uint32_t 
 	const struct mapping *m;
 
 	for (; index && (m = tables__mapping(tables, index)); index = m->next)
-		if (m->epoch == epoch && address >= m->start && address < m->end)
+		if (is_in(m, epoch, address))
 			return m;
 	return NULL;
 }
 
-/* -EAGAIN: in a file that has yet to be read. */
+/* `last`: the mapping of the frame before, which often is this one's, too. -EAGAIN: in a file that
+ * has yet to be read. */
 static int location_of(struct books *books, const struct site *site, uint64_t word,
-		       uint32_t *location)
+		       const struct mapping **last, uint32_t *location)
 {
 	bool exact = word >> FRAME_TAG_SHIFT == FRAME_EXACT;
 	uint64_t pc = word & FRAME_PC_MASK;
-	/* A call at the very end of a mapping returns past it. */
-	const struct mapping *m = find_mapping(books->tables, site->process, site->epoch,
-					       exact ? pc : pc - 1);
+	uint64_t address = exact ? pc : pc - 1;	/* a call at a mapping's very end returns past it */
+	const struct mapping *m = *last && is_in(*last, site->epoch, address) ? *last :
+				  find_mapping(books->tables, site->process, site->epoch, address);
 	struct module *module = m ? modules__get(books->modules, m->file) : NULL;
 	int err;
 
+	*last = m;
 	if (module)
 		return names__location(books->names, modules__name(books->modules, module),
 				       pc - m->bias, exact, location);
@@ -139,6 +147,7 @@ static int stack_of(struct books *books, uint32_t id, const struct site *site, u
 	const uint64_t *words = tables__frames(books->tables, site->frames);
 	int err = reserve_stack(books, id);
 	uint32_t locations[MAX_FRAMES];
+	const struct mapping *last = NULL;
 	struct known_stack *known;
 	bool whole = true;
 
@@ -150,7 +159,7 @@ static int stack_of(struct books *books, uint32_t id, const struct site *site, u
 	if (*stack || !words || site->nframes > MAX_FRAMES)
 		return 0;
 	for (uint32_t i = 0; i < site->nframes && !err; i++) {
-		err = location_of(books, site, words[i], &locations[i]);
+		err = location_of(books, site, words[i], &last, &locations[i]);
 		if (err == -EAGAIN) {
 			whole = false;
 			err = 0;

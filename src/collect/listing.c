@@ -28,12 +28,13 @@ static int append(struct listed_mappings *list, const struct listed_mapping *ite
 		  pid_t pid)
 {
 	struct listed_mapping *grown = reallocarray(list->items, list->count + n, sizeof(*items));
+	uint32_t ours = getpid();
 
 	if (!grown)
 		return -ENOMEM;
 	list->items = grown;
 	for (size_t i = 0; i < n; i++)
-		if (pid ? items[i].pid == (uint32_t)pid : items[i].pid != (uint32_t)getpid())
+		if (pid ? items[i].pid == (uint32_t)pid : items[i].pid != ours)
 			grown[list->count++] = items[i];
 	return 0;
 }
