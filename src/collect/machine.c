@@ -97,12 +97,13 @@ static void take_known(const struct machine *machine, struct files *files)
 		files->list[files->n++] = module->file;
 }
 
-static void leave_used(struct files *files, const bool *used)
+static void leave_used(const struct machine *machine, struct files *files, const bool *used)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < files->n; i++)
-		if (!used[files->list[i]])
+		if (!used[files->list[i]] &&
+		    !modules__get(machine->modules, files->list[i])->holders)
 			files->list[n++] = files->list[i];
 	files->n = n;
 }
@@ -151,7 +152,7 @@ void machine__forget_unused(struct machine *machine)
 	take_known(machine, files);	/* before looking who is used: others come meanwhile */
 	used = find_used(machine);
 	if (used) {
-		leave_used(files, used);
+		leave_used(machine, files, used);
 		detach(machine, files);
 		drop(machine, files, used);
 		machine__add_all(machine);

@@ -27,6 +27,7 @@ struct module {
 	struct elf_code code;	/* empty: nothing is known of the file */
 	bool unread;		/* its rows are yet to be read */
 	bool over;		/* it is over a limit, and somebody said so */
+	uint32_t holders;	/* it must not be dropped while there are any */
 	struct probes probes;
 	struct mappers mappers;
 };
@@ -65,8 +66,8 @@ struct module *modules__next(const struct modules *modules, const struct module 
 
 /* How many files were ever met. */
 uint32_t modules__met(const struct modules *modules);
-/* Forgets the module, for good or until it is met again; nothing may be attached to it. Its rows are
- * the caller's to take away. Its index rests until modules__reuse(). */
+/* Forgets the module, for good or until it is met again; nothing may be attached to it, nobody may
+ * hold it. Its rows are the caller's to take away. Its index rests until modules__reuse(). */
 void modules__drop(struct modules *modules, struct module *module);
 /* What was dropped before the last call of this function, and is not `used` (by index), makes room
  * for others. */

@@ -5,11 +5,24 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Those that it has are not dropped. */
+static void take_modules(struct traced *traced, struct module **modules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		modules[i]->holders++;
+	for (size_t i = 0; i < traced->nmodules; i++)
+		traced->modules[i]->holders--;
+	free(traced->modules);
+	traced->modules = modules;
+	traced->nmodules = n;
+}
+
 static int set_modules(struct traced *traced, struct modules *modules,
 		       const struct listed_mappings *list, struct tables *tables)
 {
 	struct module **mapped = calloc(list->count ? list->count : 1, sizeof(*mapped));
 	struct target target = TARGET_OF(traced->pid);
+	size_t n = 0;
 	int err;
 
 	if (!mapped)
@@ -20,9 +33,6 @@ static int set_modules(struct traced *traced, struct modules *modules,
 		free(mapped);
 		return err;
 	}
-	free(traced->modules);
-	traced->modules = mapped;
-	traced->nmodules = 0;
 	modules__lock(modules);
 	for (size_t i = 0; i < list->count; i++) {
 		struct module *module = modules__use(modules, &list->items[i], &target, NULL);
@@ -33,8 +43,9 @@ static int set_modules(struct traced *traced, struct modules *modules,
 		modules__name(modules, module);
 		if (traced->index)
 			tables__note_mapping(tables, traced->index, module->file, &list->items[i]);
-		mapped[traced->nmodules++] = module;
+		mapped[n++] = module;
 	}
+	take_modules(traced, mapped, n);
 	modules__unlock(modules);
 	target__close(&target);
 	return 0;
@@ -61,9 +72,7 @@ int traced__sync(struct traced *traced, struct modules *modules, struct tables *
 void traced__close(struct traced *traced)
 {
 	attachments__clear(&traced->own);
-	free(traced->modules);
-	traced->modules = NULL;
-	traced->nmodules = 0;
+	take_modules(traced, NULL, 0);
 	if (traced->pidfd >= 0)
 		close(traced->pidfd);
 	traced->pidfd = -1;

@@ -9,11 +9,12 @@
 bool words__missing(const struct collect_opts *opts, const struct traced *traced,
 		    const struct process *process, char words[WORDS_MAX])
 {
-	const struct module *other = traced__not_followed(traced);
+	const struct module *other;
 	char comm[16];
 
 	if (!process || !traced->nmodules)
 		return false;
+	other = traced__not_followed(traced);
 	memcpy(comm, process->comm, sizeof(comm));
 	target__clean_comm(comm);
 	if (!opts->no_blocks && other)
