@@ -280,6 +280,7 @@ static __always_inline void throwing_begins(struct pt_regs *ctx, __u32 call)
 	}
 	/* Full: the outermost was thrown out of, or its block will be missing. */
 	if (thread->nthrowing >= MAX_THROWING) {
+		_Static_assert(MAX_THROWING == 4, "each is moved by name");
 		thread->throwing[0] = thread->throwing[1];
 		thread->throwing[1] = thread->throwing[2];
 		thread->throwing[2] = thread->throwing[3];

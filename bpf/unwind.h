@@ -22,6 +22,9 @@
 #define WALK_WINDOW 8192	/* bytes of stack read at a time, at most */
 #define WALK_PIECE 2048		/* the same, of those that nobody has asked for yet */
 #define MAX_PADDED_FRAMES (MAX_FRAMES + 1)
+/* Indices are kept below it by a mask, and frames are compared by groups. */
+_Static_assert(!(MAX_PADDED_FRAMES & (MAX_PADDED_FRAMES - 1)), "a power of two");
+_Static_assert(MAX_PADDED_FRAMES % FRAME_GROUP == 0, "whole groups");
 #define USER_PAGE 4096
 #define USER_TOP (1ULL << 47)	/* 5-level address spaces are only for those who ask for them */
 
@@ -30,6 +33,7 @@
  * frame needed them. A walk that would begin alike and find the same words comes to the same end.
  */
 #define MAX_TRAIL 64		/* walks that read more leave none */
+_Static_assert(!(MAX_TRAIL & (MAX_TRAIL - 1)), "a power of two: a mask keeps indices below it");
 struct walk_trail {
 	__u64 words[MAX_TRAIL];	/* each with its place, see pack_word() */
 };

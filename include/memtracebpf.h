@@ -302,6 +302,9 @@ struct block_tables {
 
 /* A site has two buckets where it may be found, each a line of the cache. */
 #define SITE_BUCKET 8
+_Static_assert(!(SITE_BUCKET & (SITE_BUCKET - 1)), "a power of two: a mask finds the slot in it");
+_Static_assert(!(MAX_SHARDS & (MAX_SHARDS - 1)), "a power of two: a mask finds a thread's group");
+_Static_assert(MAX_RULES <= 1U << 16, "an index must fit in 16 bits");
 
 /* The first slot of the first (0) or second (1) bucket for a hash, of `buckets` in all. */
 static inline __u32 site_bucket(__u64 hash, __u32 which, __u32 buckets)
