@@ -125,47 +125,67 @@ static __always_inline void read_names(struct arrival *arrival, struct file *fil
 	bpf_loop(MAX_NAMES, read_name, &search, 0);
 }
 
-static __always_inline bool announce(const struct vma *vma, __u32 pid)
+static __always_inline void announce(struct arrival *arrival, const struct vma *vma, __u32 pid)
 {
-	struct arrival *arrival = bpf_ringbuf_reserve(&arrivals, sizeof(*arrival), 0);
-
-	if (!arrival) {
-		count_lost(LOST_EVENTS);
-		return false;
-	}
 	arrival->pid = pid;
 	arrival->start = vma->start;
 	arrival->end = vma->end;
 	arrival->id = vma->id;
 	read_names(arrival, vma->file);
 	bpf_ringbuf_submit(arrival, 0);
-	return true;
 }
 
-/* A file that nobody has seen yet: gives it an index, and user space a way to open it. */
+/* Else the ring would fill with what is not said. */
+static __always_inline bool may_take_file(void)
+{
+	return *(volatile __u64 *)&free_files & FREE_LIST_INDEX ||
+	       *(volatile __u32 *)&next_file < MAX_FILES;
+}
+
+/* An index that no file has; 0: there is none. */
+static __always_inline __u32 take_file(void)
+{
+	__u32 index = take_free(&free_files, file_at, ->next);
+
+	if (!index && *(volatile __u32 *)&next_file < MAX_FILES)
+		index = __sync_fetch_and_add(&next_file, 1);
+	return index;
+}
+
+/* A file that nobody has seen yet: gives it an index, and user space a way to open it. What user
+ * space would not hear of gets none: walks may already have noted the index when it is taken away. */
 static __noinline __u32 new_file(struct vma *vma, __u32 pid)
 {
+	struct arrival *arrival;
 	struct code_file *file;
 	__u32 index, *known;
 
 	if (!vma)
 		return 0;
-	index = take_free(&free_files, file_at, ->next);
-	if (!index && *(volatile __u32 *)&next_file < MAX_FILES)
-		index = __sync_fetch_and_add(&next_file, 1);
-	file = index ? bpf_map_lookup_elem(&files, &index) : NULL;
-	if (!file) {
+	if (!may_take_file()) {
 		count_lost(LOST_FILES);
 		return 0;
 	}
-	if (bpf_map_update_elem(&file_ids, &vma->id, &index, BPF_NOEXIST)) {
-		give_free(&free_files, index, &file->next);
-		known = bpf_map_lookup_elem(&file_ids, &vma->id);
-		return known ? *known : 0;
+	arrival = bpf_ringbuf_reserve(&arrivals, sizeof(*arrival), 0);
+	if (!arrival) {	/* it will be met again */
+		count_lost(LOST_EVENTS);
+		return 0;
 	}
-	if (!announce(vma, pid))	/* it will be met again */
-		bpf_map_delete_elem(&file_ids, &vma->id);
-	return index;
+	index = take_file();
+	file = index ? bpf_map_lookup_elem(&files, &index) : NULL;
+	if (!file) {
+		bpf_ringbuf_discard(arrival, 0);
+		count_lost(LOST_FILES);
+		return 0;
+	}
+	if (!bpf_map_update_elem(&file_ids, &vma->id, &index, BPF_NOEXIST)) {
+		announce(arrival, vma, pid);
+		return index;
+	}
+	bpf_ringbuf_discard(arrival, 0);
+	give_free(&free_files, index, &file->next);
+	known = bpf_map_lookup_elem(&file_ids, &vma->id);
+	return known ? *known : 0;
 }
 
 static __always_inline __u32 file_of_vma(struct vma *vma, __u32 pid)
@@ -244,6 +264,7 @@ static __noinline __u32 note_mapping(struct walk *w, struct process *process)
 		index = __sync_fetch_and_add(&next_mapping, 1);
 	m = index ? mapping_at(index) : NULL;
 	if (!m) {
+		ask_to_grow(&piece_requests);
 		count_lost(LOST_FILES);
 		return 0;
 	}
