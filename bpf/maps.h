@@ -387,7 +387,8 @@ static __always_inline struct mapping *mapping_at(__u32 mapping)
 		taken_;                                                                            \
 	})
 
-/* Gives an entry that nobody else knows of back to its list; `next` is its link. */
+/* Gives an entry that nobody else knows of back to its list; `next` is its link. Where others are
+ * quicker every time, the entry stays unused: room is lost, and nothing that was counted. */
 static __always_inline void give_free(__u64 *list, __u32 index, __u32 *next)
 {
 	__u64 head;

@@ -141,8 +141,10 @@ static __always_inline __u32 take_frames(__u32 ngroups)
 	if (frames)
 		return frames;
 	/* What is asked for while there is no room must not move on: user space could never catch up. */
-	if (!frames_at(*(volatile __u32 *)&next_frame))
+	if (!frames_at(*(volatile __u32 *)&next_frame)) {
+		ask_to_grow(&piece_requests);
 		return 0;
+	}
 	frames = __sync_fetch_and_add(&next_frame, nwords);
 	if ((frames ^ (frames + nwords)) >> (FRAME_PIECE_SHIFT - 2))
 		ask_to_grow(&piece_requests);
@@ -162,6 +164,7 @@ __noinline __u32 take_site(void)
 		return 0;
 	}
 	if (!site_at(id)) {
+		ask_to_grow(&piece_requests);
 		count_lost(LOST_STACKS_MEMORY);
 		return 0;
 	}
@@ -237,10 +240,13 @@ __noinline int list_site(struct process *process, struct site *site, __u32 id)
 	for (i = 0; i < 64; i++) {
 		head = *(volatile __u32 *)&process->sites;
 		site->next = head;
-		if (__sync_val_compare_and_swap(&process->sites, head, id) == head)
-			break;
+		if (__sync_val_compare_and_swap(&process->sites, head, id) == head) {
+			__sync_fetch_and_add(&process->nsites, 1);
+			return 0;
+		}
 	}
-	__sync_fetch_and_add(&process->nsites, 1);
+	/* No report finds it: its blocks are shown as those without a stack. */
+	count_lost(LOST_STACKS_MEMORY);
 	return 0;
 }
 

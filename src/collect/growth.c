@@ -47,10 +47,11 @@ static void *put_pieces(void *context)
 	struct put *put = context;
 	int err = put_maps(put->table, put->indices, put->fds, put->n);
 
-	if (err)
+	if (err && !put->failed)
 		log__warn("cannot make the tables larger: %s", strerror(-err));
-	for (uint32_t i = 0; i < put->n; i++)
+	for (uint32_t i = 0; !err && i < put->n; i++)
 		close(put->fds[i]);
+	__atomic_store_n(&put->failed, err, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -59,6 +60,22 @@ static void finish_put(struct put *put)
 	if (put->running)
 		pthread_join(put->thread, NULL);
 	put->running = false;
+}
+
+/* The kernel half waits for the first piece that is missing, whatever is behind it. */
+static int put_again(struct tables *tables)
+{
+	for (uint32_t i = 0; i < MOST_PUTS; i++) {
+		struct put *put = &tables->puts[i];
+
+		if (!__atomic_load_n(&put->failed, __ATOMIC_ACQUIRE))
+			continue;
+		finish_put(put);
+		put_pieces(put);
+		if (put->failed)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static void finish_puts(struct tables *tables)
@@ -84,6 +101,8 @@ static int grow_pieces(struct tables *tables, const struct pieces *pieces)
 	if (have >= wanted || have >= used + SPARE_PIECES + used / SPARE_PART / 2)
 		return 0;
 	finish_put(put);
+	if (put->failed)
+		return -ENOMEM;
 	put->table = bpf_map__fd(pieces->map);
 	for (put->n = 0; have < wanted && put->n < MOST_AT_ONCE; have++) {
 		fd = make_piece(pieces->bytes, &pieces->memory[have]);
@@ -149,7 +168,9 @@ static int grow_all_pieces(struct tables *tables)
 	int err;
 
 	pthread_mutex_lock(&tables->growing_pieces);
-	err = grow_sites(tables);
+	err = put_again(tables);
+	if (!err)
+		err = grow_sites(tables);
 	if (!err)
 		err = grow_frames(tables);
 	if (!err)
@@ -197,8 +218,10 @@ static void answer(struct grower *grower)
 
 	if (err > 0)
 		err = grower->grow(grower->tables);
-	if (err)
+	/* While it fails, we are asked again and again. */
+	if (err && !grower->failed)
 		log__warn("no memory for larger tables: %s", strerror(-err));
+	grower->failed = err;
 }
 
 static void *answer_requests(void *context)

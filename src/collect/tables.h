@@ -50,6 +50,7 @@ struct row_changes {
 struct put {
 	pthread_t thread;
 	bool running;
+	bool failed;		/* they are not in it: to be tried again */
 	int table;
 	uint32_t n;
 	uint32_t indices[MOST_AT_ONCE];
@@ -62,6 +63,7 @@ struct grower {
 	struct ring_buffer *requests;	/* NULL: there is no such thread */
 	pthread_t thread;
 	int (*grow)(struct tables *tables);
+	bool failed;			/* the last time, and that was said */
 	bool hears_mappings;		/* ... and listens to what programs map */
 };
 
