@@ -201,7 +201,10 @@ static __noinline __u32 open_books(struct task_struct *task, __u32 flags)
 	process->state = PROCESS_NONE;
 	give_free(&free_processes, index, &process->next);
 	known = bpf_map_lookup_elem(&process_of, &tgid);
-	return known ? *known : 0;
+	if (known)
+		return *known;
+	count_lost(LOST_PROCESSES);
+	return 0;
 }
 
 /* Books that user space opened for a pid that the user named: now we know whose they are. */
@@ -280,9 +283,11 @@ static __always_inline void process_begins(struct task_struct *parent, struct ta
 	__u32 from = parent->tgid, tgid = child->tgid;
 	__u8 yes = 1;
 
-	if (from != tgid && (bpf_map_lookup_elem(&process_of, &from) || is_selected(parent) ||
-			     named_books(parent)))
-		bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY);
+	if (from == tgid || (!bpf_map_lookup_elem(&process_of, &from) && !is_selected(parent) &&
+			     !named_books(parent)))
+		return;
+	if (bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY))
+		count_lost(LOST_PROCESSES);
 }
 
 /*

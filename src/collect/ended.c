@@ -53,16 +53,10 @@ static void add_up(struct ended *ended, const struct tables *tables, uint32_t in
 	sum->count += totals.unplaced;
 }
 
-void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look, void *context)
+static void close_all(struct ended *ended, struct tables *tables, ended_fn last_look, void *context)
 {
-	uint32_t ends, n;
+	uint32_t n = tables__nprocesses(tables);
 
-	mapped__drain(tables->mapped);
-	ends = __atomic_load_n(&tables->skeleton->bss->processes_ended, __ATOMIC_ACQUIRE);
-	if (ends == ended->seen)
-		return;
-	ended->seen = ends;
-	n = tables__nprocesses(tables);
 	for (uint32_t i = 1; i < n; i++) {
 		struct process *process = &tables->processes[i];
 		uint32_t state = __atomic_load_n(&process->state, __ATOMIC_ACQUIRE);
@@ -78,9 +72,34 @@ void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look
 		tables__clear_process(tables, i);
 		ended->nunswept++;
 	}
-	if (ended->nunswept < SWEEP_AT)
+}
+
+/* Makes the books of many available again, or of few where others found none. */
+static void sweep(struct ended *ended, struct tables *tables)
+{
+	struct memtracebpf_bpf *skel = tables->skeleton;
+	uint64_t lost = __atomic_load_n(&skel->bss->lost[LOST_PROCESSES], __ATOMIC_ACQUIRE);
+	bool wanted = lost != ended->lost;
+
+	if (!ended->nunswept || (ended->nunswept < SWEEP_AT && !wanted))
 		return;
 	if (tables__sweep(tables))
 		log__warn("blocks of processes that have ended take up room");
 	ended->nunswept = 0;
+	ended->lost = lost;
+	/* Threads for which there were no books ask again. */
+	if (wanted)
+		__atomic_fetch_add(&skel->bss->selection, 1, __ATOMIC_ACQ_REL);
+}
+
+void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look, void *context)
+{
+	uint32_t ends;
+
+	mapped__drain(tables->mapped);
+	ends = __atomic_load_n(&tables->skeleton->bss->processes_ended, __ATOMIC_ACQUIRE);
+	if (ends != ended->seen)
+		close_all(ended, tables, last_look, context);
+	ended->seen = ends;
+	sweep(ended, tables);
 }

@@ -9,6 +9,7 @@
 struct ended {
 	struct snapshot_ended sum;
 	uint64_t frees_inherited;
+	uint64_t lost;		/* LOST_PROCESSES, when their books were last made available */
 	uint32_t seen;		/* how many had ended when last looked */
 	uint32_t nunswept;	/* whose blocks are still in the tables */
 };
