@@ -348,17 +348,37 @@ __noinline int forget_missed(struct process *process, const struct block_key *ke
 	return 0;
 }
 
+/*
+ * Is the block in the table that blocks are moved from? To be asked before the other is looked at, in
+ * which it is before it leaves this one.
+ */
+__noinline int is_in_old(__u64 id)
+{
+	struct block_table old;
+	__u64 hash;
+
+	if (!find_table(tables_now.version - 1, &old))
+		return 0;
+	hash = block_hash(id);
+	return bucket_holds(bucket_at(&old, first_bucket(&old, id, hash)), id) ||
+	       bucket_holds(bucket_at(&old, second_bucket(&old, id, hash)), id);
+}
+
 /* The block's table and buckets and, in `may_live`, whether a block may be at its address. */
 static __always_inline bool find_place(const struct block_key *key, __u64 id,
 				       struct block_table *table, struct bucket_pair *pair,
 				       bool *may_live)
 {
 	struct block_table old;
+	bool moving;
 
 	*may_live = true;
-	if (!id || !find_tables(table, &old) || !find_buckets(table, id, pair))
+	if (!id || !find_tables(table, &old))
 		return false;
-	*may_live = old.buckets || *count_of_loose(key) || pair_holds(pair);
+	moving = old.buckets && is_in_old(id);
+	if (!find_buckets(table, id, pair))
+		return false;
+	*may_live = moving || *count_of_loose(key) || pair_holds(pair);
 	return true;
 }
 

@@ -13,7 +13,7 @@
 #include "memtracebpf.skel.h"
 
 #define FIRST_BUCKETS 8192U	/* 2 MB */
-#define SAMPLE 1024U		/* buckets that tell how full a table is */
+#define SAMPLE 4096U		/* buckets that tell how full a table is: neighbours are alike */
 
 /*
  * With more of its slots in use, a table is replaced. Where blocks come and go in no order, a third
@@ -23,15 +23,16 @@
 
 static uint32_t most_buckets(const struct tables *tables)
 {
-	return (uint64_t)tables->max_blocks * 32 / 27 / BUCKET_SLOTS + 1;
+	uint64_t most = (uint64_t)tables->max_blocks * 32 / 27 / BUCKET_SLOTS + 1;
+
+	return most < REGIONS ? REGIONS : most;
 }
 
+/* A block takes at most 22 bytes, beside what the first table takes. */
 static uint32_t next_size(const struct tables *tables, uint32_t nbuckets)
 {
-	uint64_t next = nbuckets ? nbuckets + nbuckets / 8 : 0;
+	uint64_t next = FIRST_BUCKETS + nbuckets + nbuckets / 8;
 
-	if (next < nbuckets + FIRST_BUCKETS)
-		next = nbuckets + FIRST_BUCKETS;
 	return next < most_buckets(tables) ? next : most_buckets(tables);
 }
 

@@ -52,7 +52,7 @@ static bool put_copy(const struct block_table *new, bool first, uint64_t key, ui
 	struct block_bucket *bucket;
 	struct bucket_pair pair;
 
-	copy->index = first ? first_bucket(new, hash) : second_bucket(new, hash);
+	copy->index = first ? first_bucket(new, id, hash) : second_bucket(new, id, hash);
 	bucket = bucket_at(new, copy->index);
 	if (bucket_room(bucket, id) >= ENOUGH_ROOM && put_into_bucket(bucket, key, value, copy))
 		return true;
@@ -68,8 +68,8 @@ static int move_slot(const struct block_table *new, const struct block_table *ol
 	int err = 0;
 
 	while (!err && (key = load_acquire(word)) && !(key & BLOCK_MOVED)) {
-		__u64 value = load_acquire(&bucket->values[i]);
-		bool first = first_bucket(old, block_hash(key & BLOCK_ID_MASK)) == index;
+		__u64 value = load_acquire(&bucket->values[i]), id = key & BLOCK_ID_MASK;
+		bool first = first_bucket(old, id, block_hash(id)) == index;
 		struct block_slot copy;
 
 		if (put_copy(new, first, key | BLOCK_MOVED, value, &copy))

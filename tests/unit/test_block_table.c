@@ -403,7 +403,7 @@ static void *move_about(void *context)
 
 		put_dead(&random);
 		/* Sometimes too small for all. */
-		add_table(30 + random_number(&random) % 120);
+		add_table(REGIONS + random_number(&random) % 100);
 		expect(!block_table__move(&tables[version & 1], old, &loose));
 		remove_table(old);
 		expect(!count_keys(&tables[version & 1], is_copy));
