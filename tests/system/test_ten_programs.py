@@ -11,8 +11,8 @@ import pytest
 from test_machine import lost, of_processes, without_build_id
 from test_programs import IN_USE
 from test_short_lives import QUICK_HELD, all_reports
-from tracing import TIMEOUT, Process, Tracer, Workload, assert_lines, book_of, needs,
-                     own_copy
+from tracing import (TIMEOUT, Process, Tracer, Workload, assert_lines, book_of, needs,
+                     own_copy)
 
 pytestmark = pytest.mark.alone
 
