@@ -383,6 +383,23 @@ static __always_inline __u32 slack_of(__u64 address, __u64 size)
 	return usable >= size && usable - size < 1U << 31 ? usable - size : 0;
 }
 
+/* Only what is large can make sums go round, at a rate at which blocks come. */
+#define MAY_BE_ABSURD (1U << 20)
+
+/* Can there be such a block besides what the process holds, and what its site ever had? */
+static __noinline int is_credible(__u32 process, __u32 at, __u64 size)
+{
+	struct site *site = at ? site_at(at) : NULL;
+	struct totals *totals = totals_at(process, 0);
+	__u64 ever;
+
+	if (!totals || size > MAX_HELD)
+		return 0;
+	ever = site ? *(volatile __u64 *)&site->alloc_size :
+		      *(volatile __u64 *)&totals->unplaced_size;
+	return ever < MAX_ALLOCATED && sum_of_sizes(process, nshards) <= MAX_HELD - size;
+}
+
 /* A block of `size` bytes came from the call that the walk begins behind; no scratch: no place. */
 static __always_inline void block_begins(struct thread *thread, struct scratch *scratch,
 					 struct process *process, __u64 address, __u64 size,
@@ -407,7 +424,9 @@ static __always_inline void block_begins(struct thread *thread, struct scratch *
 	key.address = address;
 	key.process = thread->process;
 	end_last_block(thread);
-	if (put_block(&thread->last, process, &key, &block))
+	if (size >= MAY_BE_ABSURD && !is_credible(thread->process, block.site, size))
+		count_lost(LOST_BLOCKS_SIZE);
+	else if (put_block(&thread->last, process, &key, &block))
 		book_in(process, thread->process, &block, thread->alone);
 	note_inner(thread, 0, address);
 }

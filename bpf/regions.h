@@ -122,6 +122,10 @@ static __always_inline bool read_change(const struct pt_regs *ctx, const struct 
 		}
 		break;
 	}
+	if (event->end > USER_TOP || event->end < event->start) {
+		count_lost(LOST_BLOCKS_SIZE);
+		event->start = event->end = 0;
+	}
 	return event->start < event->end || event->old_start < event->old_end;
 }
 

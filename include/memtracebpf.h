@@ -132,6 +132,7 @@ enum lost_reason {
 	LOST_BLOCKS_FULL = 0,	/* blocks not followed: --max-blocks reached */
 	LOST_BLOCKS_MEMORY,	/* blocks not followed: the kernel had no memory for the entry */
 	LOST_BLOCKS_RETURN,	/* blocks not followed: the allocator's return was not seen */
+	LOST_BLOCKS_SIZE,	/* blocks not followed: larger than there can be, see MAX_HELD */
 	LOST_STACKS_FULL,	/* allocations without a place: --max-stacks reached */
 	LOST_STACKS_MEMORY,	/* allocations without a place: the table could not grow in time */
 	LOST_THREAD,		/* calls not followed: no memory for the thread's state */
@@ -239,6 +240,13 @@ struct site {
 
 /* The place does not allocate blocks: it maps memory, of which no sample is taken. */
 #define MAPS_MEMORY (1ULL << 63)
+
+/*
+ * What calls itself an allocator may return anything. What a process holds fits in its address space,
+ * and no site will ever have allocated more than this: so no sum of bytes goes round.
+ */
+#define MAX_HELD (1ULL << 47)
+#define MAX_ALLOCATED (1ULL << 62)
 
 /* A live block. Keyed by process too: two processes have the same addresses. */
 struct block_key {

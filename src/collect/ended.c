@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/log.h"
+#include "base/saturate.h"
 #include "collect/mapped.h"
 #include "collect/sampling.h"
 #include "memtracebpf.skel.h"
@@ -37,12 +38,12 @@ static void add_up(struct ended *ended, const struct tables *tables, uint32_t in
 	     id = site->next) {
 		struct trace trace = read_site(tables, site);
 
-		sum->alloc_size += trace.alloc_size;
+		add_saturated(&sum->alloc_size, trace.alloc_size);
 		sum->alloc_count += trace.alloc_count;
 		totals.size += trace.size - (site->alloc_size - site->freed_size);
 		totals.unplaced += trace.count;
 	}
-	sum->alloc_size += totals.unplaced_size;
+	add_saturated(&sum->alloc_size, totals.unplaced_size);
 	sum->alloc_count += totals.unplaced_count;
 	ended->frees_inherited += process->frees_inherited;
 	/* A program that another took the place of held nothing in the end. */

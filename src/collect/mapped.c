@@ -181,14 +181,26 @@ static void book_in(const struct change *change, const struct region_event *even
 
 /* ---- events ---- */
 
+static bool is_credible(const struct change *change, const struct region_event *event)
+{
+	const struct site *site = event->site ? tables__site(change->tables, event->site) : NULL;
+	uint64_t ever = site ? site->alloc_size :
+			       tables__mapped(change->tables, change->process)->unplaced_size;
+
+	return ever < MAX_ALLOCATED;
+}
+
 static void map_region(struct regions *regions, const struct change *change,
 		       const struct region_event *event)
 {
 	const struct region_call call = { .site = event->site, .time_ns = event->time };
 
 	if (regions__take(regions, event->start, event->end, event->ended, book_out,
-			  (void *)change) ||
-	    regions__add(regions, event->start, event->end, event->ended, &call))
+			  (void *)change))
+		tables__count_lost(change->tables, LOST_REGIONS);
+	else if (!is_credible(change, event))
+		tables__count_lost(change->tables, LOST_BLOCKS_SIZE);
+	else if (regions__add(regions, event->start, event->end, event->ended, &call))
 		tables__count_lost(change->tables, LOST_REGIONS);
 	else
 		book_in(change, event);

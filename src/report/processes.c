@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/saturate.h"
 #include "report/format.h"
 
 #define LINE_WIDTH 80 /* of the smallest terminal */
@@ -130,7 +131,7 @@ void write_processes(FILE *out, const struct snapshot *snapshot,
 			continue;
 		}
 		others++;
-		size += item->process->size;
+		add_saturated(&size, item->process->size);
 		count += item->process->count;
 	}
 	if (others)

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/saturate.h"
+
 /* What shrank counts with the size it had: else --min-size would hide the largest releases. */
 static uint64_t largest_size(const struct statistic *item)
 {
@@ -42,7 +44,7 @@ int selection__init(struct selection *selection, const struct snapshot *snapshot
 			continue;
 		}
 		selection->other_groups++;
-		selection->other_size += item->size;
+		add_saturated(&selection->other_size, item->size);
 		selection->other_count += item->count;
 	}
 	return 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/saturate.h"
 #include "report/footer.h"
 #include "report/format.h"
 #include "report/label.h"
@@ -79,9 +80,9 @@ static bool is_same(const struct statistic *x, const struct statistic *y, enum l
 static void node__add(struct node *node, const struct statistic *item)
 {
 	node->nitems++;
-	node->size += item->size;
+	add_saturated(&node->size, item->size);
 	node->count += item->count;
-	node->usable_size += item->usable_size;
+	add_saturated(&node->usable_size, item->usable_size);
 	node->usable_known &= item->usable_size || !item->size;
 }
 

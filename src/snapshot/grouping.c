@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/saturate.h"
 #include "snapshot/filter.h"
 
 struct class_count {
@@ -45,14 +46,14 @@ struct shares {
 
 static void sum__add(struct sum *to, const struct sum *sum)
 {
-	to->size += sum->size;
+	add_saturated(&to->size, sum->size);
 	to->count += sum->count;
-	to->alloc_size += sum->alloc_size;
+	add_saturated(&to->alloc_size, sum->alloc_size);
 	to->alloc_count += sum->alloc_count;
-	to->peak_size += sum->peak_size;
+	add_saturated(&to->peak_size, sum->peak_size);
 	to->peak_count += sum->peak_count;
 	to->temporary += sum->temporary;
-	to->usable_size += sum->usable_size;
+	add_saturated(&to->usable_size, sum->usable_size);
 	to->usable_unknown |= sum->usable_unknown;
 	to->size_variance += sum->size_variance;
 	to->count_variance += sum->count_variance;

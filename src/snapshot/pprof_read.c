@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/array.h"
+#include "base/log.h"
+#include "base/saturate.h"
 #include "snapshot/copies.h"
 #include "snapshot/gzip.h"
 #include "snapshot/ids.h"
@@ -487,7 +488,7 @@ static int add_sample(struct reader *r, const Pprof__Sample *message)
 	if (err)
 		return err;
 	if (!r->said.totals) {
-		r->snapshot->size += trace.size;
+		add_saturated(&r->snapshot->size, trace.size);
 		r->snapshot->count += trace.count;
 	}
 	return snapshot__add_trace(r->snapshot, process, &trace);

@@ -20,6 +20,8 @@ static const struct {
 				 "blocks not followed: the kernel had no memory for them" },
 	[LOST_BLOCKS_RETURN] = { "blocks_return",
 				 "blocks not followed: the allocator's return was not seen" },
+	[LOST_BLOCKS_SIZE] = { "blocks_size",
+			       "blocks not followed: larger than an address space has room for" },
 	[LOST_STACKS_FULL] = { "stacks_full",
 			       "allocations without a place: --max-stacks was reached" },
 	[LOST_STACKS_MEMORY] = { "stacks_memory",

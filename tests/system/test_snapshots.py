@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from tracing import (MEMTRACEBPF, Process, Tracer, Workload, in_file, lines_of, losses,
-                     needs, trace)
+from tracing import (MEMTRACEBPF, Process, Tracer, Workload, assert_lines, in_file, lines_of, losses,
+                     needs, sum_of, trace)
 
 FILE = "snapshots.c"
 JIFFY = 0.01    # the longest that there is
@@ -285,6 +285,22 @@ def test_a_file_is_only_its_owners(spawn, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["s.pb.gz"]
     assert report_file(path)["lost"]["blocks"] == 0
+
+
+def test_sizes_that_cannot_be(spawn, tmp_path):
+    """What is larger than an address space is no block, and no sum goes round: others' totals stay right."""
+    path = tmp_path / "s.pb.gz"
+    victim = spawn(Workload, "snapshots.nofp", "walk")
+    absurd = spawn(Workload, "absurd.nofp", "run")
+    tracer = spawn(Tracer, "-p", victim.pid, "-p", absurd.pid, "-o", path)
+    truths = victim.run(), absurd.run()
+    report = tracer.stop()
+    assert report["lost"]["by_reason"]["blocks_size"] == 1 + 12 + 100
+    assert losses(report) == {"blocks": 113, "frees_unmatched": 100}
+    assert_lines(report, sum_of(truths))
+    of_file = report_file(path)
+    assert_lines(of_file, sum_of(truths))
+    assert of_file["traced"]["size"] == report["traced"]["size"] == sum(t["size"] for t in truths)
 
 
 def test_a_file_that_cannot_be_written(spawn, tmp_path):
