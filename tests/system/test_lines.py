@@ -64,7 +64,9 @@ def test_cxx_library(spawn, tmp_path, compiler):
     assert_truth(held_at_exit(spawn, program), "inlines.cc")
 
 
-@pytest.mark.parametrize("options", ["gcc -fuse-ld=bfd", "gcc -fuse-ld=gold", "clang -fuse-ld=lld"])
+@pytest.mark.parametrize("options", [
+    "gcc -fuse-ld=bfd", "gcc -fuse-ld=gold", "clang -gdwarf-4 -fuse-ld=lld",
+])
 def test_dropped_functions(spawn, tmp_path, options):
     if "lld" in options and not shutil.which("ld.lld"):
         pytest.skip("no lld")

@@ -86,7 +86,7 @@ __asm__(".text\n"
 #ifdef WITH_DROPPED
 void dropped(void)
 {
-	__asm__ volatile(".skip 8192, 0x90");
+	__asm__ volatile(".rept 8192; .loc 1 1; nop; .endr");
 	free(exported(1));
 }
 #endif
