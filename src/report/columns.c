@@ -182,7 +182,8 @@ static int write_where(FILE *out, const struct stat_frame *frame, enum group_by 
 	char *text;
 	int taken;
 
-	if (frame->file && (group_by == GROUP_BY_LINE || group_by == GROUP_BY_TRACEBACK))
+	if (frame->file && frame->line &&
+	    (group_by == GROUP_BY_LINE || group_by == GROUP_BY_TRACEBACK))
 		return write_line_and_function(out, frame, width);
 	if (group_by == GROUP_BY_LIBRARY && frame->module) {
 		text = printed(print_path, frame->module);
@@ -191,7 +192,9 @@ static int write_where(FILE *out, const struct stat_frame *frame, enum group_by 
 		text = printed(print_file, frame->file);
 		end = true;
 	} else {
-		text = printed(frame->file ? print_function : print_place, frame);
+		bool in_file = group_by == GROUP_BY_FUNCTION && frame->file;
+
+		text = printed(in_file ? print_function : print_place, frame);
 	}
 	taken = end ? write_end(out, text, width) : write_beginning(out, text, width);
 	free(text);

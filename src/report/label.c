@@ -28,6 +28,11 @@ void write_place(FILE *out, const struct stat_frame *frame)
 	if (!frame->module)
 		return;
 	fputs(" (", out);
+	/* Of the file, but no line of it. */
+	if (frame->file) {
+		write_file(out, frame->file);
+		fputs(", ", out);
+	}
 	write_text(out, frame->module);
 	if (frame->offset)
 		fprintf(out, "+0x%" PRIx64, frame->offset);
@@ -36,7 +41,7 @@ void write_place(FILE *out, const struct stat_frame *frame)
 
 static void write_line_label(FILE *out, const struct stat_frame *frame)
 {
-	if (frame->file) {
+	if (frame->file && (frame->line || !frame->module)) {
 		write_file(out, frame->file);
 		fprintf(out, ":%" PRIu32, frame->line);
 	} else if (frame->function || frame->module) {

@@ -55,6 +55,10 @@ static struct frame_key frame_key__of(const struct stat_frame *frame, const stru
 {
 	enum group_by group_by = frames->group_by;
 	struct frame_key key = {};
+	/* Without a line the file alone says too little where lines are asked for. */
+	bool by_place = !frame->file || group_by == GROUP_BY_ADDRESS ||
+			(!frame->line && (group_by == GROUP_BY_LINE ||
+					  group_by == GROUP_BY_TRACEBACK));
 
 	if (group_by == GROUP_BY_TRACEBACK)
 		key.inlined = frame->inlined;
@@ -62,11 +66,11 @@ static struct frame_key frame_key__of(const struct stat_frame *frame, const stru
 		key.file = frame->file;
 		key.line = frame->line;
 	}
-	if (!frame->file || group_by != GROUP_BY_LINE)
+	if (by_place || group_by != GROUP_BY_LINE)
 		key.function = frame->function;
-	if (!frame->file || group_by == GROUP_BY_ADDRESS)
+	if (by_place)
 		key.offset = frame->offset;
-	if (!frame->file || group_by == GROUP_BY_ADDRESS || frames->by_module)
+	if (by_place || frames->by_module)
 		frame_key__set_module(&key, frame, frames->by_module);
 	return key;
 }

@@ -75,9 +75,10 @@ static int try_path(struct debug_file *file, const struct search *search,
 			continue;
 		elf = image__elf(fd);
 		if (elf && matches(fd, elf, identity)) {
-			*file = (struct debug_file){ fd, elf, path };
+			*file = (struct debug_file){ .fd = fd, .elf = elf, .path = path };
 			return 0;
 		}
+		file->of_other_build |= elf && !identity->build_id_size;
 		elf_end(elf);
 		close(fd);
 	}

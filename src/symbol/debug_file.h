@@ -4,6 +4,7 @@
 #define MT_SYMBOL_DEBUG_FILE_H
 
 #include <elfutils/libdw.h>
+#include <stdbool.h>
 
 /* The directory trees to look in, first to last: the target's, then our own. O_PATH descriptors. */
 struct search {
@@ -15,6 +16,7 @@ struct debug_file {
 	int fd;
 	Elf *elf;	/* NULL: none */
 	char *path;	/* below the root it was found in */
+	bool of_other_build;	/* there is one by the debuglink's name, but its checksum differs */
 };
 
 /*

@@ -46,6 +46,7 @@ struct walk {
 	const char *directory;	/* what relative names are relative to, if that is absolute */
 	Dwarf_Files *files;
 	size_t nfiles;
+	bool split;		/* the functions are in a .dwo file */
 	bool everywhere;	/* look into functions and types that hold no address, too */
 	uint64_t budget;	/* bytes that may still be passed over */
 };
@@ -303,6 +304,7 @@ static int find_lines(struct walk *walk, Dwarf_Die *unit)
 							      NULL), &query->file);
 		if (!query->file)
 			query->line = 0;
+		query->foreign_line = query->line && walk->split && !query->scope;
 	}
 	return err;
 }
@@ -325,6 +327,13 @@ static uint64_t unit_size(Dwarf_Die *unit)
 	return next - start;
 }
 
+/* Compilers may leave the inlined functions in the skeleton, too. */
+static bool is_split(Dwarf_Die *unit)
+{
+	return (dwarf_hasattr(unit, DW_AT_dwo_name) || dwarf_hasattr(unit, DW_AT_GNU_dwo_name)) &&
+	       !dwarf_haschildren(unit);
+}
+
 static int name_unit(struct walk *walk, Dwarf_Die *unit)
 {
 	uint64_t budget = MAX_PASSES * unit_size(unit);
@@ -338,6 +347,7 @@ static int name_unit(struct walk *walk, Dwarf_Die *unit)
 	if (dwarf_getsrcfiles(unit, &walk->files, &walk->nfiles))
 		walk->nfiles = 0;
 
+	walk->split = is_split(unit);
 	walk->everywhere = false;
 	walk->budget = budget;
 	err = walk_children(walk, unit, NULL, 0);

@@ -37,6 +37,8 @@ struct query {
 	uint64_t declared_file, line_file; /* indices into the unit's files */
 	uint32_t declared_line;	/* of the function; 0: not known */
 	bool has_line;		/* line_file is known */
+	/* Functions are not described here: it may be of one that was inlined into the symbol's. */
+	bool foreign_line;
 };
 
 /* For qsort(). */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/log.h"
 #include "process/root.h"
 #include "symbol/debug_file.h"
 #include "symbol/demangle.h"
@@ -22,6 +23,7 @@
 
 struct module {
 	uint32_t users;	/* 0: not known */
+	bool warned;	/* of what its debug information lacks */
 	int fd;
 	char *path;
 	struct root *root;	/* of a process that maps it */
@@ -226,7 +228,7 @@ static const char *outermost_name(const struct scope *scope, const char *symbol,
 
 static int set_frames(struct names *names, const struct query *query)
 {
-	struct names_frame frames[MAX_SCOPE_DEPTH] = {
+	struct names_frame frames[MAX_SCOPE_DEPTH + 1] = {
 		{ .file = query->file, .line = query->line },
 	};
 	const struct scope *scope = query->scope;
@@ -240,14 +242,36 @@ static int set_frames(struct names *names, const struct query *query)
 		frames[last].file = scope->call_file;
 		frames[last].line = scope->call_line;
 	}
+	if (query->foreign_line)
+		frames[last++].inlined = true;
 	frames[last].function = outermost_name(scope, query->symbol, demangled);
 	err = names__set_frames(names, query->location, frames, last + 1);
 	free(demangled);
 	return err;
 }
 
+/* Once for each file: names of functions or all lines are missing, and there is something to do. */
+static void warn_of_gaps(struct module *module, const struct files *files,
+			 const struct query *queries, size_t nqueries)
+{
+	size_t i = 0;
+
+	while (i < nqueries && !queries[i].foreign_line)
+		i++;
+	if (module->warned || (i == nqueries && !files->debug.of_other_build))
+		return;
+	module->warned = true;
+	if (files->debug.of_other_build)
+		log__warn("%s: the debug file that it links to is of another build (its checksum "
+			  "differs) and is not used", module->path);
+	else
+		log__warn("%s: its functions are described in .dwo files, which are not read: it "
+			  "has no inlined functions here; build without -gsplit-dwarf for them",
+			  module->path);
+}
+
 /* All queries are about one module. */
-static int name_module(const struct symbolizer *symbolizer, const struct module *module,
+static int name_module(const struct symbolizer *symbolizer, struct module *module,
 		       struct names *names, struct query *queries, size_t nqueries)
 {
 	struct scope *scopes = NULL;
@@ -278,6 +302,7 @@ static int name_module(const struct symbolizer *symbolizer, const struct module 
 					nqueries - nunknown, &scopes);
 	if (err)
 		goto out;
+	warn_of_gaps(module, &files, queries + nunknown, nqueries - nunknown);
 set:
 	for (size_t i = 0; !err && i < nqueries; i++)
 		err = set_frames(names, &queries[i]);

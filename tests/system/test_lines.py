@@ -4,6 +4,7 @@ The first entry is the line that asked for the memory. Each source says itself w
 what: "N blocks", or "N blocks of M bytes", behind it.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -31,8 +32,12 @@ def build(compiler, source, output):
     subprocess.run([*compiler.split(), "-o", output, SOURCES / source], check=True, timeout=TIMEOUT)
 
 
+def tracer_of(spawn, *command, options=()):
+    return spawn(Tracer, "--leaks-at-exit", *options, "--", *command)
+
+
 def held_at_exit(spawn, *command, options=()):
-    return spawn(Tracer, "--leaks-at-exit", *options, "--", *command).report()
+    return tracer_of(spawn, *command, options=options).report()
 
 
 def lines(report, file):
@@ -73,3 +78,33 @@ def test_dropped_functions(spawn, tmp_path, options):
     program = tmp_path / "program"
     build(options + " -g -O1 -ffunction-sections -Wl,--gc-sections", "dropped.c", program)
     assert_truth(held_at_exit(spawn, program), "dropped.c")
+
+
+def test_split_dwarf(spawn, tmp_path):
+    """What is in .dwo files, which a target may make a FIFO, is not read; and not made up."""
+    program = tmp_path / "program"
+    build("g++ -O2 -g -gsplit-dwarf -dumpdir " + str(tmp_path) + "/", "inlines.cc", program)
+    dwo, = tmp_path.glob("*.dwo")
+    dwo.unlink()
+    os.mkfifo(dwo)
+    tracer = tracer_of(spawn, program, options=["-g", "traceback"])
+    frames = [frame for stat in tracer.report()["statistics"] for frame in stat["traceback"]
+              if frame["module"] == str(program)]
+    names = {frame["function"]: frame for frame in frames}
+    assert {"add(int)", "main"} <= names.keys()
+    for frame in frames:
+        assert not (frame["function"] and frame["line"]), frame
+    assert {15, 17} <= {frame["line"] for frame in frames}
+    tracer.err.find(r"\.dwo files")
+
+
+def test_debug_file_of_another_build(spawn, tmp_path):
+    program, debug = tmp_path / "program", tmp_path / "program.debug"
+    build("gcc -g -Wl,--build-id=none", "dropped.c", program)
+    subprocess.run(["objcopy", "--only-keep-debug", program, debug], check=True)
+    subprocess.run(["objcopy", "--strip-debug", "--add-gnu-debuglink", debug, program], check=True)
+    build("gcc -g -O2 -Wl,--build-id=none", "dropped.c", debug)
+    tracer = tracer_of(spawn, program)
+    stat, = tracer.report()["statistics"]
+    assert stat["traceback"][0]["function"] == "leak" and not stat["traceback"][0]["line"]
+    tracer.err.find("another build")

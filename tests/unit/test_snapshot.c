@@ -446,6 +446,30 @@ static void test_wrappers_by_file(void **state)
 	wrappers__release(&wrappers);
 }
 
+/* Line 0 is no line: the functions of such code are told apart. */
+static void test_without_line(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	uint32_t a = place(names, "a", "/s/x.c", 0, "/bin/x", 0x10);
+	uint32_t b = place(names, "b", "/s/x.c", 0, "/bin/x", 0x20);
+	struct statistics *s;
+
+	hold(snapshot, stack(names, STOP_BOTTOM, a, 0), 100, 1);
+	hold(snapshot, stack(names, STOP_BOTTOM, b, 0), 20, 1);
+	s = group(snapshot, NULL, (struct statistics_opts){});
+	assert_int_equal(s->count, 2);
+	assert_group(&s->items[0], "/s/x.c", 0, 100, 1);
+	assert_string_equal(s->items[0].frames[0]->function, "a");
+	assert_int_equal(s->items[0].frames[0]->offset, 0x10);
+	statistics__free(s);
+	s = group(snapshot, NULL, (struct statistics_opts){ .group_by = GROUP_BY_FILE });
+	assert_int_equal(s->count, 1);
+	statistics__free(s);
+	snapshot__free(snapshot);
+	names__free(names);
+}
+
 /* What an allocator calls is its own, whatever it is named. */
 static void test_within_wrappers(void **state)
 {
@@ -566,6 +590,7 @@ int main(void)
 		cmocka_unit_test(test_default_wrappers),
 		cmocka_unit_test(test_wrappers_by_file),
 		cmocka_unit_test(test_within_wrappers),
+		cmocka_unit_test(test_without_line),
 		cmocka_unit_test(test_first_frame_outside_wrappers),
 		cmocka_unit_test(test_many),
 	};
