@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "snapshot/hash.h"
+#include "snapshot/snapshot.h"
 
 struct copies {
 	UT_hash_handle hh;
@@ -38,6 +39,18 @@ void copies__free(struct copies *copies)
 
 	HASH_ITER(hh, copies, entry, next) {
 		HASH_DEL(copies, entry);
+		free(entry);
+	}
+}
+
+void copies__forget(struct copies **copies, const struct names *names)
+{
+	struct copies *entry, *next;
+
+	HASH_ITER(hh, *copies, entry, next) {
+		if (names__uses_string(names, entry->path))
+			continue;
+		HASH_DEL(*copies, entry);
 		free(entry);
 	}
 }

@@ -5,10 +5,13 @@
 
 #include <stdint.h>
 
+struct names;
 struct copies;	/* NULL: none so far */
 
 /* One more file of this path, which is interned: which one of them it is, from 0. 0 or -ENOMEM. */
 int copies__add(struct copies **copies, const char *path, uint64_t *copy);
+/* The paths that the names do not use begin anew, see names__begin_forgetting(). */
+void copies__forget(struct copies **copies, const struct names *names);
 void copies__free(struct copies *copies);
 
 #endif

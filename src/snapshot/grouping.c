@@ -411,6 +411,7 @@ static struct places *grouping__places(struct grouping *grouping, const struct n
 		*places = (struct places){
 			.next = grouping->places,
 			.names = names,
+			.round = names__round(names),
 			.strings = grouping->names,
 			.opts = &grouping->opts,
 			.wrappers = &grouping->wrappers,
@@ -486,7 +487,18 @@ static void forget(struct grouping *grouping)
 /* So many groups and processes that are in no snapshot any more, and half of all groups. */
 #define FORGOTTEN_AT 1000
 
-void grouping__begin(struct grouping *grouping, bool by_module)
+/* Have names been forgotten since they were looked at? */
+static bool is_void(const struct grouping *grouping, const struct names *names)
+{
+	const struct places *places = grouping->places;
+
+	while (places && places->names != names)
+		places = places->next;
+	return places && places->round != names__round(names);
+}
+
+void grouping__begin(struct grouping *grouping, const struct snapshot *snapshot,
+		     const struct snapshot *old, bool by_module)
 {
 	size_t nold = process_entries__begin(grouping->processes);
 
@@ -495,7 +507,8 @@ void grouping__begin(struct grouping *grouping, bool by_module)
 		group__begin(group);
 	}
 	if (nold > FORGOTTEN_AT + HASH_COUNT(grouping->groups) / 2 ||
-	    by_module != grouping->frames.by_module)
+	    is_void(grouping, snapshot->names) || (old && is_void(grouping, old->names)) ||
+	    is_void(grouping, grouping->names) || by_module != grouping->frames.by_module)
 		forget(grouping);
 	grouping->frames.by_module = by_module;
 	grouping->filtered = (struct sum){};

@@ -53,8 +53,9 @@ struct grouping {
 struct grouping *grouping__new(struct names *names, const struct statistics_opts *opts);
 void grouping__free(struct grouping *grouping);	/* takes NULL */
 
-/* A new round: no snapshot has been added. */
-void grouping__begin(struct grouping *grouping, bool by_module);
+/* A new round: neither snapshot has been added; `old` may be NULL. */
+void grouping__begin(struct grouping *grouping, const struct snapshot *snapshot,
+		     const struct snapshot *old, bool by_module);
 /* The traces of `snapshot` are to be in the groups: in `before` or in `now`. */
 int grouping__add(struct grouping *grouping, const struct snapshot *snapshot, bool before);
 /* Now they are. */

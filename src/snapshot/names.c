@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Every string, module, location and stack once. Indices stay valid because entries never move. */
+/*
+ * Every string, module, location and stack once. Indices stay valid because entries never move.
+ *
+ * Programs come and go, and names with them. What is referred to is marked with the number of the
+ * round, and the rest forgotten: a tracing collector, whose roots are the snapshots that there are and
+ * what their maker knows. Freed indices are given to what comes, and mean "unknown" until then.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +16,14 @@
 
 struct string_entry {
 	UT_hash_handle hh;
+	uint32_t round;		/* in which it was last found in use, or made; of all entries */
 	char s[];
 };
 
 struct module_entry {
 	UT_hash_handle hh;
 	struct names_module module; /* is the key: its strings are interned */
-	uint32_t index;
+	uint32_t index, round;
 };
 
 struct location_key {
@@ -29,20 +36,22 @@ struct location_entry {
 	UT_hash_handle hh;
 	struct location_key key;
 	struct names_location location;
-	uint32_t index;
+	uint32_t index, round;
 };
 
 struct stack_entry {
 	UT_hash_handle hh;
-	uint32_t index;
+	uint32_t index, round;
 	uint32_t nlocations;
 	uint32_t key[];
 };
 
-/* Pointers to entries by index. */
+/* Pointers to entries by index; the entry at 0 stands for those that were forgotten. */
 struct table {
 	void **items;
 	uint32_t count;
+	uint32_t *free;		/* indices of forgotten entries */
+	uint32_t nfree;
 };
 
 struct names {
@@ -53,10 +62,18 @@ struct names {
 	struct table module_table, location_table, stack_table;
 	uint32_t *key; /* of the stack that is looked for */
 	size_t key_room;
+	struct snapshot *snapshots;	/* that refer to these names */
+	uint32_t round;
+	size_t nkept;			/* entries, after the last round */
 };
 
 static int table__append(struct table *table, void *item, uint32_t *index)
 {
+	if (table->nfree) {
+		*index = table->free[--table->nfree];
+		table->items[*index] = item;
+		return 0;
+	}
 	if (table->count == UINT32_MAX ||
 	    array__make_room(&table->items, table->count, sizeof(*table->items)))
 		return -ENOMEM;
@@ -80,6 +97,7 @@ const char *names__string(struct names *names, const char *s)
 	if (!entry)
 		return NULL;
 	memcpy(entry->s, s, length + 1);
+	entry->round = names->round;
 	HASH_ADD_KEYPTR(hh, names->strings, entry->s, length, entry);
 	if (!HASH_ADDED(entry)) {
 		free(entry);
@@ -110,6 +128,7 @@ static int names__add_module(struct names *names, struct names_module key, uint3
 	if (!entry)
 		return -ENOMEM;
 	entry->module = key;
+	entry->round = names->round;
 	HASH_ADD(hh, names->modules, module, sizeof(key), entry);
 	if (!HASH_ADDED(entry)) {
 		free(entry);
@@ -163,6 +182,7 @@ static struct location_entry *names__append_location(struct names *names,
 	if (!entry)
 		return NULL;
 	entry->key = *key;
+	entry->round = names->round;
 	entry->location.module = key->module;
 	entry->location.offset = key->offset;
 	entry->location.exact = key->exact;
@@ -279,6 +299,7 @@ int names__stack(struct names *names, const uint32_t *locations, uint32_t nlocat
 	if (!entry)
 		return -ENOMEM;
 	entry->nlocations = nlocations;
+	entry->round = names->round;
 	memcpy(entry->key, names->key, length);
 	HASH_ADD(hh, names->stacks, key, length, entry);
 	if (!HASH_ADDED(entry)) {
@@ -327,6 +348,184 @@ struct names *names__new(void)
 	return NULL;
 }
 
+/* ---- forgetting ---- */
+
+#define FORGOTTEN_AT 16384	/* so many entries beyond twice those that were kept */
+
+static size_t nentries(const struct names *names)
+{
+	return HASH_COUNT(names->strings) + HASH_COUNT(names->modules) +
+	       names->location_table.count - names->location_table.nfree +
+	       HASH_COUNT(names->stacks);
+}
+
+bool names__are_many(const struct names *names)
+{
+	return nentries(names) > 2 * names->nkept + FORGOTTEN_AT;
+}
+
+void names__use_string(struct names *names, const char *s)
+{
+	if (s)
+		((struct string_entry *)(s - offsetof(struct string_entry, s)))->round = names->round;
+}
+
+bool names__uses_string(const struct names *names, const char *s)
+{
+	return ((const struct string_entry *)(s - offsetof(struct string_entry, s)))->round ==
+	       names->round;
+}
+
+void names__use_module(struct names *names, uint32_t index)
+{
+	struct names_module *module = names->module_table.items[index];
+
+	((struct module_entry *)((char *)module - offsetof(struct module_entry, module)))->round =
+		names->round;
+	names__use_string(names, module->path);
+	names__use_string(names, module->build_id);
+}
+
+bool names__uses_module(const struct names *names, uint32_t index)
+{
+	const char *module = names->module_table.items[index];
+
+	return ((const struct module_entry *)(module - offsetof(struct module_entry, module)))
+		       ->round == names->round;
+}
+
+static void use_location(struct names *names, uint32_t index)
+{
+	struct location_entry *entry = names->location_table.items[index];
+
+	if (entry->round == names->round)
+		return;
+	entry->round = names->round;
+	names__use_module(names, entry->key.module);
+	for (uint32_t i = 0; i < entry->location.nframes; i++) {
+		names__use_string(names, entry->location.frames[i].function);
+		names__use_string(names, entry->location.frames[i].file);
+	}
+}
+
+void names__use_stack(struct names *names, uint32_t index)
+{
+	struct stack_entry *entry = names->stack_table.items[index];
+
+	if (entry->round == names->round)
+		return;
+	entry->round = names->round;
+	for (uint32_t i = 0; i < entry->nlocations; i++)
+		use_location(names, entry->key[1 + i]);
+}
+
+void names__use_traces(struct names *names, const struct traces *traces)
+{
+	for (size_t i = 0; traces && i < traces->count; i++) {
+		names__use_stack(names, traces->items[i].stack);
+		names__use_string(names, traces->items[i].domain);
+	}
+}
+
+static void use_snapshot(struct names *names, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->nprocesses; i++) {
+		names__use_string(names, snapshot->processes[i].comm);
+		names__use_string(names, snapshot->processes[i].cgroup);
+		names__use_traces(names, snapshot->processes[i].traces);
+	}
+	names__use_traces(names, snapshot->others);
+	names__use_string(names, snapshot->how);
+	names__use_string(names, snapshot->note);
+	names__use_string(names, snapshot->file);
+}
+
+void names__begin_forgetting(struct names *names)
+{
+	names->round++;
+	names__use_stack(names, 0);
+	use_location(names, 0);
+	names__use_module(names, 0);
+	for (const struct snapshot *s = names->snapshots; s; s = s->next)
+		use_snapshot(names, s);
+}
+
+/* Without memory for its index the entry stays. */
+static bool table__forget(struct table *table, uint32_t index)
+{
+	if (array__make_room(&table->free, table->nfree, sizeof(*table->free)))
+		return false;
+	table->free[table->nfree++] = index;
+	table->items[index] = table->items[0];
+	return true;
+}
+
+static void forget_locations(struct names *names)
+{
+	struct table *table = &names->location_table;
+
+	for (uint32_t i = 1; i < table->count; i++) {
+		struct location_entry *entry = table->items[i];
+
+		if (entry->round == names->round || !table__forget(table, i))
+			continue;
+		if (HASH_ADDED(entry))
+			HASH_DEL(names->locations, entry);
+		free(entry->location.frames);
+		free(entry);
+	}
+}
+
+void names__end_forgetting(struct names *names)
+{
+	struct stack_entry *stack, *next_stack;
+	struct module_entry *module, *next_module;
+	struct string_entry *string, *next_string;
+
+	HASH_ITER(hh, names->stacks, stack, next_stack) {
+		if (stack->round == names->round || !table__forget(&names->stack_table, stack->index))
+			continue;
+		HASH_DEL(names->stacks, stack);
+		free(stack);
+	}
+	forget_locations(names);
+	HASH_ITER(hh, names->modules, module, next_module) {
+		if (module->round == names->round ||
+		    !table__forget(&names->module_table, module->index))
+			continue;
+		HASH_DEL(names->modules, module);
+		free(module);
+	}
+	HASH_ITER(hh, names->strings, string, next_string) {
+		if (string->round == names->round)
+			continue;
+		HASH_DEL(names->strings, string);
+		free(string);
+	}
+	names->nkept = nentries(names);
+}
+
+uint32_t names__round(const struct names *names)
+{
+	return names->round;
+}
+
+void names__add_snapshot(struct names *names, struct snapshot *snapshot)
+{
+	snapshot->next = names->snapshots;
+	names->snapshots = snapshot;
+}
+
+void names__remove_snapshot(struct names *names, struct snapshot *snapshot)
+{
+	struct snapshot **at = &names->snapshots;
+
+	while (*at && *at != snapshot)
+		at = &(*at)->next;
+	if (*at)
+		*at = snapshot->next;
+}
+
 #define FREE_ALL(head)                                                                             \
 	do {                                                                                       \
 		__typeof__(head) entry, next;                                                      \
@@ -336,21 +535,32 @@ struct names *names__new(void)
 		}                                                                                  \
 	} while (0)
 
+static void free_table(struct table *table)
+{
+	free(table->items);
+	free(table->free);
+}
+
 void names__free(struct names *names)
 {
 	if (!names)
 		return;
+	/* They may be freed later. */
+	for (struct snapshot *snapshot = names->snapshots; snapshot; snapshot = snapshot->next)
+		snapshot->names = NULL;
 	HASH_CLEAR(hh, names->locations);
-	for (uint32_t i = 0; i < names->location_table.count; i++) {
+	for (uint32_t i = names->location_table.count; i--;) {
+		if (i && names->location_table.items[i] == names->location_table.items[0])
+			continue;
 		free(names__get_location(names, i)->frames);
 		free(names->location_table.items[i]);
 	}
 	FREE_ALL(names->stacks);
 	FREE_ALL(names->modules);
 	FREE_ALL(names->strings);
-	free(names->module_table.items);
-	free(names->location_table.items);
-	free(names->stack_table.items);
+	free_table(&names->module_table);
+	free_table(&names->location_table);
+	free_table(&names->stack_table);
 	free(names->key);
 	free(names);
 }

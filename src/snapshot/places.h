@@ -32,6 +32,7 @@ struct placed_stack {
 struct places {
 	struct places *next;
 	const struct names *names;
+	uint32_t round;		/* of theirs */
 	struct names *strings; /* whose strings the frames point to */
 	const struct statistics_opts *opts;
 	struct wrappers *wrappers;

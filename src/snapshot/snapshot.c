@@ -10,8 +10,10 @@ struct snapshot *snapshot__new(struct names *names)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
-	if (snapshot)
-		snapshot->names = names;
+	if (!snapshot)
+		return NULL;
+	snapshot->names = names;
+	names__add_snapshot(names, snapshot);
 	return snapshot;
 }
 
@@ -19,6 +21,8 @@ void snapshot__free(struct snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
+	if (snapshot->names)
+		names__remove_snapshot(snapshot->names, snapshot);
 	for (size_t i = 0; i < snapshot->nprocesses; i++)
 		traces__release(snapshot->processes[i].traces);
 	traces__release(snapshot->others);

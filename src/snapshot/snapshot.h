@@ -15,7 +15,7 @@
 
 #include "base/types.h"
 
-/* ---- names: append-only, indices stay valid, index 0 is "unknown" in every table ---- */
+/* ---- names: indices stay valid while they are in use, index 0 is "unknown" in every table ---- */
 
 struct names_frame {
 	const char *function;	/* demangled; NULL: not known */
@@ -44,6 +44,8 @@ struct names_location {
 };
 
 struct names;
+struct traces;
+struct snapshot;
 
 struct names *names__new(void);			/* NULL: no memory */
 void names__free(struct names *names);		/* takes NULL */
@@ -81,6 +83,22 @@ struct names_stack {
 };
 struct names_stack names__get_stack(const struct names *names, uint32_t index);
 uint32_t names__nstacks(const struct names *names);	/* one past the highest index */
+
+/*
+ * Names that nobody uses any more are forgotten, when they are more than half: begin, which marks what
+ * snapshots use; mark what else is in use; end. Strings that are not marked are freed, and indices
+ * may mean something else from then on: what was remembered by them in an earlier round is void.
+ */
+bool names__are_many(const struct names *names);
+void names__begin_forgetting(struct names *names);
+void names__use_string(struct names *names, const char *s);	/* takes NULL */
+void names__use_module(struct names *names, uint32_t index);
+void names__use_stack(struct names *names, uint32_t index);
+void names__use_traces(struct names *names, const struct traces *traces);	/* takes NULL */
+bool names__uses_string(const struct names *names, const char *s);
+bool names__uses_module(const struct names *names, uint32_t index);
+void names__end_forgetting(struct names *names);
+uint32_t names__round(const struct names *names);
 
 /* ---- the snapshot ---- */
 
@@ -129,7 +147,8 @@ struct snapshot_ended {
 };
 
 struct snapshot {
-	struct names *names;	/* not owned */
+	struct names *names;	/* not owned; NULL: they have been freed */
+	struct snapshot *next;	/* that refers to the same names */
 	int64_t time_ns;	/* wall clock, since the epoch */
 	uint64_t elapsed_ns;	/* since counting began */
 	uint32_t nframe;	/* the traceback limit it was taken with */
@@ -158,6 +177,9 @@ struct snapshot {
 };
 
 struct snapshot *snapshot__new(struct names *names);	/* NULL: no memory */
+/* Of the two before and after its life. */
+void names__add_snapshot(struct names *names, struct snapshot *snapshot);
+void names__remove_snapshot(struct names *names, struct snapshot *snapshot);
 void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
 bool snapshot__peak_known(const struct snapshot *snapshot);
 /* What is in its sums, but too young for its traces. */

@@ -206,7 +206,7 @@ static int statistics__group(struct statistics *statistics, const struct snapsho
 	struct grouping *grouping = statistics->grouping;
 	int err;
 
-	grouping__begin(grouping, has_several(snapshot) || has_several(old));
+	grouping__begin(grouping, snapshot, old, has_several(snapshot) || has_several(old));
 	err = grouping__add(grouping, snapshot, false);
 	if (!err && old)
 		err = grouping__add(grouping, old, true);

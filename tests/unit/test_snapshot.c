@@ -21,6 +21,109 @@ static void assert_group(const struct statistic *item, const char *file, uint32_
 	assert_int_equal(item->count, count);
 }
 
+/* What a program that ran once leaves: a module, a place and a stack of its own. */
+static uint32_t stack_of_program(struct names *names, unsigned int i)
+{
+	char path[32], function[32], build_id[32];
+
+	sprintf(path, "/tmp/cc%u", i);
+	sprintf(function, "main_%u", i);
+	sprintf(build_id, "%08x", i);
+	return stack(names, STOP_BOTTOM, place_in_build(names, function, path, i, path, build_id, 16), 0);
+}
+
+static struct snapshot *snapshot_of_program(struct names *names, unsigned int i, uint32_t both)
+{
+	struct snapshot *snapshot = snapshot__new(names);
+	struct snapshot_process process = { .pid = i + 1 };
+	char comm[32];
+
+	sprintf(comm, "cc%u", i);
+	process.comm = names__string(names, comm);
+	snapshot__add_process(snapshot, &process);
+	hold_in(snapshot, 0, stack_of_program(names, i), 100 + i, 1);
+	hold_in(snapshot, 0, both, 7, 1);
+	return snapshot;
+}
+
+#define PROGRAMS 100000
+
+static void test_names_of_short_lived_programs(void **state)
+{
+	struct names *names = names__new();
+	uint32_t both = stack(names, STOP_BOTTOM, place(names, "start", "libc.c", 1, "/lib/c.so", 8), 0);
+	struct snapshot *first = snapshot_of_program(names, PROGRAMS, both), *last = NULL;
+	const struct statistics_opts opts = { .group_by = GROUP_BY_LINE };
+	struct statistics *kept = NULL;
+	unsigned int rounds = 0;
+
+	for (unsigned int i = 0; i < PROGRAMS; i++) {
+		struct snapshot *snapshot;
+
+		if (names__are_many(names)) {
+			names__begin_forgetting(names);
+			names__use_stack(names, both);
+			names__end_forgetting(names);
+			assert_false(names__are_many(names));
+			rounds++;
+		}
+		snapshot = snapshot_of_program(names, i, both);
+		if (i % 500 == 0 || i == PROGRAMS - 1) {
+			assert_int_equal(statistics__update(snapshot, last, &opts, &kept), 0);
+			assert_int_equal(kept->count, last ? 3 : 2);
+		}
+		snapshot__free(last);
+		last = snapshot;
+	}
+	assert_in_range(rounds, 2, PROGRAMS);
+	assert_in_range(names__nmodules(names), 1, 10000);
+	assert_in_range(names__nlocations(names), 1, 10000);
+	assert_in_range(names__nstacks(names), 1, 10000);
+	/* The first one has been held all the time. */
+	statistics__free(kept);
+	kept = group(first, NULL, opts);
+	assert_int_equal(kept->count, 2);
+	assert_group(&kept->items[0], "/tmp/cc100000", PROGRAMS, 100 + PROGRAMS, 1);
+	assert_group(&kept->items[1], "libc.c", 1, 7, 1);
+	assert_string_equal(first->processes[0].comm, "cc100000");
+	statistics__free(kept);
+	snapshot__free(first);
+	snapshot__free(last);
+	names__free(names);
+}
+
+/* What is known of what was forgotten is not taken for what comes in its place. */
+static void test_an_index_comes_again(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *snapshot = snapshot__new(names);
+	const struct statistics_opts opts = { .group_by = GROUP_BY_LINE };
+	uint32_t old = stack_of_program(names, 1), new;
+	struct statistics *kept = NULL;
+
+	hold(snapshot, old, 5, 1);
+	assert_int_equal(statistics__update(snapshot, NULL, &opts, &kept), 0);
+	assert_group(&kept->items[0], "/tmp/cc1", 1, 5, 1);
+	snapshot__free(snapshot);
+	names__begin_forgetting(names);
+	assert_false(names__uses_module(names, 1));
+	names__end_forgetting(names);
+	assert_int_equal(names__get_stack(names, old).nlocations, 0);
+	assert_null(names__get_module(names, 1)->path);
+
+	new = stack_of_program(names, 2);
+	assert_int_equal(new, old);
+	snapshot = snapshot__new(names);
+	hold(snapshot, new, 6, 2);
+	assert_int_equal(statistics__update(snapshot, NULL, &opts, &kept), 0);
+	assert_int_equal(kept->count, 1);
+	assert_group(&kept->items[0], "/tmp/cc2", 2, 6, 2);
+	statistics__free(kept);
+	/* Whichever is freed first. */
+	names__free(names);
+	snapshot__free(snapshot);
+}
+
 static void test_interned_once(void **state)
 {
 	struct names *names = names__new();
@@ -577,6 +680,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_interned_once),
+		cmocka_unit_test(test_names_of_short_lived_programs),
+		cmocka_unit_test(test_an_index_comes_again),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_cumulative_tracebacks_refused),
 		cmocka_unit_test(test_only_what_all_agree_on),
