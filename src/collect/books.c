@@ -86,6 +86,30 @@ void books__free(struct books *books)
 	free(books);
 }
 
+/* Stacks of sites that are others' by now are not asked for again. */
+static void use_stacks(struct books *books)
+{
+	for (uint32_t id = 1; id < books->nstacks; id++) {
+		const struct site *site = tables__site(books->tables, id);
+		struct known_stack *known = &books->stacks[id];
+
+		if (known->owner && site &&
+		    known->owner == (uint32_t)books->tables->processes[site->process].id)
+			names__use_stack(books->names, known->stack);
+		else
+			*known = (struct known_stack){};
+	}
+}
+
+void books__use_names(struct books *books)
+{
+	use_stacks(books);
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++) {
+		names__use_traces(books->names, books->processes[i].traces);
+		names__use_string(books->names, books->processes[i].cgroup);
+	}
+}
+
 /* Room for what is known of the site: they come while we read. */
 static int reserve_stack(struct books *books, uint32_t site)
 {

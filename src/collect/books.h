@@ -30,4 +30,7 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 /* The stack of a site, as an index of names' stacks; 0: none. */
 int books__stack_of_site(struct books *books, uint32_t site, uint32_t *stack);
 
+/* Marks what is known of the tracked allocations as in use, see names__begin_forgetting(). */
+void books__use_names(struct books *books);
+
 #endif

@@ -543,6 +543,17 @@ uint64_t collector__memory(const struct collector *collector)
 	return tables__memory(&collector->tables);
 }
 
+/* Of programs that have come and gone. */
+static void forget_names(struct collector *collector)
+{
+	if (!names__are_many(collector->names))
+		return;
+	names__begin_forgetting(collector->names);
+	books__use_names(collector->books);
+	modules__use_names(collector->modules);
+	names__end_forgetting(collector->names);
+}
+
 int collector__snapshot(struct collector *collector, bool ages, struct snapshot **snapshot)
 {
 	const struct books_opts opts = {
@@ -555,5 +566,7 @@ int collector__snapshot(struct collector *collector, bool ages, struct snapshot 
 		if (collector->processes[i]->pidfd >= 0)
 			sync_process(collector, collector->processes[i]);
 	close_ended(collector);
+	machine__catch_up(&collector->machine);
+	forget_names(collector);
 	return read_books(collector, &opts, snapshot);
 }

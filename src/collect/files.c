@@ -49,6 +49,11 @@ void tables__count_lost(const struct tables *tables, enum lost_reason reason)
 	__atomic_fetch_add(&tables->skeleton->bss->lost[reason], 1, __ATOMIC_RELAXED);
 }
 
+uint64_t tables__lost(const struct tables *tables, enum lost_reason reason)
+{
+	return __atomic_load_n(&tables->skeleton->bss->lost[reason], __ATOMIC_RELAXED);
+}
+
 void tables__forget_file(struct tables *tables, const struct file_id *id)
 {
 	bpf_map_delete_elem(bpf_map__fd(tables->skeleton->maps.file_ids), id);

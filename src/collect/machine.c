@@ -2,13 +2,16 @@
 #include "collect/machine.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 
 #define FILES_KEPT 1024	/* after so many, we begin to forget those that nobody maps */
 #define FILES_NEW 256	/* ... each time that so many came */
+#define ROUNDS_TO_REUSE 2	/* see modules__reuse() */
 
 /* The mappings of one process: what its maps say of files is read once for all. */
 static void add_process(struct machine *machine, const struct listed_mapping *items, size_t n)
@@ -137,22 +140,48 @@ static void drop(struct machine *machine, struct files *files, const bool *used)
 	tables__drop_files(machine->tables, files->list, n);
 }
 
-void machine__forget_unused(struct machine *machine)
+/* Nobody will run it again, and it takes up room on a disk. */
+static bool is_deleted(const struct module *module)
 {
-	uint32_t met = modules__met(machine->modules);
-	struct files *files;
+	struct stat st;
+
+	return module->fd >= 0 && !fstat(module->fd, &st) && !st.st_nlink;
+}
+
+static void leave_linked(const struct machine *machine, struct files *files)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < files->n; i++)
+		if (is_deleted(modules__get(machine->modules, files->list[i])))
+			files->list[n++] = files->list[i];
+	files->n = n;
+}
+
+static uint32_t count_deleted(const struct machine *machine)
+{
+	const struct module *module = NULL;
+	uint32_t n = 0;
+
+	while ((module = modules__next(machine->modules, module)))
+		n += is_deleted(module);
+	return n;
+}
+
+/* All that nobody maps, or of these the deleted ones. */
+static void forget(struct machine *machine, bool deleted)
+{
+	struct files *files = calloc(1, sizeof(*files));
 	bool *used;
 
-	if (!machine->whole || met <= FILES_KEPT || met < machine->met + FILES_NEW)
-		return;
-	machine->met = met;
-	files = calloc(1, sizeof(*files));
 	if (!files)
 		return;
 	take_known(machine, files);	/* before looking who is used: others come meanwhile */
 	used = find_used(machine);
 	if (used) {
 		leave_used(machine, files, used);
+		if (deleted)
+			leave_linked(machine, files);
 		detach(machine, files);
 		drop(machine, files, used);
 		machine__add_all(machine);
@@ -160,6 +189,59 @@ void machine__forget_unused(struct machine *machine)
 	}
 	free(used);
 	free(files);
+	malloc_trim(0);		/* glibc would keep it, in pieces */
+}
+
+void machine__forget_unused(struct machine *machine)
+{
+	uint32_t met = modules__met(machine->modules);
+
+	if (!machine->whole || met <= FILES_KEPT || met < machine->met + FILES_NEW)
+		return;
+	machine->met = met;
+	forget(machine, false);
+}
+
+/* Some found no index: rounds follow until those of forgotten files are there again. */
+static bool is_full(struct machine *machine)
+{
+	uint64_t lost = tables__lost(machine->tables, LOST_FILES);
+
+	if (lost != machine->lost_files)
+		machine->nrounds = ROUNDS_TO_REUSE;
+	machine->lost_files = lost;
+	return machine->nrounds && machine->nrounds--;
+}
+
+/* Files may have come that nobody told us of. */
+static bool is_behind(struct machine *machine)
+{
+	uint64_t lost = tables__lost(machine->tables, LOST_EVENTS);
+	bool behind = lost != machine->lost_events;
+
+	machine->lost_events = lost;
+	return behind;
+}
+
+void machine__catch_up(struct machine *machine)
+{
+	uint32_t met = modules__met(machine->modules), ndeleted;
+	bool full, behind;
+
+	if (!machine->whole)
+		return;
+	full = is_full(machine);
+	behind = is_behind(machine);
+	ndeleted = count_deleted(machine);
+	/* Those that were deleted and still mapped the last time are no reason to look again. */
+	if (full || (ndeleted && (ndeleted != machine->ndeleted || met != machine->looked))) {
+		forget(machine, !full);
+		machine->looked = met;
+		machine->ndeleted = count_deleted(machine);
+	} else if (behind) {
+		machine__add_all(machine);
+		modules__publish(machine->modules);
+	}
 }
 
 void machine__add_file(struct machine *machine, const struct listed_mapping *mapping,

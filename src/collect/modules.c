@@ -308,6 +308,15 @@ uint32_t modules__name(struct modules *modules, struct module *module)
 	return module->name;
 }
 
+void modules__use_names(struct modules *modules)
+{
+	const struct module *module = NULL;
+
+	while ((module = modules__next(modules, module)))
+		names__use_module(modules->names, module->name);
+	twins__forget(modules->twins, modules->names);
+}
+
 static const struct target_mapping *find_mapping(const struct target_maps *maps, uint64_t start)
 {
 	for (size_t i = 0; i < maps->count; i++)
@@ -452,7 +461,11 @@ struct module *modules__use(struct modules *modules, const struct listed_mapping
 	int file = listed->vdso ? FILE_VDSO : tables__file_index(modules->tables, &listed->id);
 	struct module *module = modules__get(modules, file);
 
-	if (file < 0 || module)
+	if (file < 0) {
+		tables__count_lost(modules->tables, LOST_FILES);
+		return NULL;
+	}
+	if (module)
 		return module;
 	__atomic_fetch_add(&modules->met, 1, __ATOMIC_RELAXED);
 	module = add_mapped(modules, listed, file, target);

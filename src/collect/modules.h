@@ -59,6 +59,8 @@ struct module *modules__use(struct modules *modules, const struct listed_mapping
 int modules__publish(struct modules *modules);
 /* Index of names' modules; 0: no memory. */
 uint32_t modules__name(struct modules *modules, struct module *module);
+/* Marks the names of all modules as in use, after all else was: see names__begin_forgetting(). */
+void modules__use_names(struct modules *modules);
 /* The module with this index, or NULL. */
 struct module *modules__get(const struct modules *modules, uint32_t file);
 /* The one after it, in no order; the first for NULL; NULL after the last. */

@@ -130,9 +130,10 @@ uint32_t tables__nsites(const struct tables *tables);
 int tables__find_file(const struct tables *tables, const struct file_id *id);
 /* The same, given now if it has none. -ENOSPC: they are all taken. */
 int tables__file_index(struct tables *tables, const struct file_id *id);
-/* The kernel half asks again when it meets the file. */
 /* For what user space itself has to leave out. */
 void tables__count_lost(const struct tables *tables, enum lost_reason reason);
+uint64_t tables__lost(const struct tables *tables, enum lost_reason reason);
+/* The kernel half asks again when it meets the file. */
 void tables__forget_file(struct tables *tables, const struct file_id *id);
 /* Takes out what it knows of forgotten ones. */
 void tables__drop_files(struct tables *tables, const uint32_t *files, uint32_t n);

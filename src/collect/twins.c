@@ -18,6 +18,7 @@ struct twin {
 	UT_hash_handle hh;
 	struct twin_key key;
 	uint64_t copy;		/* see names__module_copy() */
+	uint32_t module;	/* as which it was named last */
 };
 
 struct twins {
@@ -78,5 +79,21 @@ int twins__name(struct twins *twins, struct names *names, const char *path,
 	HASH_FIND(hh, twins->known, &key, sizeof(key), twin);
 	if (!twin)
 		twin = add_twin(twins, &key);
-	return twin ? names__module_copy(names, key.path, twin->copy, index) : -ENOMEM;
+	if (!twin || names__module_copy(names, key.path, twin->copy, index))
+		return -ENOMEM;
+	twin->module = *index;
+	return 0;
+}
+
+void twins__forget(struct twins *twins, const struct names *names)
+{
+	struct twin *twin, *next;
+
+	HASH_ITER(hh, twins->known, twin, next) {
+		if (names__uses_module(names, twin->module))
+			continue;
+		HASH_DEL(twins->known, twin);
+		free(twin);
+	}
+	copies__forget(&twins->copies, names);
 }

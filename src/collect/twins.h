@@ -19,4 +19,7 @@ void twins__free(struct twins *twins);	/* takes NULL */
 int twins__name(struct twins *twins, struct names *names, const char *path,
 		const struct file_id *id, int fd, uint32_t *index);
 
+/* Forgets those whose names are not in use, see names__begin_forgetting(). */
+void twins__forget(struct twins *twins, const struct names *names);
+
 #endif

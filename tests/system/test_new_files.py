@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Files with an allocator that nobody has run before, met while the whole machine is traced."""
 
+import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 
 import pytest
 
-from tracing import Process, Tracer, Workload, assert_lines, book_of, losses, own_copy
+from tracing import WORKLOADS, Process, Tracer, Workload, assert_lines, book_of, losses, own_copy
 
 pytestmark = pytest.mark.alone
 
@@ -93,4 +96,67 @@ def test_second_run(spawn, tmp_path):
     while (report := tracer.report())["pids"] != [second.pid]:
         pass
     assert {field: sum(stat[field] for stat in report["statistics"]) for field in QUICK} == QUICK
+    tracer.stop()
+
+
+def run_once(directory, numbers):
+    """New executables, each of which runs once. They are called alike."""
+    for i in numbers:
+        path = directory / f"{i}" / f"once{os.getpid()}"
+        path.parent.mkdir()
+        shutil.copy(WORKLOADS / "quick.musl-static", path)
+        os.waitpid(os.posix_spawn(path, [path], {}), 0)
+        path.unlink()
+
+
+def descriptors(tracer, directory):
+    """How many the tracer has of files there."""
+    listed = subprocess.run(["find", f"/proc/{tracer.pid}/fd", "-lname", f"{directory}/*"],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return len(listed.stdout.splitlines())
+
+
+def report_when(tracer, condition):
+    """The first report after which it holds."""
+    for _ in range(200):
+        report = tracer.report()
+        if condition(report):
+            return report
+    raise AssertionError(f"not after 200 reports: {report}")
+
+
+def test_thousands_of_executables(spawn, tmp_path):
+    """Each runs once and is deleted: no descriptor and no memory stays."""
+    tracer = spawn(Tracer, "--comm", f"once{os.getpid()}", interval=0.1)
+    memory = []
+    for first in range(0, 2000, 500):
+        run_once(tmp_path, range(first, first + 500))
+        report = report_when(tracer, lambda _: not descriptors(tracer, tmp_path))
+        memory.append(sum(report["own_memory"].values()))
+    assert memory[-1] <= memory[0] * 1.05, memory
+    tracer.stop()
+
+
+def next_file(tracer):
+    """The first index that no file has had."""
+    maps = json.loads(subprocess.run(["bpftool", "-j", "map", "show"], stdout=subprocess.PIPE,
+                                     check=True).stdout)
+    ours = subprocess.run(f"cat /proc/{tracer.pid}/fdinfo/* | sed -n 's/^map_id:.//p'", shell=True,
+                          stdout=subprocess.PIPE, check=True).stdout.decode().split()
+    data, = (m["id"] for m in maps if m.get("name") == "memtrace.data" and str(m["id"]) in ours)
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "id", str(data)], stdout=subprocess.PIPE,
+                          check=True).stdout
+    return int(re.search(rb'"next_file": ?(\d+)', dump).group(1))
+
+
+def test_more_new_files_than_can_be_said(spawn, tmp_path):
+    """What nobody heard of has taken no index, and is met when it comes again."""
+    tracer = spawn(Tracer, "--comm", f"once{os.getpid()}", interval=0.1)
+    before = next_file(tracer)
+    tracer.signal(signal.SIGSTOP)
+    run_once(tmp_path, range(1000))
+    tracer.signal(signal.SIGCONT)
+    report = report_when(tracer, lambda report: report["lost"]["events"])
+    assert report["lost"]["events"] >= 1000 - 789
+    assert next_file(tracer) - before <= 789 + 40
     tracer.stop()
