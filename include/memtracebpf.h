@@ -144,6 +144,7 @@ enum lost_reason {
 	LOST_FILES,		/* files not known: too many, or no memory to note where they lie */
 	LOST_REGIONS,		/* calls that map or unmap memory: the ring buffer was full */
 	LOST_LIMITS,		/* files of which something was left out: over a limit of ours */
+	LOST_PROBES,		/* probes that somebody took out of a process' code */
 	LOST_MAX,
 };
 

@@ -166,6 +166,20 @@ bool attachments__has(const struct attachments *attachments, uint32_t file)
 	return find(attachments, file);
 }
 
+bool attachments__has_allocator(const struct attachments *attachments, uint32_t file)
+{
+	const struct attachment *attachment = find(attachments, file);
+
+	return attachment && attachment->allocator;
+}
+
+bool attachments__has_mappers(const struct attachments *attachments, uint32_t file)
+{
+	const struct attachment *attachment = find(attachments, file);
+
+	return attachment && attachment->mappers;
+}
+
 int attachments__move(struct attachments *attachments, uint32_t file, struct attachments *to)
 {
 	struct attachment *from = find(attachments, file), *moved;

@@ -21,8 +21,10 @@ struct attachments {
 /* Attaches to what the module has and is not attached to yet. 0 or, after a sentence, -errno. */
 int attachments__add(struct attachments *attachments, const struct module *module,
 		     const struct tables *tables);
-/* Is anything attached to the file? */
+/* Is anything attached to the file? Its allocator, its functions that map memory? */
 bool attachments__has(const struct attachments *attachments, uint32_t file);
+bool attachments__has_allocator(const struct attachments *attachments, uint32_t file);
+bool attachments__has_mappers(const struct attachments *attachments, uint32_t file);
 /* Hands what is attached to the file on to `to`. 0 or -ENOMEM. */
 int attachments__move(struct attachments *attachments, uint32_t file, struct attachments *to);
 /* Detaches from everything. */

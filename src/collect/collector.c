@@ -339,8 +339,10 @@ static void handle_process(struct collector *collector, const struct event *even
 
 	if (!traced)
 		return;
-	if (event->type == EVENT_EXEC)
+	if (event->type == EVENT_EXEC) {
 		traced->index = event->process;
+		traced->gone = (struct gone){};
+	}
 	if (event->process == traced->index)
 		err = sync_process(collector, traced);
 	if (err && err != -ESRCH)

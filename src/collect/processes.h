@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "collect/attachments.h"
+#include "collect/gone.h"
 #include "collect/modules.h"
 #include "collect/tables.h"
 
@@ -18,6 +19,7 @@ struct traced {
 	size_t nmodules;
 	struct attachments *attachments; /* its own, or those in all processes */
 	struct attachments own;
+	struct gone gone;
 };
 
 /*
