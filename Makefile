@@ -281,6 +281,7 @@ test: as-root deps ## install, build, run all tests (as root)
 
 .PHONY: soak
 soak: all workloads ## ten minutes of all sorts of processes: no loss, no growth (as root)
+	$(Q)BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -m soak tests/system
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/soak.py
 
 .PHONY: kernels

@@ -11,6 +11,7 @@ import tracing  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: traces the whole machine, so no other test runs beside it")
+    config.addinivalue_line("markers", "soak: takes long, and is run by make soak")
     if os.geteuid() != 0:
         raise pytest.UsageError("the system tests attach probes: run them as root")
     if not tracing.MEMTRACEBPF.exists():
@@ -18,7 +19,9 @@ def pytest_configure(config):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if config.option.markexpr != "soak":
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 

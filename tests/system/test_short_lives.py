@@ -116,3 +116,22 @@ def test_reused_pids(spawn, tmp_path):
     assert held == sorted([i + 1 for i in range(0, 100, 2)] + [40] * 50)
     assert report["ended"]["processes"] == 100
     assert report["ended"]["alloc_count"] == sum(range(1, 101)) + 50 * 100
+
+
+@pytest.mark.soak
+def test_more_processes_than_books(spawn, tmp_path):
+    """Those that found none are followed once others have ended."""
+    program = own_copy("processes.nofp", tmp_path)
+    workload = spawn(Workload, program, "crowd", 8200)
+    tracer = spawn(Tracer, "--comm", program.name, interval=1, top=1)
+    workload.say()
+    workload.out.expect("full")
+    tracer.pass_interval()
+    assert len(tracer.report()["processes"]) == 8191
+    workload.say()
+    workload.out.expect("gone")
+    tracer.pass_interval()
+    truth = workload.run()
+    report = tracer.stop()
+    assert report["lost"]["by_reason"]["processes"] == 8200 + 1 - 8191
+    assert_lines(report, truth)

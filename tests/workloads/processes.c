@@ -306,6 +306,37 @@ static pid_t clone_as(pid_t pid)
 	return syscall(SYS_clone3, &args, sizeof(args));
 }
 
+/* crowd N: N children that hold a block each, and one of our own that may find no room; when they are
+ * gone, 50 more. */
+static void crowd(int argc, char **argv)
+{
+	size_t n = number(argc, argv, 0);
+	int there[2];
+	char c;
+
+	if (pipe(there))
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		if (fork())
+			continue;
+		uncounted_block(10);
+		if (write(there[1], "x", 1) == 1)
+			pause();
+		_exit(0);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (read(there[0], &c, 1) != 1)
+			abort();
+	uncounted_block(4711);
+	truth_wait("full");
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM);
+	while (wait(NULL) > 0)
+		;
+	truth_wait("gone");
+	hold_blocks(50);
+}
+
 /* reuses N PID COMMAND...: N processes, one after the other, all with this number. */
 static void reuses(int argc, char **argv)
 {
@@ -341,5 +372,6 @@ const struct scenario scenarios[] = {
 	{ "spawns", spawns },
 	{ "spawns_of", spawns_of },
 	{ "reuses", reuses },
+	{ "crowd", crowd },
 	{ NULL, NULL },
 };
