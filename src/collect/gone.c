@@ -80,8 +80,8 @@ void gone__look(struct gone *gone, pid_t pid, const struct listed_mappings *list
 	}
 	close(look.memory);
 	if (look.count > gone->count)
-		log__warn("process %d: the probe at %s of %s is gone%s: somebody wrote the code back, "
-			  "and what is allocated through it is not seen", pid, look.symbol,
+		log__warn("process %d: the probe at %s of %s is gone%s: somebody wrote the code "
+			  "back, and what is allocated through it is not seen", pid, look.symbol,
 			  look.in->path, look.count > 1 ? ", and others are" : "");
 	for (; gone->count < look.count; gone->count++)
 		tables__count_lost(tables, LOST_PROBES);

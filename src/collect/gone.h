@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Are the probes of a process still there? Whoever writes the code back, as a debugger does where it
- * had a breakpoint before us, or the program itself, takes the kernel's breakpoints out with it, and
- * nobody is told.
+ * Are the probes of a process still there? Whoever writes the code back, as a debugger does where
+ * it had a breakpoint before us, or the program itself, takes the kernel's breakpoints out with it,
+ * and nobody is told.
  */
 #ifndef MT_COLLECT_GONE_H
 #define MT_COLLECT_GONE_H
@@ -17,9 +17,9 @@ struct gone {
 };
 
 /*
- * Compares the bytes at the probes of what is attached to in these mappings of the process. More that
- * are gone than the last time are counted as lost, with a sentence that names one. The modules are
- * locked by the caller.
+ * Compares the bytes at the probes of what is attached to in these mappings of the process. More
+ * that are gone than the last time are counted as lost, with a sentence that names one. The modules
+ * are locked by the caller.
  */
 void gone__look(struct gone *gone, pid_t pid, const struct listed_mappings *list,
 		const struct modules *modules, const struct attachments *attachments,

@@ -13,7 +13,7 @@ struct machine {
 	bool whole;		/* probes are in all processes, not in single ones */
 	struct attachments attachments;
 	uint32_t met;		/* files, when last looked for those that nobody maps */
-	uint32_t looked, ndeleted; /* files met, and deleted ones kept, at the last look for these */
+	uint32_t looked, ndeleted; /* files met, deleted ones kept: at the last look for these */
 	uint64_t lost_files, lost_events; /* when last looked */
 	uint32_t nrounds;	/* of forgetting that are still to come */
 };
@@ -28,8 +28,8 @@ void machine__add_file(struct machine *machine, const struct listed_mapping *map
 /* When many have come: machines that build software run thousands of programs once. What is mapped
  * just while it is forgotten is found by looking again. */
 void machine__forget_unused(struct machine *machine);
-/* Between two reports: forgets deleted files that nobody maps, and where there is no index for others,
- * all that nobody maps; looks for files that we were not told of. */
+/* Between two reports: forgets deleted files that nobody maps, and where there is no index for
+ * others, all that nobody maps; looks for files that we were not told of. */
 void machine__catch_up(struct machine *machine);
 /* Detaches. */
 void machine__close(struct machine *machine);

@@ -161,7 +161,8 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 		"\"lost\":{\"blocks\":%" PRIu64 ",\"stacks\":%" PRIu64 ",\"frames_cut\":%" PRIu64
 		",\"frees_unmatched\":%" PRIu64 ",\"frees_missed\":%" PRIu64
 		",\"programs_skipped\":%" PRIu64 ",\"events\":%" PRIu64 ",\"frames_cut_by\":{",
-		lost[LOST_BLOCKS_FULL] + lost[LOST_BLOCKS_MEMORY] + lost[LOST_BLOCKS_RETURN] + lost[LOST_BLOCKS_SIZE] + lost[LOST_PROBES] +
+		lost[LOST_BLOCKS_FULL] + lost[LOST_BLOCKS_MEMORY] + lost[LOST_BLOCKS_RETURN] +
+			lost[LOST_BLOCKS_SIZE] + lost[LOST_PROBES] +
 			lost[LOST_THREAD] + lost[LOST_REGIONS],
 		lost[LOST_STACKS_FULL] + lost[LOST_STACKS_MEMORY], snapshot__frames_cut(snapshot),
 		lost[LOST_FREES_UNMATCHED], lost[LOST_FREES_MISSED] + lost[LOST_HEAPS],

@@ -3,8 +3,8 @@
  * Every string, module, location and stack once. Indices stay valid because entries never move.
  *
  * Programs come and go, and names with them. What is referred to is marked with the number of the
- * round, and the rest forgotten: a tracing collector, whose roots are the snapshots that there are and
- * what their maker knows. Freed indices are given to what comes, and mean "unknown" until then.
+ * round, and the rest forgotten: a tracing collector, whose roots are the snapshots that there are
+ * and what their maker knows. Freed indices are given to what comes, and mean "unknown" until then.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -364,16 +364,20 @@ bool names__are_many(const struct names *names)
 	return nentries(names) > 2 * names->nkept + FORGOTTEN_AT;
 }
 
+static uint32_t *round_of_string(const char *s)
+{
+	return &((struct string_entry *)(s - offsetof(struct string_entry, s)))->round;
+}
+
 void names__use_string(struct names *names, const char *s)
 {
 	if (s)
-		((struct string_entry *)(s - offsetof(struct string_entry, s)))->round = names->round;
+		*round_of_string(s) = names->round;
 }
 
 bool names__uses_string(const struct names *names, const char *s)
 {
-	return ((const struct string_entry *)(s - offsetof(struct string_entry, s)))->round ==
-	       names->round;
+	return *round_of_string(s) == names->round;
 }
 
 void names__use_module(struct names *names, uint32_t index)
@@ -483,7 +487,8 @@ void names__end_forgetting(struct names *names)
 	struct string_entry *string, *next_string;
 
 	HASH_ITER(hh, names->stacks, stack, next_stack) {
-		if (stack->round == names->round || !table__forget(&names->stack_table, stack->index))
+		if (stack->round == names->round ||
+		    !table__forget(&names->stack_table, stack->index))
 			continue;
 		HASH_DEL(names->stacks, stack);
 		free(stack);

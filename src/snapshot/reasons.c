@@ -39,7 +39,8 @@ static const struct {
 	[LOST_REGIONS] = { "regions", "changes of mapped memory missed: the ring buffer was full" },
 	[LOST_LIMITS] = { "limits",
 			  "files read in part: they claim more than files of their size have" },
-	[LOST_PROBES] = { "probes", "probes gone: somebody wrote the code back; calls are missing" },
+	[LOST_PROBES] = { "probes",
+			  "probes gone: somebody wrote the code back; calls are missing" },
 	[LOST_FILES] = { "files", "files without names and unwind information: too many" },
 };
 

@@ -85,8 +85,8 @@ struct names_stack names__get_stack(const struct names *names, uint32_t index);
 uint32_t names__nstacks(const struct names *names);	/* one past the highest index */
 
 /*
- * Names that nobody uses any more are forgotten, when they are more than half: begin, which marks what
- * snapshots use; mark what else is in use; end. Strings that are not marked are freed, and indices
+ * Names that nobody uses any more are forgotten, when they are more than half: begin, which marks
+ * what snapshots use; mark what else is in use; end. Strings that are not marked are freed, and indices
  * may mean something else from then on: what was remembered by them in an earlier round is void.
  */
 bool names__are_many(const struct names *names);

@@ -35,7 +35,7 @@ static int user_read(void *to, size_t size, uint64_t address)
 	if (address < SP || address + size > SP + sizeof(stack))
 		return -1;
 	address -= SP;
-	__asm__("" : "+r"(address));	/* or the linker is asked for stack - SP, which is too far */
+	__asm__("" : "+r"(address));	/* or the linker is asked for stack - SP: too far */
 	memcpy(to, (char *)stack + address, size);
 	bytes_read += size;
 	return 0;

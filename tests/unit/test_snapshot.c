@@ -29,7 +29,8 @@ static uint32_t stack_of_program(struct names *names, unsigned int i)
 	sprintf(path, "/tmp/cc%u", i);
 	sprintf(function, "main_%u", i);
 	sprintf(build_id, "%08x", i);
-	return stack(names, STOP_BOTTOM, place_in_build(names, function, path, i, path, build_id, 16), 0);
+	return stack(names, STOP_BOTTOM,
+		     place_in_build(names, function, path, i, path, build_id, 16), 0);
 }
 
 static struct snapshot *snapshot_of_program(struct names *names, unsigned int i, uint32_t both)
@@ -51,7 +52,8 @@ static struct snapshot *snapshot_of_program(struct names *names, unsigned int i,
 static void test_names_of_short_lived_programs(void **state)
 {
 	struct names *names = names__new();
-	uint32_t both = stack(names, STOP_BOTTOM, place(names, "start", "libc.c", 1, "/lib/c.so", 8), 0);
+	uint32_t start = place(names, "start", "libc.c", 1, "/lib/c.so", 8);
+	uint32_t both = stack(names, STOP_BOTTOM, start, 0);
 	struct snapshot *first = snapshot_of_program(names, PROGRAMS, both), *last = NULL;
 	const struct statistics_opts opts = { .group_by = GROUP_BY_LINE };
 	struct statistics *kept = NULL;

@@ -306,8 +306,8 @@ static pid_t clone_as(pid_t pid)
 	return syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* crowd N: N children that hold a block each, and one of our own that may find no room; when they are
- * gone, 50 more. */
+/* crowd N: N children that hold a block each, and one of our own that may find no room; when they
+ * are gone, 50 more. */
 static void crowd(int argc, char **argv)
 {
 	size_t n = number(argc, argv, 0);
