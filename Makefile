@@ -32,7 +32,7 @@ endif
 # cmocka's tests have a parameter that few of them use.
 $(BUILD)/tests/%.o $(BUILD)/fuzz_unwind $(BUILD)/fuzz_pprof: WARN += -Wno-unused-parameter -Wno-missing-field-initializers
 
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) $(VARIANT:%=-D%) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc -Iinclude -I$(BUILD) -MMD -MP
 LIBS := -lbpf -ldw -lelf -lz -lzstd -lprotobuf-c -lZydis -liberty -lpthread -lm
 
@@ -283,6 +283,15 @@ test: as-root deps ## install, build, run all tests (as root)
 soak: all workloads ## ten minutes of all sorts of processes: no loss, no growth (as root)
 	$(Q)BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -m soak tests/system
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/soak.py
+
+VARIANTS := WITHOUT_SESSIONS WITHOUT_SHARED_ROOMS
+.PHONY: variants $(VARIANTS)
+variants: $(VARIANTS) ## system tests as if the kernel had less (TESTS="...", as root)
+$(VARIANTS): workloads
+	$(Q)mkdir -p $(BUILD)/$@
+	$(Q)ln -sfn $(abspath $(BUILD))/workloads $(BUILD)/$@/workloads
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/$@ VARIANT=$@=1 all
+	$(Q)BUILD=$(BUILD)/$@ $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(TESTS),tests/system)
 
 .PHONY: kernels
 kernels: all workloads ## system tests on Debian's kernels, in qemu (some minutes)

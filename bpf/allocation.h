@@ -63,29 +63,15 @@ static __always_inline void remember_bystander(struct task_struct *task, struct 
 	fresh->user = user_of(task);
 }
 
-/*
- * The first call of a thread, or the first since exec or since the books were cleared: its state,
- * or 0 if it is not to be followed. That takes little memory, of which all threads want some.
- */
-__noinline int make_thread(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = untrusted(task)->mm;
-	struct thread *thread;
-	__u32 process;
+enum thread_place {
+	NOT_FOLLOWED,
+	IN_SLOT,
+	IN_STORAGE,
+};
 
-	if (is_bystander(task, mm))
-		return 0;
-	process = find_process(task);
-	if (!process) {
-		remember_bystander(task, mm);
-		return 0;
-	}
-	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!thread) {
-		count_lost(LOST_THREAD);
-		return 0;
-	}
+static __always_inline void begin_thread(struct thread *thread, struct mm_struct *mm,
+					 __u32 process)
+{
 	thread->mm = mm;
 	thread->generation = counting;
 	thread->process = process;
@@ -97,23 +83,72 @@ __noinline int make_thread(void)
 	thread->way = sample_bytes ? next_way() : 0;
 	thread->mapping.kind = MAPPING_NONE;
 	remember_books(thread);
-	return 1;
 }
 
-/* The state of the current thread when its process is followed, else NULL. */
-static __always_inline struct thread *current_thread(void)
+/*
+ * The first call of a thread, or the first since exec or since the books were cleared, and each of
+ * one that has no slot: where its state is. That of one that is not to be followed takes little
+ * memory, of which all threads want some.
+ */
+__noinline int find_thread(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = untrusted(task)->mm;
-	struct thread *thread;
+	struct thread *thread, *slot = NULL;
+	__u32 process;
+
+	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	if (thread && thread->mm == mm && thread->generation == counting)
+		return IN_STORAGE;
+	if (is_bystander(task, mm))
+		return NOT_FOLLOWED;
+	process = find_process(task);
+	if (!process) {
+		remember_bystander(task, mm);
+		return NOT_FOLLOWED;
+	}
+	if (has_slots() && !thread)
+		slot = take_slot(task);
+	if (slot) {
+		begin_thread(slot, mm, process);
+		return IN_SLOT;
+	}
+	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!thread) {
+		count_lost(LOST_THREAD);
+		return NOT_FOLLOWED;
+	}
+	thread->task = (__u64)task;
+	begin_thread(thread, mm, process);
+	return IN_STORAGE;
+}
+
+/* The same, for who wants the state itself. */
+static __always_inline struct thread *other_thread(struct pt_regs *ctx)
+{
+	switch (find_thread()) {
+	case IN_SLOT:
+		return has_slots() ? slot_at(ctx) : NULL;
+	case IN_STORAGE:
+		return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+	default:
+		return NULL;
+	}
+}
+
+/* The state of the current thread when its process is followed, else NULL. */
+static __always_inline struct thread *current_thread(struct pt_regs *ctx)
+{
+	struct thread *thread = has_slots() ? slot_at(ctx) : NULL;
 
 	if (!counting)
 		return NULL;
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
-	if (!thread || thread->mm != mm || thread->generation != counting)
-		thread = make_thread() ? bpf_task_storage_get(&threads, task, NULL, 0) : NULL;
+	if (!thread || ctx != (struct pt_regs *)thread->registers ||
+	    !owns(task_of(thread->task), thread) || thread->generation != counting ||
+	    thread->mm != task_of(thread->task)->mm)
+		thread = other_thread(ctx);
 	if (thread)
-		thread->alone = mm->mm_users.counter == 1;
+		thread->alone = owner_of(thread)->mm->mm_users.counter == 1;
 	return thread;
 }
 
@@ -228,12 +263,8 @@ static __always_inline bool has_old_block(__u32 call)
 }
 
 /* Entry of a call that may return a block. True: its return has to be seen. */
-static __always_inline bool call_begins(struct pt_regs *ctx, __u32 call)
+static __always_inline bool call_begins(struct pt_regs *ctx, struct thread *thread, __u32 call)
 {
-	struct thread *thread = current_thread();
-
-	if (!thread)
-		return false;
 	forget_thrown(thread, PT_REGS_SP(ctx));
 	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
 		return false;
@@ -260,14 +291,12 @@ static __always_inline bool call_begins(struct pt_regs *ctx, __u32 call)
 }
 
 /* Entry of a call that returns a block or throws. */
-static __always_inline void throwing_begins(struct pt_regs *ctx, __u32 call)
+static __always_inline void throwing_begins(struct pt_regs *ctx, struct thread *thread,
+					    __u32 call)
 {
-	struct thread *thread = current_thread();
 	struct throwing *new;
 	__u64 size;
 
-	if (!thread)
-		return;
 	forget_thrown(thread, PT_REGS_SP(ctx));
 	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
 		return;
@@ -432,14 +461,13 @@ static __always_inline void block_begins(struct thread *thread, struct scratch *
 }
 
 /* Return of a call: of the outermost one if stack pointer and entry say so. */
-static __always_inline void call_returns(struct pt_regs *ctx, __u32 call)
+static __always_inline void call_returns(struct pt_regs *ctx, struct thread *thread, __u32 call)
 {
-	struct thread *thread = current_thread();
 	struct scratch *scratch;
 	struct process *process;
 	__u64 address;
 
-	if (!thread || thread->call != call || PT_REGS_SP(ctx) != thread->call_sp + 8)
+	if (thread->call != call || PT_REGS_SP(ctx) != thread->call_sp + 8)
 		return;
 	process = books_of(thread);
 	if (!process)
@@ -532,18 +560,15 @@ static __always_inline void block_begins_early(struct pt_regs *ctx, struct threa
 }
 
 /* A call that can throw is about to return: the innermost one if it is at its depth. */
-static __always_inline void throwing_returns(struct pt_regs *ctx, __u64 exit)
+static __always_inline void throwing_returns(struct pt_regs *ctx, struct thread *thread,
+					     __u64 exit)
 {
 	__u64 address = argument(ctx, EXIT_BLOCK(exit));
 	__u64 sp = PT_REGS_SP(ctx) + 8 * EXIT_DEPTH(exit);
 	struct process *process;
 	struct throwing *ended;
-	struct thread *thread;
 
-	if (!holds(ctx->flags, EXIT_CONDITION(exit)))
-		return;
-	thread = current_thread();
-	if (!thread || !thread->nthrowing)
+	if (!thread->nthrowing || !holds(ctx->flags, EXIT_CONDITION(exit)))
 		return;
 	forget_thrown(thread, sp - 1);
 	if (!thread->nthrowing)
@@ -562,15 +587,14 @@ static __always_inline void throwing_returns(struct pt_regs *ctx, __u64 exit)
 }
 
 /* Entry of free: the block is taken out before its address can be anybody else's. */
-static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
+static __always_inline void block_ends(struct pt_regs *ctx, struct thread *thread, __u32 call)
 {
-	struct thread *thread = current_thread();
 	__u64 address = argument(ctx, CALL_POINTER(call)), sp = PT_REGS_SP(ctx);
 	struct block_key key = {};
 	struct process *process;
 	struct block block = {};
 
-	if (!keep_blocks || !thread)
+	if (!keep_blocks)
 		return;
 	forget_thrown(thread, sp);
 	if (!address || (thread->call && is_nested(thread, sp)))
@@ -592,21 +616,20 @@ static __always_inline void block_ends(struct pt_regs *ctx, __u32 call)
 }
 
 /* At a probe that has no return probe. False: this one should have. */
-static __always_inline bool passes(struct pt_regs *ctx, __u64 call)
+static __always_inline bool passes(struct pt_regs *ctx, struct thread *thread, __u64 call)
 {
 	switch (CALL_KIND(call)) {
 	case CALL_FREES:
-		block_ends(ctx, call);
+		block_ends(ctx, thread, call);
 		return true;
 	case CALL_NEWS:
-		throwing_begins(ctx, call);
+		throwing_begins(ctx, thread, call);
 		return true;
 	case CALL_RETURNS:
-		throwing_returns(ctx, call);
+		throwing_returns(ctx, thread, call);
 		return true;
 	case CALL_DESTROYS:
-		if (current_thread())
-			count_lost(LOST_HEAPS);
+		count_lost(LOST_HEAPS);
 		return true;
 	default:
 		return false;

@@ -304,8 +304,7 @@ static __always_inline void program_begins(struct task_struct *task)
 	if (!*(volatile __u32 *)&our_tgid)
 		return;
 	/* What it remembered is told from the new image by the address of its mm, which may come again. */
-	bpf_task_storage_delete(&threads, task);
-	bpf_task_storage_delete(&bystanders, task);
+	forget_thread(task);
 	if (!bpf_map_lookup_elem(&process_of, &tgid))
 		named_books(task);
 	index = bpf_map_lookup_elem(&process_of, &tgid);

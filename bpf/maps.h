@@ -86,10 +86,13 @@ struct mapping_call {
 };
 
 /*
- * What a thread needs between the entry and the return of an allocator call. Task storage is private to its thread, so that a probe which is preempted, or
- * interrupted by another program on its CPU, never shares it.
+ * What a thread needs between the entry and the return of an allocator call, in a slot or in task
+ * storage (threads.h): its own, so that a probe which is preempted, or interrupted by another program
+ * on its CPU, never shares it.
  */
 struct thread {
+	__u64 registers;	/* where they are on the kernel's stack; 0: never a slot's */
+	__u64 task, stack, began; /* whose state it is: see threads.h */
 	struct mm_struct *mm;	/* that `process` was looked up for; only compared */
 	__u32 generation;	/* value of `counting` that `process` was looked up for */
 	__u32 process;		/* index of its books */
@@ -115,6 +118,10 @@ struct thread {
 	__u32 hit;		/* the call in progress was */
 	struct mapping_call mapping;
 };
+
+#define SLOT_BITS 10
+#define STACK_ALIGN_BITS 14	/* kernel stacks are of 16 KiB or more, and begin at a multiple */
+SHARED(slots, struct thread, 1 << SLOT_BITS);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -280,7 +287,7 @@ const volatile __u64 sample_bytes = 0;	/* mean way between recorded bytes; 0: al
 const volatile bool keep_slack = false;	/* read how much the allocator really gave */
 const volatile bool keep_blocks = true;	/* follow blocks; else only whether a call is in progress */
 const volatile bool keep_regions = false;	/* follow what the program maps itself */
-const volatile bool share_scratches = true; /* else each thread has its own: for tests */
+const volatile bool share_rooms = true;	/* else all that threads need is in their task storage */
 const volatile bool keep_sum = false;	/* several processes: keep their sum in processes[0] */
 
 const volatile __u32 select_by;		/* enum select_by */

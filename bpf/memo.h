@@ -27,7 +27,7 @@ struct stack_memo {
 	__u32 reach;
 	__u32 pad;
 	struct walk_trail trail;
-} __attribute__((aligned(64)));
+};
 
 static __always_inline __u32 memo_index(const struct walk *w, __u32 bits)
 {

@@ -2,7 +2,8 @@
 /*
  * The kernel half: every point where it is attached, and what happens there. Parts, in the order
  * of a block's way: lifecycle.h who is traced, allocation.h whose block it is, stack.h and
- * unwind.h where it was allocated, blocks.h the books, maps.h where all of it is kept; regions.h
+ * unwind.h where it was allocated, blocks.h the books, maps.h where all of it is kept, threads.h where
+ * the state of a thread is; regions.h
  * what is mapped without an allocator.
  */
 #include "vmlinux.h"
@@ -20,6 +21,11 @@
 
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
+static __always_inline bool has_rdonly_cast(void)
+{
+	return bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast);
+}
+
 /*
  * The same task for reads alone, where the kernel can tell the two apart (6.2). Of a task that could
  * be handed on, the verifier looks for each pointer that is read through all types that there are
@@ -27,7 +33,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
  */
 static __always_inline struct task_struct *untrusted(struct task_struct *task)
 {
-	if (!bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast))
+	if (!has_rdonly_cast())
 		return task;
 	return bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
 }
@@ -43,6 +49,7 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "unwind.h"
 #include "memo.h"
 #include "maps.h"
+#include "threads.h"
 #include "vma.h"
 #include "tables.h"
 #include "stack.h"
@@ -68,40 +75,82 @@ static __always_inline void keep_to_threads_stack(struct pt_regs *ctx)
 		bpf_tail_call(ctx, NULL, 0);
 }
 
+/* What the kernel has set for the program that runs (kernel/trace/bpf_trace.c). */
+static __always_inline struct bpf_uprobe_multi_run_ctx *run_of(const struct thread *thread)
+{
+	return bpf_rdonly_cast(owner_of(thread)->bpf_ctx,
+			       bpf_core_type_id_kernel(struct bpf_uprobe_multi_run_ctx));
+}
+
+/* Both can be read without a call. */
+static __always_inline bool has_run(void)
+{
+	return has_slots() &&
+	       bpf_core_field_exists(struct bpf_uprobe_multi_run_ctx, session_ctx) &&
+	       bpf_core_field_exists(struct bpf_uprobe_multi_run_ctx, uprobe) &&
+	       bpf_core_field_exists(struct bpf_session_run_ctx, is_return) &&
+	       bpf_core_field_exists(struct bpf_uprobe, cookie) &&
+	       !bpf_core_field_offset(struct bpf_uprobe_multi_run_ctx, session_ctx) &&
+	       !bpf_core_field_offset(struct bpf_session_run_ctx, run_ctx);
+}
+
+static __always_inline __u64 call_of(struct pt_regs *ctx, const struct thread *thread)
+{
+	return has_run() ? run_of(thread)->uprobe->cookie : bpf_get_attach_cookie(ctx);
+}
+
+/*
+ * At the entry the registers stand at the probe. The kernel's bpf_session_is_return() took an
+ * argument more from 7.0 on, libbpf binds but one of the two.
+ */
+static __always_inline bool is_return(struct pt_regs *ctx, const struct thread *thread)
+{
+	return has_run() ? run_of(thread)->session_ctx.is_return :
+			   PT_REGS_IP(ctx) != bpf_get_func_ip(ctx);
+}
+
 /*
  * One program for all probes, at entry and return (6.13): returning 1 at the entry skips the return,
- * also where a call has none that is wanted. Which of the two it is, is read off the registers: at the entry they stand at the probe. The kernel's
- * bpf_session_is_return() took an argument more from 7.0 on, libbpf binds but one of the two.
+ * also where a call has none that is wanted.
  */
 SEC("?uprobe/session")
 int allocation_session(struct pt_regs *ctx)
 {
-	__u64 call = bpf_get_attach_cookie(ctx);
+	struct thread *thread = current_thread(ctx);
+	__u64 call;
 
 	keep_to_threads_stack(ctx);
-	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
-		return passes(ctx, call) || !call_begins(ctx, call);
-	call_returns(ctx, call);
-	return 0;
+	if (!thread)
+		return 1;
+	call = call_of(ctx, thread);
+	if (is_return(ctx, thread)) {
+		call_returns(ctx, thread, call);
+		return 0;
+	}
+	return passes(ctx, thread, call) || !call_begins(ctx, thread, call);
 }
 
 /* The same in two programs, for kernels before that. */
 SEC("?uprobe/entry")
 int allocation_entry(struct pt_regs *ctx)
 {
+	struct thread *thread = current_thread(ctx);
 	__u64 call = bpf_get_attach_cookie(ctx);
 
 	keep_to_threads_stack(ctx);
-	if (!passes(ctx, call))
-		call_begins(ctx, call);
+	if (thread && !passes(ctx, thread, call))
+		call_begins(ctx, thread, call);
 	return 0;
 }
 
 SEC("?uretprobe/return")
 int allocation_return(struct pt_regs *ctx)
 {
+	struct thread *thread = current_thread(ctx);
+
 	keep_to_threads_stack(ctx);
-	call_returns(ctx, bpf_get_attach_cookie(ctx));
+	if (thread)
+		call_returns(ctx, thread, bpf_get_attach_cookie(ctx));
 	return 0;
 }
 

@@ -65,7 +65,7 @@ static __always_inline bool is_within_call(struct thread *thread, __u64 sp)
 /* True: the call's return has to be seen. */
 static __always_inline bool mapping_call_begins(struct pt_regs *ctx, __u32 kind)
 {
-	struct thread *thread = current_thread();
+	struct thread *thread = current_thread(ctx);
 	__u64 sp = PT_REGS_SP(ctx);
 	struct mapping_call *call;
 	struct process *process;
@@ -166,7 +166,7 @@ static __always_inline __u32 place_of_region(struct pt_regs *ctx, struct thread 
 
 static __always_inline void mapping_call_returns(struct pt_regs *ctx, __u32 kind)
 {
-	struct thread *thread = current_thread();
+	struct thread *thread = current_thread(ctx);
 	struct region_event event = {};
 	struct process *process;
 

@@ -17,7 +17,7 @@ static __always_inline void begin_walk(struct walk *w, const struct thread *thre
 				       struct process *process, const struct pt_regs *ctx,
 				       __u64 pc, __u64 sp)
 {
-	__u64 pages = untrusted(bpf_get_current_task_btf())->mm->exec_vm;
+	__u64 pages = owner_of(thread)->mm->exec_vm;
 
 	/* Code may go without the dynamic linker's knowledge. */
 	if (pages != process->exec_pages) {
@@ -320,7 +320,7 @@ static __always_inline struct scratch *take_scratch(void)
 	__u32 i, index = bpf_get_smp_processor_id() * CPU_SCRATCHES;
 	struct scratch *scratch;
 
-	for (i = 0; i < CPU_SCRATCHES && share_scratches; i++, index++) {
+	for (i = 0; i < CPU_SCRATCHES && share_rooms; i++, index++) {
 		scratch = bpf_map_lookup_elem(&scratches, &index);
 		if (scratch && !load_acquire(&scratch->taken) &&
 		    !__sync_val_compare_and_swap(&scratch->taken, 0, 1))

@@ -351,20 +351,32 @@ static __always_inline __u64 change_key(__u64 *word, __u64 wanted, __u64 mask, _
 
 #define BLOCK_ID_MOVED (BLOCK_ID_MASK | BLOCK_MOVED)
 
+/*
+ * Which slot was found is not known to the verifier from here on, which would else follow what comes
+ * next once for each of 32: it does not keep count of what is written to memory that it was given.
+ */
+static __always_inline __u32 any_slot(const struct block_slot *slot, struct block *memory)
+{
+	*(volatile __u32 *)&memory->last = slot->i;
+	return *(volatile __u32 *)&memory->last & (BUCKET_SLOTS - 1);
+}
+
 /* Takes the block out of the table that new ones are put into. */
 static __always_inline bool take_from_new(const struct block_table *table, __u64 id, __u64 mask,
 					  struct block *block)
 {
 	struct block_slot slot;
 	__u64 key, *word;
+	__u32 i;
 
 	if (!find_slot(table, id, mask, &slot))
 		return false;
-	word = &slot.bucket->keys[slot.i & (BUCKET_SLOTS - 1)];
+	i = any_slot(&slot, block);
+	word = &slot.bucket->keys[i];
 	key = change_key(word, id, mask, BLOCK_BUSY);
 	if (!key)
 		return false;
-	unpack_block(key, load_acquire(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]), block);
+	unpack_block(key, load_acquire(&slot.bucket->values[i]), block);
 	store_release(word, 0);
 	return true;
 }
@@ -375,14 +387,15 @@ static __always_inline bool take_from_old(const struct block_table *table, __u64
 {
 	struct block_slot slot;
 	__u64 key;
+	__u32 i;
 
 	if (!find_slot(table, id, BLOCK_ID_MOVED, &slot))
 		return false;
-	key = change_key(&slot.bucket->keys[slot.i & (BUCKET_SLOTS - 1)], id, BLOCK_ID_MOVED,
-			 id | BLOCK_MOVED);
+	i = any_slot(&slot, block);
+	key = change_key(&slot.bucket->keys[i], id, BLOCK_ID_MOVED, id | BLOCK_MOVED);
 	if (!key)
 		return false;
-	unpack_block(key, load_acquire(&slot.bucket->values[slot.i & (BUCKET_SLOTS - 1)]), block);
+	unpack_block(key, load_acquire(&slot.bucket->values[i]), block);
 	return true;
 }
 

@@ -16,6 +16,14 @@
 #include "memtracebpf.skel.h"
 #include "probe/attach.h"
 
+/* What some kernels do not have, and `make variants` does without. */
+#ifndef WITHOUT_SESSIONS
+#define WITHOUT_SESSIONS 0
+#endif
+#ifndef WITHOUT_SHARED_ROOMS
+#define WITHOUT_SHARED_ROOMS 0
+#endif
+
 /* Groups of threads that sum apart: more than there are CPUs would not help. */
 static uint32_t shards_for_cpus(void)
 {
@@ -61,6 +69,7 @@ static void set_constants(struct memtracebpf_bpf *skel, const struct tables_opts
 	skel->rodata->keep_sum = opts->keep_sum;
 	skel->rodata->keep_blocks = !opts->no_blocks;
 	skel->rodata->keep_regions = opts->regions;
+	skel->rodata->share_rooms = !WITHOUT_SHARED_ROOMS;
 }
 
 static void size_maps(struct memtracebpf_bpf *skel, const struct tables_opts *opts,
@@ -102,7 +111,7 @@ static int load(const struct tables_opts *opts, struct tables *tables)
 
 	if (!skel)
 		return -errno;
-	tables->sessions = probe__has_sessions();
+	tables->sessions = !WITHOUT_SESSIONS && probe__has_sessions();
 	tables->nbuckets = buckets_for(opts->max_stacks);
 	tables->nshards = shards_for_cpus();
 	tables->ntotals = tables->nshards + opts->regions;

@@ -214,7 +214,27 @@ struct uprobe_task {
 	struct return_instance *return_instances;
 };
 
+struct bpf_run_ctx {
+};
+
+struct bpf_session_run_ctx {
+	struct bpf_run_ctx run_ctx;
+	bool is_return;
+};
+
+struct bpf_uprobe {
+	__u64 cookie;
+};
+
+struct bpf_uprobe_multi_run_ctx {
+	struct bpf_session_run_ctx session_ctx;
+	unsigned long entry_ip;
+	struct bpf_uprobe *uprobe;
+};
+
 struct task_struct {
+	struct bpf_run_ctx *bpf_ctx;
+	void *stack;
 	unsigned int flags;
 	struct mm_struct *mm;
 	pid_t pid;
