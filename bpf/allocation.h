@@ -604,7 +604,7 @@ static __always_inline void block_ends(struct pt_regs *ctx, struct thread *threa
 		return;
 	key.address = address;
 	key.process = thread->process;
-	if (take_block(&key, &block))
+	if (may_be_recorded(&key) && take_block(&key, &block))
 		book_out(process, thread->process, &block, block.last, thread->alone);
 	else if (!sample_bytes && !(thread->freed == address && sp <= thread->freed_sp) &&
 		 !is_cleanup(ctx, thread, process))	/* of a sample, most are not in the books */

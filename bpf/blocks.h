@@ -300,19 +300,38 @@ __noinline int take_any_loose(const struct block_key *key, struct block *block)
 	return !is_void(key) && take_loose(&copy, block);
 }
 
+/*
+ * Of a sample, most blocks that end were never recorded. There the counts are of all blocks that were,
+ * loose or not, so that a look says it.
+ */
+static __always_inline bool may_be_recorded(const struct block_key *key)
+{
+	return !sample_bytes || *(volatile __u32 *)count_of_loose(key);
+}
+
+static __always_inline void count_recorded(const struct block_key *key, int n)
+{
+	if (sample_bytes)
+		__sync_fetch_and_add(count_of_loose(key), n);
+}
+
+static __always_inline int take_anywhere(const struct block_key *key, struct block *block)
+{
+	struct block_table new, old;
+	__u64 id = block_id(key);
+
+	if (id && find_tables(&new, &old) && take_from_tables(&new, &old, id, block))
+		return 1;
+	return *count_of_loose(key) ? take_any_loose(key, block) : 0;
+}
+
 /* Takes the block out of wherever it is, into *block; 0: it is nowhere. */
 __noinline int take_block(const struct block_key *key, struct block *block)
 {
-	struct block_table new, old;
-	__u64 id;
-
-	if (!key || !block)
+	if (!key || !block || !may_be_recorded(key) || !take_anywhere(key, block))
 		return 0;
-	id = block_id(key);
-	if (id && find_tables(&new, &old) &&
-	    take_from_tables(&new, &old, id, block))
-		return 1;
-	return *count_of_loose(key) ? take_any_loose(key, block) : 0;
+	count_recorded(key, -1);
+	return 1;
 }
 
 #define E2BIG 7
@@ -427,9 +446,11 @@ __noinline int put_block(struct last_block *last, struct process *process,
 		last->site = block->site;
 		last->time = block->time;
 	}
-	if (id && put_into_slot(&pair, id, block, last))
+	count_recorded(key, 1);
+	if ((id && put_into_slot(&pair, id, block, last)) || put_loose(key, block))
 		return 1;
-	return put_loose(key, block);
+	count_recorded(key, -1);
+	return 0;
 }
 
 /* ---- a thread's last block: freed before the next one, it is temporary ---- */

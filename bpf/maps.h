@@ -299,7 +299,8 @@ const volatile bool each_end;		/* user space wants to know at once of every proc
 __u32 counting;			/* the one switch, off at 0; another number: all begins anew */
 __u64 jiffies_now;		/* what read_clock read */
 struct block_tables tables_now __attribute__((aligned(64)));
-__u32 loose_counts[LOOSE_COUNTS]; /* loose blocks by loose_hash(): where none are, none is sought */
+__u32 loose_counts[LOOSE_COUNTS]; /* loose blocks by loose_hash(): where none are, none is sought; of a
+				   * sample, plus all blocks */
 /* The first entries that nobody had yet: 0 is the sum of all, no place, no file ... */
 __u32 next_process = 1;
 __u32 next_site = 1;

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <string.h>
 
 #include "collect/block_memory.h"
 #include "collect/memory.h"
@@ -194,19 +195,29 @@ int tables__grow_blocks(struct tables *tables)
 
 /* ---- the end of all, or of some ---- */
 
+/* Of a sample, where all its blocks are counted; else NULL. */
+static uint32_t *counts_of_recorded(const struct tables *tables)
+{
+	return tables->skeleton->rodata->sample_bytes ? tables->skeleton->bss->loose_counts : NULL;
+}
+
 /* All of them, if `dead` is NULL. */
 static int sweep_loose(const struct tables *tables, const uint8_t *dead)
 {
 	struct loose_map loose = { { put_loose, drop_loose }, tables };
 	int fd = bpf_map__fd(tables->skeleton->maps.loose_blocks);
+	uint32_t *recorded = counts_of_recorded(tables);
 	struct block_key key, next;
 	int err = bpf_map_get_next_key(fd, NULL, &next);
 
 	while (!err) {
 		key = next;
 		err = bpf_map_get_next_key(fd, &key, &next);
-		if (!dead || dead[key.process])
-			drop_loose(&loose.base, &key);
+		if (dead && !dead[key.process])
+			continue;
+		drop_loose(&loose.base, &key);
+		if (recorded)
+			__atomic_fetch_sub(&recorded[loose_hash(&key)], 1, __ATOMIC_SEQ_CST);
 	}
 	return err == -ENOENT ? 0 : err;
 }
@@ -221,7 +232,7 @@ static int sweep_table(struct tables *tables, uint32_t slot, const uint8_t *dead
 	err = map_table(tables, slot, now(tables)->nbuckets[slot], &table);
 	if (err)
 		return err;
-	block_table__sweep(&table, dead);
+	block_table__sweep(&table, dead, counts_of_recorded(tables));
 	tables__unmap_blocks(&table);
 	return 0;
 }
@@ -246,5 +257,10 @@ int tables__remove_blocks(struct tables *tables)
 
 	if (!err)
 		err = remove_table(tables, 1);
-	return err ? err : sweep_loose(tables, NULL);
+	if (!err)
+		err = sweep_loose(tables, NULL);
+	if (!err)
+		memset(tables->skeleton->bss->loose_counts, 0,
+		       sizeof(tables->skeleton->bss->loose_counts));
+	return err;
 }

@@ -100,17 +100,21 @@ uint64_t block_table__count(const struct block_table *table, uint32_t n)
 	return used;
 }
 
-void block_table__sweep(const struct block_table *table, const uint8_t *dead)
+void block_table__sweep(const struct block_table *table, const uint8_t *dead, uint32_t *recorded)
 {
 	for (uint32_t index = 0; index < table->nbuckets; index++) {
 		struct block_bucket *bucket = bucket_at(table, index);
 
 		for (uint32_t i = 0; i < BUCKET_SLOTS; i++) {
 			uint64_t key = load_acquire(&bucket->keys[i]);
-			uint32_t process = (key & BLOCK_ID_MASK) >> BLOCK_PROCESS_SHIFT;
+			struct block_key unpacked;
 
-			if (dead[process])
-				change_key(&bucket->keys[i], key & BLOCK_ID_MASK, BLOCK_ID_MASK, 0);
+			unpack_key(key, &unpacked);
+			if (dead[unpacked.process] &&
+			    change_key(&bucket->keys[i], key & BLOCK_ID_MASK, BLOCK_ID_MASK, 0) &&
+			    recorded)
+				__atomic_fetch_sub(&recorded[loose_hash(&unpacked)], 1,
+						   __ATOMIC_SEQ_CST);
 		}
 	}
 }

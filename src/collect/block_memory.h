@@ -30,7 +30,8 @@ int block_table__move(const struct block_table *new, const struct block_table *o
 /* Slots in use in the first n buckets. */
 uint64_t block_table__count(const struct block_table *table, uint32_t n);
 
-/* Frees the slots of the processes that are dead, by index. */
-void block_table__sweep(const struct block_table *table, const uint8_t *dead);
+/* Frees the slots of the processes that are dead, by index, and counts each out of `recorded`, by
+ * loose_hash(), unless that is NULL. */
+void block_table__sweep(const struct block_table *table, const uint8_t *dead, uint32_t *recorded);
 
 #endif

@@ -408,7 +408,7 @@ static void *move_about(void *context)
 		remove_table(old);
 		expect(!count_keys(&tables[version & 1], is_copy));
 		swept += count_keys(&tables[version & 1], is_of_dead);
-		block_table__sweep(&tables[version & 1], dead);
+		block_table__sweep(&tables[version & 1], dead, NULL);
 		expect(!count_keys(&tables[version & 1], is_of_dead));
 		++*moves;
 	}
@@ -453,6 +453,35 @@ static void test_threads(void **state)
 	for (int i = 0; i < NADDRESSES; i++)
 		for (int j = 0; j < 4; j++)
 			assert_false(loose_there[1 + j / 2][i][j % 2]);
+	remove_table(&tables[version & 1]);
+}
+
+/* Of a sample, what is swept is counted out. */
+static void test_sweep_counts(void **state)
+{
+	static const uint8_t dead[MAX_PROCESSES] = { [DEAD] = 1 };
+	static uint32_t recorded[LOOSE_COUNTS];
+	struct block block = { .size = 8, .site = 1 };
+	uint32_t left = 0;
+
+	add_table(REGIONS);
+	for (uint32_t i = 0; i < 100; i++) {
+		struct block_key key = { address_of(i), i % 4 ? DEAD : 1, 0 };
+
+		put(&key, &block);
+		recorded[loose_hash(&key)]++;
+	}
+	block_table__sweep(&tables[version & 1], dead, recorded);
+	assert_int_equal(block_table__count(&tables[version & 1], UINT32_MAX), 25);
+	for (uint32_t i = 0; i < LOOSE_COUNTS; i++)
+		left += recorded[i];
+	assert_int_equal(left, 25);
+	for (uint32_t i = 0; i < 100; i += 4) {
+		struct block_key key = { address_of(i), 1, 0 };
+
+		assert_true(recorded[loose_hash(&key)] > 0);
+		assert_true(take(&key, &block));
+	}
 	remove_table(&tables[version & 1]);
 }
 
@@ -510,6 +539,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_slack_of_malloc),
+		cmocka_unit_test(test_sweep_counts),
 		cmocka_unit_test(test_threads),
 	};
 
