@@ -17,6 +17,7 @@ import bars
 import costs
 import process
 import profilers
+import programs
 import reports
 import tables
 import workloads
@@ -68,6 +69,9 @@ def compare_workloads(options, output):
 def measure_reports(options, output):
     result = {}
     for name, title, measure, show in (
+            ("whole_programs", "Whole programs", lambda: programs.compare(options.rounds),
+             tables.whole_programs),
+            ("cut_stacks", "Stacks that are cut", programs.cut_stacks, tables.cut_stacks),
             ("attach", "Attaching", lambda: reports.attach_times(options.rounds), tables.attach),
             ("programs", "The BPF programs", reports.programs, tables.programs),
             ("intervals", "An interval with 10,000 sites and 4,000,000 live blocks",

@@ -22,7 +22,8 @@ class Measurement:
     way: str
     against: str
     operations: list = dataclasses.field(default_factory=list)
-    ns: list = dataclasses.field(default_factory=list)          # an operation
+    ns: list = dataclasses.field(default_factory=list)          # an operation,
+    cpu_ns: list = dataclasses.field(default_factory=list)      # and of CPU time, where known
     own_cpu: list = dataclasses.field(default_factory=list)     # share of the runs' time
     target_kib: list = dataclasses.field(default_factory=list)  # resident memory of the workload,
     own_kib: list = dataclasses.field(default_factory=list)     # of the profiler's processes,
@@ -52,15 +53,13 @@ def affordable(kind, workload, seconds):
 
 
 def fastest_run(kind, workload):
-    """(operations, seconds)"""
-    if kind.once:
-        count = affordable(kind, workload, 15 * BUDGET)
-        return count, workload.run(count)
-    count = affordable(kind, workload, BUDGET)
-    runs = [workload.run(count)]
-    while len(runs) < RUNS and sum(runs) + runs[-1] < BUDGET:
+    """(operations, seconds, seconds of CPU time or None)"""
+    count = affordable(kind, workload, 15 * BUDGET if kind.once else BUDGET)
+    runs, cpu = [workload.run(count)], [getattr(workload, "cpu", None)]
+    while not kind.once and len(runs) < RUNS and sum(runs) + runs[-1] < BUDGET:
         runs.append(workload.run(count))
-    return count, min(runs)
+        cpu.append(getattr(workload, "cpu", None))
+    return count, min(runs), min(cpu) if None not in cpu else None
 
 
 def target_of(kind, members):
@@ -88,8 +87,10 @@ def measure_round(kind, way, measured):
         own = [pid for pid in members if pid != target]
         cpu_before = sum(process.cpu_seconds(pid) for pid in own)
         begin = time.monotonic()
-        count, fastest = fastest_run(kind, workload)
+        count, fastest, cpu = fastest_run(kind, workload)
         measured.operations.append(count)
+        if cpu is not None:
+            measured.cpu_ns.append(cpu / count * 1e9)
         measured.ns.append(fastest / count * 1e9)
         measured.own_cpu.append((sum(process.cpu_seconds(pid) for pid in own) - cpu_before)
                                 / (time.monotonic() - begin))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * loops DEPTH THREADS PATHS: says "ready"; then, for every line of its input, does so many
- * operations and says in a line how many nanoseconds one took:
+ * operations and says in a line how many nanoseconds one took, and of CPU time of one thread:
  *   pair N   malloc and free in each of THREADS threads, DEPTH calls below their start
  *   fill N   N blocks from PATHS call paths, which stay until the next fill
  *   grow N   reallocs of a buffer that grows to 64 KiB, again and again
@@ -21,11 +21,11 @@ static long count;
 static void **blocks;
 static long nblocks;
 
-static double now_ns(void)
+static double now_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1e9 + now.tv_nsec;
 }
 
@@ -143,18 +143,21 @@ int main(int argc, char **argv)
 	puts("ready");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) && sscanf(line, "%15s %ld", verb, &count) == 2) {
-		double start;
+		double start, cpu;
 
 		if (!strcmp(verb, "fill"))
 			make_room();
-		start = now_ns();
+		start = now_ns(CLOCK_MONOTONIC);
+		cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
 		if (!strcmp(verb, "pair"))
 			pair();
 		else if (!strcmp(verb, "fill"))
 			fill();
 		else
 			grow();
-		printf("%.2f\n", (now_ns() - start) / count);
+		cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+		printf("%.2f %.2f\n", (now_ns(CLOCK_MONOTONIC) - start) / count,
+		       cpu / count / (!strcmp(verb, "pair") ? nthreads : 1));
 		fflush(stdout);
 	}
 	return 0;

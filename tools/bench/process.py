@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -78,6 +79,21 @@ def bpf_maps():
     return {m["id"]: int(m["bytes_memlock"]) for m in maps if "bytes_memlock" in m}
 
 
+def verified(pid, program):
+    """Instructions that the verifier looked at, of all ways that it followed."""
+    for info in pathlib.Path(f"/proc/{pid}/fdinfo").glob("*"):
+        fields = dict(line.split(":\t") for line in read(info).splitlines() if ":\t" in line)
+        if fields.get("prog_id") == program:
+            return int(fields.get("verified_insns", 0))
+    return 0
+
+
+def load_ms(trace):
+    """{name: milliseconds}, from what strace -T has written of a session's bpf(2)."""
+    return {name: float(seconds) * 1e3 for name, seconds in re.findall(
+        r'BPF_PROG_LOAD.*prog_name="(\w+)".*<([\d.]+)>', read(trace))}
+
+
 def bpf_programs(pid):
     """The programs that a process holds: name, instructions as checked, bytes as compiled."""
     rows = []
@@ -90,6 +106,7 @@ def bpf_programs(pid):
         rows.append({
             "name": program.get("name", ""),
             "instructions": program["bytes_xlated"] // 8,
+            "verified": verified(pid, number),
             "jited_bytes": program.get("bytes_jited", 0),
             "runs": program.get("run_cnt", 0),
             "run_ns": program.get("run_time_ns", 0),

@@ -92,10 +92,22 @@ def attach_times(rounds):
     return rows
 
 
+def load_times(pid):
+    """{name of a program: milliseconds to verify and compile it}; {} without strace."""
+    if not shutil.which("strace"):
+        return {}
+    trace = BENCH / "strace.txt"
+    session = Session(["strace", "-f", "-T", "-e", "trace=bpf", "-o", trace, MEMTRACEBPF, "-p", pid,
+                       "-i", "3600"], "tracing")
+    session.end()
+    return process.load_ms(trace)
+
+
 def programs():
     """Of the kernel half: instructions, and what a run takes, on the pair at depth 4."""
     counted = STATS.read_text() if STATS.exists() else ""
     with running(loops("pair")) as workload:
+        loads = load_times(workload.process.pid)
         with tracing("-p", workload.process.pid, "-i", "3600") as session:
             if counted:
                 STATS.write_text("1")
@@ -104,7 +116,8 @@ def programs():
             finally:
                 if counted:
                     STATS.write_text(counted)
-            return process.bpf_programs(session.process.pid)
+            return [{**row, "load_ms": loads.get(row["name"])}
+                    for row in process.bpf_programs(session.process.pid)]
 
 
 # ---- an interval ----

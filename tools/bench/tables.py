@@ -65,9 +65,33 @@ def attach(results):
 
 
 def programs(results):
-    lines = [[r["name"], f"{r['instructions']:,}", f"{r['jited_bytes']:,}",
+    lines = [[r["name"], f"{r['verified']:,}", number(r["load_ms"]) if r["load_ms"] else "-",
+              f"{r['instructions']:,}", f"{r['jited_bytes']:,}",
               number(r["run_ns"] / r["runs"]) if r["runs"] else "-"] for r in results]
-    return rows(["program", "instructions", "bytes, compiled", "ns a run"], lines)
+    return rows(["program", "verified instructions", "ms to load", "instructions",
+                 "bytes, compiled", "ns a run"], lines)
+
+
+def whole_programs(results):
+    """A line a program and way: seconds, how many times those of no profiler, of the floor's."""
+    lines = []
+    medians = {(r["program"], r["way"], key): statistics.median(r[key])
+               for r in results for key in ("cpu", "wall")}
+    for r in results:
+        cells = [r["program"], r["way"]]
+        for key in "cpu", "wall":
+            own, none, floor = (medians[r["program"], way, key]
+                                for way in (r["way"], "none", "floor"))
+            cells += [f"{own:.3f}", f"{own / none:.2f}",
+                      f"{(own - none) / (floor - none):.2f}" if r["way"] != "none" else "-"]
+        lines.append(cells)
+    return rows(["program", "", "CPU, s", "times", "added, of the floor's", "wall, s", "times",
+                 "added, of the floor's"], lines)
+
+
+def cut_stacks(result):
+    return rows(["the first clang", "the second"],
+                [[f"{result['first']:.1%}", f"{result['second']:.1%}"]])
 
 
 def intervals(results):

@@ -75,17 +75,20 @@ class Workload:
 
 
 class Lines(Workload):
-    """It reads "VERB COUNT" and answers with the nanoseconds of one operation."""
+    """It reads "VERB COUNT" and answers with the nanoseconds of one operation, and of CPU time."""
 
     def __init__(self, command, verb, wrap):
         super().__init__(command, wrap)
         self.verb = verb
+        self.cpu = None     # seconds of the last run, if the program says them
         self.answer(lambda line: line == "ready\n")
 
     def run(self, count):
         self.say(f"{self.verb} {count}\n")
-        answer = self.answer(lambda line: line.replace(".", "", 1).strip().isdigit())
-        return float(answer) * count / 1e9
+        answer = self.answer(lambda line: line.replace(".", "").replace(" ", "").strip().isdigit())
+        wall, *cpu = [float(word) * count / 1e9 for word in answer.split()]
+        self.cpu = cpu[0] if cpu else None
+        return wall
 
 
 def loops(verb, depth=1, threads=1, paths=1):
