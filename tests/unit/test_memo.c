@@ -23,7 +23,7 @@
 /* The calling thread's stack, from SP on. */
 #define SP 0x7ffc00001000ULL
 #define NWORDS 1536		/* whole pages, more than the window has */
-static __thread uint64_t stack[NWORDS];
+static __thread uint64_t *stack;
 static __thread unsigned int nreads;
 static __thread size_t bytes_read;
 
@@ -32,7 +32,7 @@ static int user_read(void *to, size_t size, uint64_t address)
 {
 	if (++nreads % 7 == 0)
 		sched_yield();
-	if (address < SP || address + size > SP + sizeof(stack))
+	if (address < SP || address + size > SP + NWORDS * sizeof(*stack))
 		return -1;
 	address -= SP;
 	__asm__("" : "+r"(address));	/* or the linker is asked for stack - SP: too far */
@@ -72,7 +72,12 @@ static int load_mapping(struct walk *w, __u64 address)
 	return -1;
 }
 
-#define repeat(n, step, context) step(0, context)
+#define repeat(n, step, context)                                                                   \
+	do {                                                                                       \
+		for (__u32 i_ = 0; i_ < (n); i_++)                                                 \
+			if (step(i_, context))                                                     \
+				break;                                                             \
+	} while (0)
 #define __noinline __attribute__((noinline))
 
 #pragma GCC diagnostic push
@@ -136,6 +141,7 @@ static void test_words(void **state)
 	static const uint32_t aparts[] = { 1, 25, 29 };	/* to the window's end, and beyond */
 	static struct walker_thread t;
 
+	stack = calloc(NWORDS, sizeof(*stack));
 	for (int i = 0; i < 3; i++) {
 		static struct stack_memo memo;
 		uint32_t apart = aparts[i], last = (TRAIL - 1) * apart;
@@ -178,6 +184,7 @@ static void test_words(void **state)
 		memo.turn--;
 		assert_int_equal(recall(&memo, &t), 77);
 	}
+	free(stack);
 }
 
 #define ROUNDS 400000
@@ -192,6 +199,7 @@ static void *work(void *context)
 	uint64_t random = 88172645463325252ULL + (uintptr_t)context;
 	struct walker_thread *t = calloc(1, sizeof(*t));
 
+	stack = calloc(NWORDS, sizeof(*stack));
 	for (int i = 0; i < ROUNDS; i++) {
 		uint32_t nth, site;
 
@@ -215,6 +223,7 @@ static void *work(void *context)
 		walk(t, 1);
 		note_memo(&shared, &t->walk, &t->room, site_of_stack(nth));
 	}
+	free(stack);
 	free(t);
 	return NULL;
 }
