@@ -443,7 +443,7 @@ static __always_inline void block_begins(struct thread *thread, struct scratch *
 		scratch->walk.sizes = sample_bytes ? size : size_class(size);
 		scratch->walk.slack_known = slack_known;
 		scratch->walk.shard = thread->shard;
-		block.site = place(scratch);
+		block.site = place(&scratch->walk, &scratch->room);
 		leave_scratch(scratch);
 	}
 	block.time = bpf_jiffies64() >> clock_shift & ((1 << BLOCK_TIME_BITS) - 1);

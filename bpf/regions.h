@@ -159,7 +159,7 @@ static __always_inline __u32 place_of_region(struct pt_regs *ctx, struct thread 
 		return 0;
 	begin_walk(&scratch->walk, thread, process, ctx, PT_REGS_IP(ctx), PT_REGS_SP(ctx));
 	scratch->walk.sizes = size_class(size) | MAPS_MEMORY;
-	site = place(scratch);
+	site = place(&scratch->walk, &scratch->room);
 	leave_scratch(scratch);
 	return site;
 }

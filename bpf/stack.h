@@ -334,30 +334,25 @@ static __always_inline void leave_scratch(struct scratch *scratch)
 	store_release(&scratch->taken, 0);
 }
 
-__noinline __u32 walk_to_site(struct walk *w, struct walk_room *room, struct stack_memo *memo)
+/* The site of the stack that the walk begins with. */
+__noinline __u32 place(struct walk *w, struct walk_room *room)
 {
-	__u32 site;
+	struct stack_memo *memo;
+	__u32 index, site;
 
 	if (!w || !room)
 		return 0;
+	index = memo_index(w, MEMO_BITS);
+	memo = bpf_map_lookup_elem(&memos, &index);
+	site = memo ? recall_site(memo, w, room) : 0;
+	if (site)
+		return site;
 	walk_stack(w, room);
 	site = site_of(w, room);
 	/* What user space is about to read leads further the next time. */
 	if (w->ntrail <= MAX_TRAIL && w->stop != STOP_MAPS_CHANGED)
 		note_memo(memo, w, room, site);
 	return site;
-}
-
-/* The site of the stack that the walk begins with. */
-static __always_inline __u32 place(struct scratch *scratch)
-{
-	__u32 index = memo_index(&scratch->walk, MEMO_BITS), site;
-	struct stack_memo *memo = bpf_map_lookup_elem(&memos, &index);
-	struct walk_room *room = &scratch->room;
-	struct walk *w = &scratch->walk;
-
-	site = memo ? recall_site(memo, w, room) : 0;
-	return site ? site : walk_to_site(w, room, memo);
 }
 
 #endif

@@ -21,6 +21,7 @@
 
 #define WALK_WINDOW 8192	/* bytes of stack read at a time, at most */
 #define WALK_PIECE 2048		/* the same, of those that nobody has asked for yet */
+#define CACHE_LINE 64
 #define MAX_PADDED_FRAMES (MAX_FRAMES + 1)
 /* Indices are kept below it by a mask, and frames are compared by groups. */
 _Static_assert(!(MAX_PADDED_FRAMES & (MAX_PADDED_FRAMES - 1)), "a power of two");
@@ -41,9 +42,9 @@ struct walk_trail {
 /* Too large for the 512 bytes of a BPF stack. */
 struct walk_room {
 	__u64 frames[MAX_PADDED_FRAMES];
-	__u8 window[WALK_WINDOW + 64];
+	__u8 window[WALK_WINDOW + CACHE_LINE];
 	struct walk_trail trail;
-} __attribute__((aligned(64)));
+} __attribute__((aligned(CACHE_LINE)));
 
 /* Where code lies: that of file `file` at `bias` plus its offset. */
 struct walk_mapping {
@@ -179,42 +180,60 @@ static __always_inline void need_bp(struct walk *w, struct walk_room *room)
 
 /*
  * Are the n words of the trail on the `reach` bytes of stack above `origin` again? One read of just
- * these: what lies above need not be stack. It is the calls that cost, not the bytes.
+ * these: what lies above need not be stack. It is the call that costs, not the bytes; and 10 ns, if
+ * they do not lie on lines of the cache as those that they are copied to.
  */
 static __always_inline int short_trail_holds(struct walk *w, struct walk_room *room,
 					     const struct walk_trail *trail, __u32 n, __u32 reach)
 {
+	__u8 *copy = room->window + (w->origin & (CACHE_LINE - 8));
 	__u64 packed;
 	__u32 i;
 
 	w->window_size = 0;
-	if (user_read(room->window, reach & (2 * WALK_WINDOW - 1), w->origin))
+	if (user_read(copy, reach & (2 * WALK_WINDOW - 1), w->origin))
 		return 0;
 	for (i = 0; i < MAX_TRAIL && i < n; i++) {
 		packed = trail->words[i];
-		if (*(__u64 *)(room->window + (packed_offset(packed) & (WALK_WINDOW - 1))) !=
+		if (*(__u64 *)(copy + (packed_offset(packed) & (WALK_WINDOW - 1))) !=
 		    packed_word(packed))
 			return 0;
 	}
 	return 1;
 }
 
+/* A trail that is followed word by word. */
+struct trail_check {
+	struct walk *walk;
+	struct walk_room *room;
+	const struct walk_trail *trail;
+	__u32 n;
+	__u32 differs;
+};
+
+static long check_trail(__u32 i, struct trail_check *check)
+{
+	struct walk *w = check->walk;
+	__u64 packed, word;
+
+	if (i >= check->n)
+		return 1;
+	packed = check->trail->words[i & (MAX_TRAIL - 1)];
+	check->differs = stack_word(w, check->room, w->origin + packed_offset(packed), &word) ||
+			 word != packed_word(packed);
+	return check->differs;
+}
+
 /* The same for trails that reach beyond the window. */
 __noinline int long_trail_holds(struct walk *w, struct walk_room *room,
 				const struct walk_trail *trail, __u32 n)
 {
-	__u64 packed, word;
-	__u32 i;
+	struct trail_check check = { w, room, trail, n, 0 };
 
 	if (!w || !room || !trail)
 		return 0;
-	for (i = 0; i < MAX_TRAIL && i < n; i++) {
-		packed = trail->words[i];
-		if (stack_word(w, room, w->origin + packed_offset(packed), &word) ||
-		    word != packed_word(packed))
-			return 0;
-	}
-	return 1;
+	repeat(MAX_TRAIL, check_trail, &check);
+	return !check.differs;
 }
 
 /* Binary search for the last element that starts at or below key: it is at low - 1 in the end. */
