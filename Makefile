@@ -34,7 +34,7 @@ $(BUILD)/tests/%.o $(BUILD)/fuzz_unwind $(BUILD)/fuzz_pprof: WARN += -Wno-unused
 
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN) $(VARIANT:%=-D%) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-Isrc -Iinclude -I$(BUILD) -MMD -MP
-LIBS := -lbpf -ldw -lelf -lz -lzstd -lprotobuf-c -lZydis -liberty -lpthread -lm
+LIBS := -lbpf -ldw -lelf -lz -lzstd -llzma -lprotobuf-c -lZydis -liberty -lpthread -lm
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
 PROFILE := src/snapshot/profile.pb-c
@@ -143,7 +143,7 @@ $(BUILD)/fuzz_unwind: $(FUZZ_UNWIND)
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined \
-		-o $@ $(FUZZ_UNWIND) -lz -lzstd -lZydis
+		-o $@ $(FUZZ_UNWIND) -lz -lzstd -llzma -lZydis
 
 $(BUILD)/fuzz_pprof: $(FUZZ_PPROF:$(PROFILE).c=$(BUILD)/$(PROFILE).c)
 	$(call msg,FUZZ,$@)
@@ -184,7 +184,7 @@ $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(PATHS) $(SNAPSHOT))
+$(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(ELF) $(PATHS) $(SNAPSHOT))
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))

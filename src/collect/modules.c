@@ -183,9 +183,10 @@ static void note_over(struct modules *modules, struct module *module, const stru
 }
 
 /* The separate debug file may have a .debug_frame where the file itself has nothing. */
-static bool open_debug_file(struct elf_file *file, const struct module *module)
+static bool open_debug_file(struct modules *modules, const struct module *module,
+			    struct elf_file *file)
 {
-	int fd = symbol__open_debug_file(module->fd, module->path, module->root), err;
+	int fd = symbolizer__open_debug_file(modules->symbolizer, module->fd, module->path, module->root), err;
 
 	*file = (struct elf_file){ .fd = fd };
 	if (fd < 0)
@@ -213,7 +214,7 @@ static int read_rows(struct modules *modules, struct module *module)
 
 	explain_wait(modules, module);
 	err = elf_file__open(&file, module->fd);
-	has_debug = !err && open_debug_file(&debug, module);
+	has_debug = !err && open_debug_file(modules, module, &debug);
 	if (!err) {
 		err = unwind_rows__read(&file, has_debug ? &debug : NULL, module->path,
 					modules->rules, &rows);

@@ -37,7 +37,9 @@ bool elf_code__address(const struct elf_code *code, uint64_t offset, uint64_t *a
 
 bool elf_code__has(const struct elf_code *code, uint64_t address)
 {
-	uint64_t offset, available;
-
-	return elf_code__offset(code, address, &offset, &available);
+	for (uint32_t i = 0; i < code->count; i++)
+		if (address >= code->segments[i].first &&
+		    address - code->segments[i].address < code->segments[i].size)
+			return true;
+	return false;
 }

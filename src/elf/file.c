@@ -54,6 +54,14 @@ bool elf_file__take(struct elf_file *file, uint64_t size)
 	return true;
 }
 
+bool elf_file__is_plausible(struct elf_file *file)
+{
+	if (file->size <= MIN_FILE_BUDGET + MAX_UNPACKING * file->held)
+		return true;
+	elf_file__exceed(file, "it claims far more than the disk holds of it");
+	return false;
+}
+
 bool elf_file__is_late(struct elf_file *file)
 {
 	if (file->late || ++file->calls % CALLS_PER_LOOK)
@@ -103,7 +111,7 @@ static void note_code(struct elf_file *file)
 			break;
 		}
 		file->code.segments[file->code.count++] = (struct elf_code_segment){
-			segment->p_offset, segment->p_filesz, segment->p_vaddr,
+			segment->p_offset, segment->p_filesz, segment->p_vaddr, segment->p_vaddr,
 		};
 	}
 }
@@ -158,6 +166,20 @@ static bool is_x86_64(const Elf64_Ehdr *header)
 	       header->e_ident[EI_DATA] == ELFDATA2LSB && header->e_machine == EM_X86_64;
 }
 
+static void note_first_sections(struct elf_file *file)
+{
+	for (uint32_t i = 0; i < file->code.count; i++) {
+		struct elf_code_segment *segment = &file->code.segments[i];
+		uint64_t first = segment->size;
+
+		for (size_t j = 0; j < file->nsections; j++)
+			if (file->sections[j].sh_flags & SHF_EXECINSTR)
+				first = MIN(first, file->sections[j].sh_addr - segment->address);
+		if (first < segment->size)
+			segment->first += first;
+	}
+}
+
 static int read_all(struct elf_file *file)
 {
 	Elf64_Ehdr header;
@@ -177,7 +199,10 @@ static int read_all(struct elf_file *file)
 				    sizeof(first))
 		nsegments = first.sh_info;
 	err = read_segments(file, &header, nsegments);
-	return err ? err : read_sections(file, &header);
+	if (!err)
+		err = read_sections(file, &header);
+	note_first_sections(file);
+	return err;
 }
 
 int elf_file__open(struct elf_file *file, int fd)

@@ -28,6 +28,7 @@ struct elf_code {
 	struct elf_code_segment {
 		uint64_t offset, size;	/* in the file */
 		uint64_t address;	/* p_vaddr */
+		uint64_t first;		/* of the first section with code; else `address` */
 	} segments[MAX_CODE_SEGMENTS];
 	uint32_t count;
 };
@@ -92,6 +93,8 @@ void elf_bytes__release(struct elf_bytes *bytes);
 void elf_file__exceed(struct elf_file *file, const char *limit);
 /* Is there as much left of what may be read? If so it is taken; else that is noted. */
 bool elf_file__take(struct elf_file *file, uint64_t size);
+/* Does the disk hold about as much of the file as it claims? If not that is noted. */
+bool elf_file__is_plausible(struct elf_file *file);
 /* Has the file had its time? If so that is noted. Cheap enough for inner loops. */
 bool elf_file__is_late(struct elf_file *file);
 
@@ -99,6 +102,7 @@ bool elf_file__is_late(struct elf_file *file);
 bool elf_code__offset(const struct elf_code *code, uint64_t address, uint64_t *offset,
 		      uint64_t *available);
 bool elf_code__address(const struct elf_code *code, uint64_t offset, uint64_t *address);
+/* A segment may begin with the ELF header, at address 0: that is no code. */
 bool elf_code__has(const struct elf_code *code, uint64_t address);
 
 #endif

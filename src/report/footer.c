@@ -91,10 +91,11 @@ void write_lost(FILE *out, const struct snapshot *snapshot)
 
 static void write_own_memory(FILE *out, const struct snapshot *snapshot)
 {
-	char rss[FORMAT_SIZE_MAX], kernel[FORMAT_SIZE_MAX];
+	char rss[FORMAT_SIZE_MAX], peak[FORMAT_SIZE_MAX], kernel[FORMAT_SIZE_MAX];
 
-	fprintf(out, "Own memory: resident=%s, kernel tables=%s\n",
+	fprintf(out, "Own memory: resident=%s, peak=%s, kernel tables=%s\n",
 		format_size(rss, snapshot->own_rss, false),
+		format_size(peak, snapshot->own_peak, false),
 		format_size(kernel, snapshot->own_kernel, false));
 }
 

@@ -185,8 +185,9 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 static void write_own_memory(FILE *out, const struct snapshot *snapshot)
 {
 	if (snapshot->own_rss)
-		fprintf(out, ",\"own_memory\":{\"rss\":%" PRIu64 ",\"kernel\":%" PRIu64 "}",
-			snapshot->own_rss, snapshot->own_kernel);
+		fprintf(out, ",\"own_memory\":{\"rss\":%" PRIu64 ",\"peak_rss\":%" PRIu64
+			",\"kernel\":%" PRIu64 "}",
+			snapshot->own_rss, snapshot->own_peak, snapshot->own_kernel);
 	else
 		fputs(",\"own_memory\":null", out);
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "report/block.h"
@@ -11,30 +10,39 @@
 #include "snapshot/pprof.h"
 #include "process/process.h"
 
-static uint64_t resident_memory(void)
+/* VmRSS and VmHWM, proc_pid_status(5): the latter since we were started, in bytes; 0: not known. */
+static void own_memory(uint64_t *resident, uint64_t *peak)
 {
-	unsigned long long size, resident = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long kib;
+	char line[256];
 
-	if (statm && fscanf(statm, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	if (statm)
-		fclose(statm);
-	return resident * sysconf(_SC_PAGESIZE);
+	*resident = *peak = 0;
+	while (status && fgets(line, sizeof(line), status)) {
+		if (sscanf(line, "VmRSS: %llu kB", &kib) == 1)
+			*resident = kib << 10;
+		else if (sscanf(line, "VmHWM: %llu kB", &kib) == 1)
+			*peak = kib << 10;
+	}
+	if (status)
+		fclose(status);
 }
 
-int session__snapshot(struct session *session, bool ages, bool own_memory,
+int session__snapshot(struct session *session, bool ages, bool own,
 		      struct snapshot **out)
 {
 	struct snapshot *snapshot = NULL;
 	int err = collector__snapshot(session->collector, ages, &snapshot);
 
-	if (!err && own_memory) {
-		snapshot->own_rss = resident_memory();
-		snapshot->own_kernel = collector__memory(session->collector);
-	}
 	if (!err)
 		err = symbolizer__name_all(session->symbolizer, session->names);
+	if (!err)
+		snapshot->lost[LOST_LIMITS] += symbolizer__cut(session->symbolizer);
+	/* Of it all, names take most. */
+	if (!err && own) {
+		own_memory(&snapshot->own_rss, &snapshot->own_peak);
+		snapshot->own_kernel = collector__memory(session->collector);
+	}
 	if (err) {
 		log__error("cannot read the tracked allocations: %s", strerror(-err));
 		snapshot__free(snapshot);

@@ -19,7 +19,7 @@ struct session;
 int session__new(const struct options *options, struct session **session);
 /* All that is tracked now, with names; with the blocks' ages and the memory that we take, which are
  * dear, if asked. The caller frees the snapshot. 0 or -errno, after one sentence on stderr. */
-int session__snapshot(struct session *session, bool ages, bool own_memory,
+int session__snapshot(struct session *session, bool ages, bool own,
 		      struct snapshot **snapshot);
 /* Writes a report to stdout. 0 or -errno, after one sentence on stderr; -EPIPE without one: nobody
  * reads it. */

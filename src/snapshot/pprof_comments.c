@@ -101,6 +101,7 @@ static void read_losses(const char *comment, struct snapshot *snapshot)
 	read_number(comment, "programs_skipped", &snapshot->programs_skipped);
 	read_number(comment, "frees_inherited", &snapshot->frees_inherited);
 	read_number(comment, "own_rss", &snapshot->own_rss);
+	read_number(comment, "own_peak", &snapshot->own_peak);
 	read_number(comment, "own_kernel", &snapshot->own_kernel);
 }
 

@@ -258,6 +258,8 @@ static void writer__comments(struct writer *w)
 					s->frames_cut[i]);
 	if (s->own_rss)
 		writer__comment(w, "own_rss=%" PRIu64, s->own_rss);
+	if (s->own_peak)
+		writer__comment(w, "own_peak=%" PRIu64, s->own_peak);
 	if (s->own_kernel)
 		writer__comment(w, "own_kernel=%" PRIu64, s->own_kernel);
 	if (s->programs_skipped)

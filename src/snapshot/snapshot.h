@@ -167,8 +167,9 @@ struct snapshot {
 	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation is recorded */
 	bool many;		/* the processes were not named one by one */
 	bool exited;		/* of one process that has ended: what it still held */
-	/* What tracing took itself, in bytes: resident, and in the kernel's tables. 0: not known. */
-	uint64_t own_rss, own_kernel;
+	/* What tracing took itself, in bytes: resident, now and at most, and in the kernel's tables.
+	 * 0: not known. */
+	uint64_t own_rss, own_peak, own_kernel;
 	/* From a file that does not tell peak_* and temporary, or variances, of traces. */
 	bool without_details, without_variances;
 	const char *file;	/* it was read from; NULL: it was not */

@@ -1,85 +1,109 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "symbol/debug_file.h"
 
-#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "process/path.h"
-#include "symbol/image.h"
 
 #define DEBUG_DIRECTORY "/usr/lib/debug"
 #define MIN_BUILD_ID 3
-#define MAX_BUILD_ID 64
 
 /* What makes a file the right one: its build id, or the checksum of all of it. */
 struct identity {
-	const void *build_id;
-	size_t build_id_size;	/* 0: compare the checksum */
+	const char *build_id;	/* hex; "": compare the checksum */
 	uint32_t crc;
 };
 
-static bool checksum_is(int fd, uint32_t expected)
+/* What the disk does not hold is not read: the checksum of a hole takes as long as that of bytes. */
+static bool read_checksum(struct elf_file *file, uint32_t *crc)
 {
 	unsigned char buffer[65536];
-	uLong crc = crc32(0, NULL, 0);
-	off_t offset = 0;
-	ssize_t n;
+	uint64_t offset = 0;
+	ssize_t n = 0;
 
-	while ((n = pread(fd, buffer, sizeof(buffer), offset)) > 0) {
-		crc = crc32(crc, buffer, n);
+	*crc = crc32(0, NULL, 0);
+	if (!elf_file__is_plausible(file))
+		return false;
+	while (!elf_file__is_late(file) &&
+	       (n = elf_file__pread(file, buffer, sizeof(buffer), offset)) > 0) {
+		*crc = crc32(*crc, buffer, n);
 		offset += n;
 	}
-	return !n && crc == expected;
+	return !n;
 }
 
-static bool matches(int fd, Elf *elf, const struct identity *identity)
+static bool checksum_is(struct elf_file *file, struct checksums *checksums, uint32_t expected)
 {
-	const void *build_id;
-	ssize_t size;
+	struct checksum *new = &checksums->known[checksums->next];
+	struct stat st;
+	uint32_t crc;
 
-	if (!identity->build_id_size)
-		return checksum_is(fd, identity->crc);
-	size = dwelf_elf_gnu_build_id(elf, &build_id);
-	return size == (ssize_t)identity->build_id_size &&
-	       !memcmp(build_id, identity->build_id, size);
+	if (fstat(file->fd, &st))
+		return false;
+	for (unsigned int i = 0; i < checksums->count; i++) {
+		const struct checksum *known = &checksums->known[i];
+
+		if (known->device == st.st_dev && known->inode == st.st_ino &&
+		    known->size == st.st_size && known->changed.tv_sec == st.st_ctim.tv_sec &&
+		    known->changed.tv_nsec == st.st_ctim.tv_nsec)
+			return known->crc == expected;
+	}
+	if (!read_checksum(file, &crc))
+		return false;
+	*new = (struct checksum){ st.st_dev, st.st_ino, st.st_size, st.st_ctim, crc };
+	checksums->next = (checksums->next + 1) % KNOWN_CHECKSUMS;
+	if (checksums->count < KNOWN_CHECKSUMS)
+		checksums->count++;
+	return crc == expected;
+}
+
+static bool matches(struct elf_file *file, const struct search *search,
+		    const struct identity *identity)
+{
+	char build_id[BUILD_ID_HEX];
+
+	if (!identity->build_id[0])
+		return checksum_is(file, search->checksums, identity->crc);
+	return elf__build_id(file, build_id) && !strcmp(build_id, identity->build_id);
 }
 
 void debug_file__close(struct debug_file *file)
 {
-	if (file->elf) {
-		elf_end(file->elf);
-		close(file->fd);
+	if (file->path) {
+		elf_file__close(&file->elf);
+		close(file->elf.fd);
 	}
 	free(file->path);
 	*file = (struct debug_file){};
 }
 
 /* Takes `path` (NULL: no memory) over. */
-static int try_path(struct debug_file *file, const struct search *search,
+static int try_path(struct debug_file *found, const struct search *search,
 		    const struct identity *identity, char *path)
 {
 	if (!path)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < search->nroots; i++) {
 		int fd = path__open_below(search->roots[i], path);
-		Elf *elf;
 
 		if (fd < 0)
 			continue;
-		elf = image__elf(fd);
-		if (elf && matches(fd, elf, identity)) {
-			*file = (struct debug_file){ .fd = fd, .elf = elf, .path = path };
-			return 0;
+		if (!elf_file__open(&found->elf, fd)) {
+			if (matches(&found->elf, search, identity)) {
+				found->path = path;
+				return 0;
+			}
+			found->of_other_build |= !identity->build_id[0] && !found->elf.over;
 		}
-		file->of_other_build |= elf && !identity->build_id_size;
-		elf_end(elf);
+		elf_file__close(&found->elf);
 		close(fd);
 	}
 	free(path);
@@ -98,17 +122,14 @@ __attribute__((format(printf, 1, 2))) static char *format(const char *fmt, ...)
 	return s;
 }
 
-static int find_by_build_id(struct debug_file *file, const struct search *search,
+static int find_by_build_id(struct debug_file *found, const struct search *search,
 			    const struct identity *identity)
 {
-	const unsigned char *id = identity->build_id;
-	char hex[2 * MAX_BUILD_ID + 1];
+	const char *hex = identity->build_id;
 
-	if (identity->build_id_size < MIN_BUILD_ID || identity->build_id_size > MAX_BUILD_ID)
+	if (strlen(hex) < 2 * MIN_BUILD_ID)
 		return -ENOENT;
-	for (size_t i = 0; i < identity->build_id_size; i++)
-		sprintf(hex + 2 * i, "%02x", id[i]);
-	return try_path(file, search, identity,
+	return try_path(found, search, identity,
 			format(DEBUG_DIRECTORY "/.build-id/%.2s/%s.debug", hex, hex + 2));
 }
 
@@ -119,49 +140,56 @@ static int directory_length(const char *path)
 	return slash ? slash - path : 0;
 }
 
-int debug_file__find(struct debug_file *file, const struct search *search, Elf *elf,
+int debug_file__find(struct debug_file *found, const struct search *search, struct elf_file *file,
 		     const char *path)
 {
 	static const char *const places[] = { "%.*s/%s", "%.*s/.debug/%s",
 					      DEBUG_DIRECTORY "%.*s/%s" };
-	struct identity identity = {};
-	const char *link;
-	ssize_t size;
+	char build_id[BUILD_ID_HEX];
+	struct identity identity = { .build_id = build_id };
+	struct elf_link link;
 	int err;
 
-	size = dwelf_elf_gnu_build_id(elf, &identity.build_id);
-	identity.build_id_size = size > 0 ? size : 0;
-	err = find_by_build_id(file, search, &identity);
+	*found = (struct debug_file){};
+	elf__build_id(file, build_id);
+	err = find_by_build_id(found, search, &identity);
 	if (err != -ENOENT)
 		return err;
 
-	link = dwelf_elf_gnu_debuglink(elf, &identity.crc);
-	identity.build_id_size = 0;
-	for (size_t i = 0; link && i < sizeof(places) / sizeof(places[0]); i++) {
-		err = try_path(file, search, &identity,
-			       format(places[i], directory_length(path), path, link));
-		if (err != -ENOENT)
-			return err;
-	}
-	return -ENOENT;
+	err = elf__debug_link(file, &link);
+	if (err)
+		return err;
+	identity = (struct identity){ "", link.crc };
+	err = -ENOENT;
+	for (size_t i = 0; link.name && err == -ENOENT && i < sizeof(places) / sizeof(places[0]); i++)
+		err = try_path(found, search, &identity,
+			       format(places[i], directory_length(path), path, link.name));
+	elf_link__release(&link);
+	return err;
 }
 
-int debug_file__find_shared(struct debug_file *file, const struct search *search, Dwarf *dwarf,
-			    const char *path)
+int debug_file__find_shared(struct debug_file *found, const struct search *search,
+			    struct elf_file *file, const char *path)
 {
-	struct identity identity = {};
-	const char *name;
-	ssize_t size;
+	struct identity identity;
+	struct elf_link link;
 	int err;
 
-	size = dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &identity.build_id);
-	if (size <= 0)
-		return -ENOENT;
-	identity.build_id_size = size;
-	err = find_by_build_id(file, search, &identity);
-	if (err != -ENOENT)
+	*found = (struct debug_file){};
+	err = elf__shared_link(file, &link);
+	if (err)
 		return err;
-	return try_path(file, search, &identity,
-			name[0] == '/' ? strdup(name) :
-					 format("%.*s/%s", directory_length(path), path, name));
+	if (!link.name || !link.build_id[0]) {
+		elf_link__release(&link);
+		return -ENOENT;
+	}
+	identity = (struct identity){ .build_id = link.build_id };
+	err = find_by_build_id(found, search, &identity);
+	if (err == -ENOENT)
+		err = try_path(found, search, &identity,
+			       link.name[0] == '/' ? strdup(link.name) :
+						     format("%.*s/%s", directory_length(path), path,
+							    link.name));
+	elf_link__release(&link);
+	return err;
 }

@@ -8,10 +8,13 @@
 
 #include <dwarf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/limits.h"
 #include "symbol/demangle.h"
 #include "symbol/intervals.h"
 #include "symbol/lines.h"
@@ -29,8 +32,13 @@
 /* Units may share one list of ranges, which real ones do not; all lists of Chromium have less. */
 #define MAX_RANGES (16U << 20)
 
+/* libdw keeps all lines and abbreviations of every unit that it was asked about. Where that is more
+ * than this, and than this share of the sections, it has to begin again. */
+#define MIN_LIBDW_MEMORY (1UL << 20)
+#define LIBDW_SHARE 64
+
 struct units {
-	Dwarf_Die *items;
+	Dwarf_Off *items;	/* of their first entries */
 	size_t count;
 	struct intervals ranges;
 };
@@ -49,6 +57,7 @@ struct walk {
 	bool split;		/* the functions are in a .dwo file */
 	bool everywhere;	/* look into functions and types that hold no address, too */
 	uint64_t budget;	/* bytes that may still be passed over */
+	size_t memory;		/* in use before libdw was asked for anything */
 };
 
 void scopes__free(struct scope *scopes)
@@ -77,13 +86,21 @@ static uint64_t number_attribute(Dwarf_Die *die, unsigned int name)
 	return dwarf_formudata(dwarf_attr(die, name, &attribute), &value) ? 0 : value;
 }
 
+/* False: it is no name that anybody would write, or all of them together are too long. */
+static bool may_keep(const struct walk *walk, const char *name)
+{
+	size_t length = strnlen(name, MAX_NAME_SIZE);
+
+	return length < MAX_NAME_SIZE && elf_file__take(walk->image->debug, length);
+}
+
 /* As the DWARF says, "/a/b/../c" included: that is the name gdb and addr2line know it by. */
 static int intern_file(struct walk *walk, const char *path, const char **file)
 {
 	char *absolute = NULL;
 
 	/* libdw names what it does not know "???". */
-	if (!path || !path[0] || !strcmp(path, "???"))
+	if (!path || !path[0] || !strcmp(path, "???") || !may_keep(walk, path))
 		return 0;
 	if (path[0] != '/' && walk->directory &&
 	    asprintf(&absolute, "%s/%s", walk->directory, path) < 0)
@@ -106,6 +123,8 @@ static int name_scope(struct walk *walk, Dwarf_Die *die, struct scope *scope)
 		name = demangled;
 	else if (!name)
 		name = linkage;
+	if (name && !may_keep(walk, name))
+		name = NULL;
 	scope->unqualified = !linkage;
 	scope->function = names__string(walk->names, name);
 	free(demangled);
@@ -156,7 +175,7 @@ static size_t first_at_or_after(const struct walk *walk, uint64_t address)
 
 static bool spend(struct walk *walk, uint64_t bytes)
 {
-	if (bytes > walk->budget) {
+	if (elf_file__is_late(walk->image->debug) || bytes > walk->budget) {
 		walk->budget = 0;
 		return false;
 	}
@@ -360,26 +379,17 @@ static int name_unit(struct walk *walk, Dwarf_Die *unit)
 	return err ? err : find_lines(walk, unit);
 }
 
-static int add_unit(struct units *units, const struct image *image, const Dwarf_Die *unit)
+static int add_unit(struct units *units, const struct image *image, Dwarf_Die *unit)
 {
 	ptrdiff_t offset = 0;
 	Dwarf_Addr base, start, end;
-	Dwarf_Die *items;
 	int err = 0;
 
-	/* Room doubles whenever the count is a power of two. */
-	if (!(units->count & (units->count - 1))) {
-		size_t room = units->count ? 2 * units->count : 1;
-
-		items = reallocarray(units->items, room, sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		units->items = items;
-	}
-	units->items[units->count++] = *unit;
+	if (array__make_room(&units->items, units->count, sizeof(*units->items)))
+		return -ENOMEM;
+	units->items[units->count++] = dwarf_dieoffset(unit);
 	while (!err && units->ranges.count < MAX_RANGES &&
-	       (offset = dwarf_ranges(&units->items[units->count - 1], offset, &base, &start,
-				      &end)) > 0)
+	       (offset = dwarf_ranges(unit, offset, &base, &start, &end)) > 0)
 		if (start < end && image__is_code(image, start))
 			err = intervals__add(&units->ranges, start, end, units->count);
 	return err;
@@ -396,7 +406,8 @@ static int read_units(Dwarf *dwarf, const struct image *image, struct units *uni
 	 * The NULL at the end keeps libdw from opening .dwo files, whose names are the target's
 	 * to choose.
 	 */
-	while (!err && !dwarf_get_units(dwarf, cu, &cu, NULL, &type, &unit, NULL))
+	while (!err && !elf_file__is_late(image->debug) &&
+	       !dwarf_get_units(dwarf, cu, &cu, NULL, &type, &unit, NULL))
 		if (type == DW_UT_compile || type == DW_UT_skeleton)
 			err = add_unit(units, image, &unit);
 	return err ? err : intervals__sort(&units->ranges);
@@ -411,15 +422,60 @@ static int by_unit(const void *a, const void *b)
 	return query__by_address(a, b);
 }
 
-int dwarf_names__find(Dwarf *dwarf, const struct image *image, struct names *names,
+static size_t memory_in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* Those of one unit. */
+static int name_queries(struct dwarf_image *dwarf, struct walk *walk, Dwarf_Off offset)
+{
+	Dwarf_Die unit;
+
+	if (elf_file__is_late(walk->image->debug))
+		return 0;
+	if (memory_in_use() > walk->memory + MIN_LIBDW_MEMORY + dwarf->size / LIBDW_SHARE) {
+		int err = dwarf_image__renew(dwarf);
+
+		if (err || !dwarf->dwarf)
+			return err;
+	}
+	return dwarf_offdie(dwarf->dwarf, offset, &unit) ? name_unit(walk, &unit) : 0;
+}
+
+static int name_by_unit(struct dwarf_image *dwarf, struct walk *walk, const struct units *units,
+			struct query *queries, size_t nqueries)
+{
+	size_t first, next;
+	int err = 0;
+
+	for (first = 0; !err && first < nqueries; first = next) {
+		uint32_t unit = queries[first].unit;
+
+		for (next = first; next < nqueries && queries[next].unit == unit;)
+			next++;
+		walk->queries = queries + first;
+		walk->nqueries = next - first;
+		if (unit)
+			err = name_queries(dwarf, walk, units->items[unit - 1]);
+	}
+	return err;
+}
+
+int dwarf_names__find(struct dwarf_image *dwarf, const struct image *image, struct names *names,
 		      struct query *queries, size_t nqueries, struct scope **scopes)
 {
 	struct lines lines = lines__of(dwarf);
+	struct walk walk = {
+		.image = image, .names = names, .scopes = scopes, .lines = &lines,
+		.memory = memory_in_use(),
+	};
 	struct units units = {};
-	size_t first, next;
 	int err;
 
-	err = read_units(dwarf, image, &units);
+	err = read_units(dwarf->dwarf, image, &units);
 	if (err)
 		goto out;
 	qsort(queries, nqueries, sizeof(*queries), query__by_address);
@@ -428,22 +484,9 @@ int dwarf_names__find(Dwarf *dwarf, const struct image *image, struct names *nam
 
 		queries[i].unit = range ? range->value : 0;
 	}
+	intervals__release(&units.ranges);
 	qsort(queries, nqueries, sizeof(*queries), by_unit);
-	for (first = 0; !err && first < nqueries; first = next) {
-		struct walk walk = {
-			.image = image,
-			.names = names,
-			.scopes = scopes,
-			.lines = &lines,
-			.queries = queries + first,
-		};
-
-		for (next = first; next < nqueries && queries[next].unit == queries[first].unit;)
-			next++;
-		walk.nqueries = next - first;
-		if (queries[first].unit)
-			err = name_unit(&walk, &units.items[queries[first].unit - 1]);
-	}
+	err = name_by_unit(dwarf, &walk, &units, queries, nqueries);
 out:
 	intervals__release(&units.ranges);
 	free(units.items);

@@ -3,7 +3,6 @@
 #ifndef MT_SYMBOL_DWARF_NAMES_H
 #define MT_SYMBOL_DWARF_NAMES_H
 
-#include <elfutils/libdw.h>
 #include <stddef.h>
 
 #include "snapshot/snapshot.h"
@@ -17,7 +16,7 @@
  *
  * Time is linear in the units that hold one of the addresses, plus one look at every unit.
  */
-int dwarf_names__find(Dwarf *dwarf, const struct image *image, struct names *names,
+int dwarf_names__find(struct dwarf_image *dwarf, const struct image *image, struct names *names,
 		      struct query *queries, size_t nqueries, struct scope **scopes);
 void scopes__free(struct scope *scopes);
 

@@ -2,10 +2,12 @@
 #include "symbol/elf_names.h"
 
 #include <errno.h>
-#include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/limits.h"
+#include "elf/symbols.h"
 #include "symbol/intervals.h"
 
 struct symbol {
@@ -17,91 +19,54 @@ struct symbol {
 
 struct symbols {
 	struct symbol *items;
-	size_t count, room;
+	size_t count;
 };
 
-static int add_symbol(struct symbols *symbols, const struct symbol *symbol)
-{
-	if (symbols->count == symbols->room) {
-		size_t room = symbols->room ? 2 * symbols->room : 1024;
-		struct symbol *items = reallocarray(symbols->items, room, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		symbols->items = items;
-		symbols->room = room;
-	}
-	symbols->items[symbols->count++] = *symbol;
-	return 0;
-}
-
 /* Functions, and the bare labels of hand-written assembly. */
-static bool names_code(Elf *elf, const GElf_Sym *symbol, GElf_Shdr *section)
+static bool names_code(const struct elf_file *file, const Elf64_Sym *symbol)
 {
-	int type = GELF_ST_TYPE(symbol->st_info);
+	int type = ELF64_ST_TYPE(symbol->st_info);
+	const Elf64_Shdr *section;
 
 	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
 		return false;
-	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE)
+	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE ||
+	    symbol->st_shndx >= file->nsections)
 		return false;
-	if (!gelf_getshdr(elf_getscn(elf, symbol->st_shndx), section))
-		return false;
+	section = &file->sections[symbol->st_shndx];
 	return (section->sh_flags & SHF_EXECINSTR) &&
 	       symbol->st_value - section->sh_addr < section->sh_size;
 }
 
-static int read_table(struct symbols *symbols, Elf *elf, Elf_Scn *scn, const GElf_Shdr *header)
+static int add_symbols(struct symbols *symbols, const struct elf_file *file,
+		       const struct elf_symbols *tables)
 {
-	Elf_Data *data = elf_getdata(scn, NULL);
-	GElf_Sym sym;
-	int err;
+	struct elf_cursor cursor = {};
+	const char *name;
+	Elf64_Sym sym;
 
-	for (int i = 1; data && gelf_getsym(data, i, &sym); i++) {
-		GElf_Shdr section;
-		struct symbol symbol;
+	while (elf_symbols__next(tables, &cursor, &sym, &name)) {
+		const Elf64_Shdr *section;
 
-		if (!names_code(elf, &sym, &section))
+		if (!names_code(file, &sym))
 			continue;
 		/* Where it ends could be told by the next one; but .dynsym lacks those that are
 		 * not exported. */
-		if (!sym.st_size && header->sh_type == SHT_DYNSYM)
+		if (!sym.st_size && elf_cursor__in_dynsym(&cursor))
 			continue;
-		symbol = (struct symbol){
+		/* Compilers' local labels are no names. */
+		if (!name[0] || !strncmp(name, ".L", 2))
+			continue;
+		if (array__make_room(&symbols->items, symbols->count, sizeof(*symbols->items)))
+			return -ENOMEM;
+		section = &file->sections[sym.st_shndx];
+		symbols->items[symbols->count++] = (struct symbol){
 			.start = sym.st_value,
 			.size = sym.st_size,
-			.section_end = section.sh_addr + section.sh_size,
-			.name = elf_strptr(elf, header->sh_link, sym.st_name),
-			.binding = GELF_ST_BIND(sym.st_info),
+			.section_end = section->sh_addr + section->sh_size,
+			.name = name,
+			.binding = ELF64_ST_BIND(sym.st_info),
 		};
-		/* Compilers' local labels are no names. */
-		if (!symbol.name || !symbol.name[0] || !strncmp(symbol.name, ".L", 2))
-			continue;
-		err = add_symbol(symbols, &symbol);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int read_tables(struct symbols *symbols, Elf *elf)
-{
-	bool read[SHT_DYNSYM + 1] = {};
-	Elf_Scn *scn = NULL;
-	int err;
-
-	while ((scn = elf_nextscn(elf, scn))) {
-		GElf_Shdr header;
-
-		if (!gelf_getshdr(scn, &header))
-			continue;
-		/* A file has one of each; a thousand over the same bytes are an attack. */
-		if ((header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM) ||
-		    read[header.sh_type])
-			continue;
-		read[header.sh_type] = true;
-		err = read_table(symbols, elf, scn, &header);
-		if (err)
-			return err;
 	}
 	return 0;
 }
@@ -169,35 +134,49 @@ static int index_symbols(const struct symbols *symbols, struct intervals *sized,
 	return err;
 }
 
-int elf_names__find(Elf *const *elves, size_t nelves, struct query *queries, size_t nqueries)
+static int answer(const struct symbols *symbols, struct query *queries, size_t nqueries)
 {
 	struct intervals sized = {}, unsized = {};
-	struct symbols symbols = {};
-	int err = 0;
+	int err = index_symbols(symbols, &sized, &unsized);
 
-	for (size_t i = 0; !err && i < nelves; i++)
-		if (elves[i])
-			err = read_tables(&symbols, elves[i]);
-	if (err || !symbols.count)
-		goto out;
-	qsort(symbols.items, symbols.count, sizeof(*symbols.items), best_last);
-	err = index_symbols(&symbols, &sized, &unsized);
-	if (err)
-		goto out;
-	for (size_t i = 0; i < nqueries; i++) {
+	for (size_t i = 0; i < nqueries && !err; i++) {
 		const struct interval *in_sized = intervals__find(&sized, queries[i].address);
 		const struct interval *in_unsized = intervals__find(&unsized, queries[i].address);
 		const struct interval *found = in_sized ? in_sized : in_unsized;
 
 		if (!found)
 			continue;
-		queries[i].symbol = symbols.items[found->value].name;
+		queries[i].symbol = strndup(symbols->items[found->value].name, MAX_NAME_SIZE);
 		queries[i].symbol_start = found->start;
 		queries[i].symbol_end = found->end;
+		if (!queries[i].symbol)
+			err = -ENOMEM;
 	}
-out:
 	intervals__release(&sized);
 	intervals__release(&unsized);
+	return err;
+}
+
+int elf_names__find(struct elf_file *const *files, size_t nfiles, struct query *queries,
+		    size_t nqueries)
+{
+	struct elf_symbols tables[MAX_SYMBOL_FILES] = {};
+	struct symbols symbols = {};
+	int err = 0;
+
+	for (size_t i = 0; i < nfiles && !err; i++) {
+		if (!files[i])
+			continue;
+		err = elf_symbols__read(files[i], &tables[i]);
+		if (!err)
+			err = add_symbols(&symbols, files[i], &tables[i]);
+	}
+	if (!err && symbols.count) {
+		qsort(symbols.items, symbols.count, sizeof(*symbols.items), best_last);
+		err = answer(&symbols, queries, nqueries);
+	}
+	for (size_t i = 0; i < nfiles; i++)
+		elf_symbols__release(&tables[i]);
 	free(symbols.items);
 	return err;
 }

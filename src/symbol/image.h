@@ -1,39 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One ELF file, read and not mapped: its owner may cut it short at any moment (SIGBUS). */
+/* The files of one module, while it is named. */
 #ifndef MT_SYMBOL_IMAGE_H
 #define MT_SYMBOL_IMAGE_H
 
-#include <gelf.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <elfutils/libdw.h>
 
-#define MAX_CODE_SEGMENTS 16
+#include "elf/file.h"
 
+/* The file whose code is asked about, and the one that its debug information is in. */
 struct image {
-	Elf *elf;
-	struct {
-		uint64_t offset, address, size;
-		uint64_t first;	/* address of the first section with code; else `address` */
-	} code[MAX_CODE_SEGMENTS];	/* the executable PT_LOADs */
-	unsigned int ncode;
+	struct elf_file *file, *debug;
 };
 
-/* NULL unless fd is a regular file with an ELF header. `fd` must stay open; elf_end() releases. */
-Elf *image__elf(int fd);
+static inline bool image__is_code(const struct image *image, uint64_t address)
+{
+	return elf_code__has(&image->file->code, address);
+}
 
-/* 0 or -ENOEXEC. image__close() releases, on an image of zeros too. */
-int image__open(struct image *image, int fd);
-void image__close(struct image *image);
+/*
+ * The DWARF of a file as libdw wants it: an ELF file in memory of those sections that naming reads,
+ * unpacked. libelf would keep what is packed beside it, and libdw read all that there is.
+ */
+struct dwarf_image {
+	void *memory;
+	size_t size;
+	Elf *elf;
+	Dwarf *dwarf;
+	struct elf_bytes lines;	/* .debug_line, of `memory` */
+	Dwarf *shared;		/* what `dwarf` refers to; somebody else's; or NULL */
+};
 
-/* The address (p_vaddr) of the code at an offset of the file; false if there is none. */
-bool image__address(const struct image *image, uint64_t offset, uint64_t *address);
-/* A segment may begin with the ELF header, at address 0: that is no code. */
-bool image__is_code(const struct image *image, uint64_t address);
-
-/* The first section of this name, or NULL. */
-Elf_Scn *image__section(Elf *elf, const char *name);
-
-/* The symbol table of .gnu_debugdata ("mini debug info") as an ELF file of its own, or NULL. */
-Elf *image__mini_debug(Elf *elf);
+/* 0; -ENOENT: the file has no DWARF; -ENOMEM; -errno: it cannot be read, or not within the limits.
+ * `dwarf` may be NULL with 0, too. dwarf_image__close() releases, an image of zeros too. */
+int dwarf_image__open(struct dwarf_image *image, struct elf_file *file);
+/* Begins again with a fresh `dwarf`: libdw keeps what it has read. -ENOMEM or 0. */
+int dwarf_image__renew(struct dwarf_image *image);
+void dwarf_image__close(struct dwarf_image *image);
 
 #endif

@@ -50,26 +50,13 @@ struct program {
 	uint32_t row_line;
 };
 
-struct lines lines__of(Dwarf *dwarf)
+struct lines lines__of(const struct dwarf_image *dwarf)
 {
-	Elf *elf = dwarf_getelf(dwarf);
-	Elf_Scn *section = image__section(elf, ".debug_line");
-	struct lines lines = {};
-	Elf_Data *data;
-	GElf_Shdr header;
-
-	if (!section)
-		section = image__section(elf, ".zdebug_line");
-	/* libdw has unpacked what it can. */
-	if (!section || !gelf_getshdr(section, &header) || (header.sh_flags & SHF_COMPRESSED))
-		return lines;
-	data = elf_getdata(section, NULL);
-	if (!data || !data->d_buf)
-		return lines;
-	lines.data = data->d_buf;
-	lines.size = data->d_size;
-	lines.budget = MAX_PASSES * (uint64_t)data->d_size;
-	return lines;
+	return (struct lines){
+		.data = dwarf->lines.data,
+		.size = dwarf->lines.size,
+		.budget = MAX_PASSES * (uint64_t)dwarf->lines.size,
+	};
 }
 
 static bool read_header(struct program *program)

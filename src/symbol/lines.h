@@ -13,12 +13,12 @@
 #include "symbol/query.h"
 
 struct lines {
-	const uint8_t *data;	/* .debug_line, the Elf's; NULL: none */
+	const uint8_t *data;	/* .debug_line, the image's; NULL: none */
 	size_t size;
 	uint64_t budget;	/* bytes that may still be read: units may share a table */
 };
 
-struct lines lines__of(Dwarf *dwarf);
+struct lines lines__of(const struct dwarf_image *dwarf);
 
 /*
  * Sets line_file and line of the queries (in ascending order of address) that a live sequence of

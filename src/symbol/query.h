@@ -30,7 +30,7 @@ struct query {
 	const struct scope *scope; /* innermost, NULL: not known */
 	const char *file;	/* interned; NULL: not known */
 	uint32_t line;		/* 0: not known */
-	const char *symbol;	/* of the symbol table, mangled, owned by the Elf; NULL: none */
+	char *symbol;		/* of the symbol table, mangled; owned; NULL: none */
 	uint64_t symbol_start, symbol_end;
 
 	/* steps on the way to them */

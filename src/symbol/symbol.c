@@ -15,11 +15,10 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "process/root.h"
-#include "symbol/debug_file.h"
 #include "symbol/demangle.h"
 #include "symbol/dwarf_names.h"
 #include "symbol/elf_names.h"
-#include "symbol/image.h"
+#include "symbol/files.h"
 
 struct module {
 	uint32_t users;	/* 0: not known */
@@ -27,12 +26,15 @@ struct module {
 	int fd;
 	char *path;
 	struct root *root;	/* of a process that maps it */
+	bool over;		/* over a limit, and somebody said so */
 };
 
 struct symbolizer {
 	struct module *modules;	/* by module index */
 	size_t nmodules;
 	struct root *ours;
+	struct checksums checksums;
+	uint64_t ncut;
 };
 
 struct symbolizer *symbolizer__new(struct roots *roots)
@@ -112,107 +114,6 @@ void symbolizer__drop_module(struct symbolizer *symbolizer, uint32_t index)
 	memset(module, 0, sizeof(*module));
 }
 
-/* ---- the files of one module, while it is named ---- */
-
-struct files {
-	struct image image;
-	struct debug_file debug, shared;
-	Elf *mini;
-	Dwarf *dwarf, *shared_dwarf;
-};
-
-static void close_files(struct files *files)
-{
-	dwarf_end(files->dwarf);
-	dwarf_end(files->shared_dwarf);
-	elf_end(files->mini);
-	debug_file__close(&files->shared);
-	debug_file__close(&files->debug);
-	image__close(&files->image);
-}
-
-/*
- * libdw 0.188 hands out strings that it found the start of, and reads some itself, without looking
- * whether they end before their section does. The bytes are a copy of ours, and in sound files
- * the last one is a zero already (in .debug_info it ends the list of entries).
- */
-static void terminate_strings(Elf *elf)
-{
-	static const char *const sections[] = {
-		".debug_info",	".debug_str",  ".debug_line_str",
-		".zdebug_info", ".zdebug_str", ".zdebug_line_str",
-	};
-
-	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-		Elf_Scn *section = image__section(elf, sections[i]);
-		Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
-
-		if (data && data->d_buf && data->d_size)
-			((char *)data->d_buf)[data->d_size - 1] = '\0';
-	}
-}
-
-static Dwarf *begin_dwarf(Elf *elf)
-{
-	Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-
-	/* Compressed sections have been unpacked by now. */
-	terminate_strings(elf);
-	return dwarf;
-}
-
-/*
- * As gdb, do without DWARF that refers to a shared file which is not there. libdw would look for
- * it on its own, and open whatever has that name.
- */
-static int open_dwarf(struct files *files, const struct search *search, Elf *elf, const char *path)
-{
-	bool refers;
-	int err;
-
-	files->dwarf = begin_dwarf(elf);
-	refers = files->dwarf && image__section(elf, ".gnu_debugaltlink");
-	if (!refers)
-		return 0;
-	err = debug_file__find_shared(&files->shared, search, files->dwarf, path);
-	if (!err)
-		files->shared_dwarf = begin_dwarf(files->shared.elf);
-	if (files->shared_dwarf) {
-		dwarf_setalt(files->dwarf, files->shared_dwarf);
-		return 0;
-	}
-	dwarf_end(files->dwarf);
-	files->dwarf = NULL;
-	return err == -ENOMEM ? err : 0;
-}
-
-static bool has_dwarf(Elf *elf)
-{
-	return image__section(elf, ".debug_info") || image__section(elf, ".zdebug_info");
-}
-
-static int open_files(struct files *files, const struct symbolizer *symbolizer,
-		      const struct module *module)
-{
-	struct search search = { .nroots = 1 };
-	int err;
-
-	err = image__open(&files->image, module->fd);
-	if (err)
-		return err;
-	search.roots[0] = root__fd(module->root);
-	if (module->root != symbolizer->ours)
-		search.roots[search.nroots++] = root__fd(symbolizer->ours);
-	if (has_dwarf(files->image.elf))
-		return open_dwarf(files, &search, files->image.elf, module->path);
-
-	err = debug_file__find(&files->debug, &search, files->image.elf, module->path);
-	if (!err)
-		return open_dwarf(files, &search, files->debug.elf, files->debug.path);
-	files->mini = image__mini_debug(files->image.elf);
-	return err == -ENOMEM ? err : 0;
-}
-
 /* ---- from answers to frames ---- */
 
 /* Compilers give static C++ functions no linkage name in DWARF, but a mangled symbol. */
@@ -251,7 +152,7 @@ static int set_frames(struct names *names, const struct query *query)
 }
 
 /* Once for each file: names of functions or all lines are missing, and there is something to do. */
-static void warn_of_gaps(struct module *module, const struct files *files,
+static void warn_of_gaps(struct module *module, const struct symbol_files *files,
 			 const struct query *queries, size_t nqueries)
 {
 	size_t i = 0;
@@ -270,46 +171,109 @@ static void warn_of_gaps(struct module *module, const struct files *files,
 			  module->path);
 }
 
-/* All queries are about one module. */
-static int name_module(const struct symbolizer *symbolizer, struct module *module,
-		       struct names *names, struct query *queries, size_t nqueries)
+/* Sets the addresses; those outside of the code come first and stay without an answer. */
+static size_t set_addresses(const struct elf_code *code, struct query *queries, size_t nqueries)
 {
-	struct scope *scopes = NULL;
-	struct files files = {};
 	size_t nunknown = 0;
-	int err;
 
-	err = open_files(&files, symbolizer, module);
-	if (err == -ENOEXEC) {
-		err = 0;
-		goto set;
-	}
-	if (err)
-		goto out;
-	/* Those outside of the code come first and stay without an answer. */
 	for (size_t i = 0; i < nqueries; i++)
-		if (!image__address(&files.image, queries[i].offset, &queries[i].address)) {
+		if (!elf_code__address(code, queries[i].offset, &queries[i].address)) {
 			struct query unknown = queries[i];
 
 			queries[i] = queries[nunknown];
 			queries[nunknown++] = unknown;
 		}
-	qsort(queries + nunknown, nqueries - nunknown, sizeof(*queries), query__by_address);
-	err = elf_names__find((Elf *[]){ files.image.elf, files.debug.elf, files.mini }, 3,
-			      queries + nunknown, nqueries - nunknown);
-	if (!err && files.dwarf)
-		err = dwarf_names__find(files.dwarf, &files.image, names, queries + nunknown,
-					nqueries - nunknown, &scopes);
-	if (err)
-		goto out;
-	warn_of_gaps(module, &files, queries + nunknown, nqueries - nunknown);
-set:
-	for (size_t i = 0; !err && i < nqueries; i++)
-		err = set_frames(names, &queries[i]);
-out:
-	scopes__free(scopes);
-	close_files(&files);
+	return nunknown;
+}
+
+/* Symbols first: their tables are let go before the DWARF is read. */
+static int answer(struct symbol_files *files, const struct module *module,
+		  const struct search *search, struct names *names, struct query *queries,
+		  size_t nqueries, struct scope **scopes)
+{
+	struct elf_file *with_symbols[] = {
+		&files->elf, files->debug.path ? &files->debug.elf : NULL,
+		files->mini.fd >= 0 ? &files->mini : NULL,
+	};
+	struct image image = { &files->elf, files->with_dwarf };
+	int err;
+
+	qsort(queries, nqueries, sizeof(*queries), query__by_address);
+	err = elf_names__find(with_symbols, 3, queries, nqueries);
+	if (!err)
+		err = symbol_files__read_dwarf(files, module->path, search);
+	if (!err && files->dwarf.dwarf)
+		err = dwarf_names__find(&files->dwarf, &image, names, queries, nqueries, scopes);
 	return err;
+}
+
+static struct search search_of(struct symbolizer *symbolizer, const struct root *root)
+{
+	struct search search = { .checksums = &symbolizer->checksums };
+
+	if (root)
+		search.roots[search.nroots++] = root__fd(root);
+	if (root != symbolizer->ours)
+		search.roots[search.nroots++] = root__fd(symbolizer->ours);
+	return search;
+}
+
+static void note_over(struct symbolizer *symbolizer, struct module *module, const char *over)
+{
+	if (!over || module->over)
+		return;
+	module->over = true;
+	symbolizer->ncut++;
+	log__warn("%s: %s; some of its functions or lines are left out", module->path, over);
+}
+
+/* All queries are about one module. */
+static int name_module(struct symbolizer *symbolizer, struct module *module, struct names *names,
+		       struct query *queries, size_t nqueries)
+{
+	struct search search = search_of(symbolizer, module->root);
+	struct scope *scopes = NULL;
+	struct symbol_files files;
+	size_t nunknown;
+	int err;
+
+	err = symbol_files__open(&files, module->fd, module->path, &search);
+	if (!err) {
+		nunknown = set_addresses(&files.elf.code, queries, nqueries);
+		err = answer(&files, module, &search, names, queries + nunknown,
+			     nqueries - nunknown, &scopes);
+		warn_of_gaps(module, &files, queries + nunknown, nqueries - nunknown);
+	}
+	note_over(symbolizer, module, symbol_files__over(&files));
+	symbol_files__close(&files);
+	for (size_t i = 0; i < nqueries && err != -ENOMEM; i++)
+		err = set_frames(names, &queries[i]);
+	for (size_t i = 0; i < nqueries; i++)
+		free(queries[i].symbol);
+	scopes__free(scopes);
+	return err;
+}
+
+int symbolizer__open_debug_file(struct symbolizer *symbolizer, int fd, const char *path,
+				const struct root *root)
+{
+	struct search search = search_of(symbolizer, root);
+	struct debug_file found = {};
+	struct elf_file file;
+	int err = elf_file__open(&file, fd);
+
+	if (!err)
+		err = debug_file__find(&found, &search, &file, path);
+	if (!err)
+		err = fcntl(found.elf.fd, F_DUPFD_CLOEXEC, 0);
+	debug_file__close(&found);
+	elf_file__close(&file);
+	return err;
+}
+
+uint64_t symbolizer__cut(const struct symbolizer *symbolizer)
+{
+	return symbolizer->ncut;
 }
 
 /* ---- the batch ---- */

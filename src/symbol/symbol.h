@@ -24,12 +24,16 @@ int symbolizer__add_module(struct symbolizer *symbolizer, uint32_t module, int f
  * last time nobody asks for names in it; it can be added again. */
 void symbolizer__drop_module(struct symbolizer *symbolizer, uint32_t module);
 
-/* The separate debug file of the ELF file `fd`, by build id or debuglink, looked for below `root`,
- * where that is not NULL, and below our own. A descriptor for the caller to close; -ENOENT: none, -errno. */
-int symbol__open_debug_file(int fd, const char *path, const struct root *root);
+/* The separate debug file of the ELF file `fd`, by build id or debuglink, looked for under `root`
+ * (NULL: ours) and under our own /. A descriptor for the caller to close; -ENOENT: none, -errno. */
+int symbolizer__open_debug_file(struct symbolizer *symbolizer, int fd, const char *path,
+				const struct root *root);
 
 /* Gives every location of `names` that has none its frames. Locations in unknown modules and in
  * files without names get one unknown frame. 0 or -errno. */
 int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names);
+
+/* Of how many files were names left out: over a limit (base/limits.h). */
+uint64_t symbolizer__cut(const struct symbolizer *symbolizer);
 
 #endif

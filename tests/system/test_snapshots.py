@@ -496,12 +496,13 @@ def test_own_memory(spawn, tmp_path):
         resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
     own = tracer.stop()["own_memory"]
     assert resident / 2 < own["rss"] < resident * 2 + (64 << 20)
+    assert own["rss"] <= own["peak_rss"] < resident * 2 + (64 << 20)
     assert own["kernel"] > 1 << 20
     tracer = spawn(Process, MEMTRACEBPF, "-v", "-p", workload.pid)
     tracer.err.find("^tracing ")
     tracer.signal(signal.SIGINT)
     assert tracer.wait() == 0
-    assert re.match(r"Own memory: resident=.*, kernel tables=", tracer.out.lines[-1])
+    assert re.match(r"Own memory: resident=.*, peak=.*, kernel tables=", tracer.out.lines[-1])
 
 
 # ---- a program of the world ----

@@ -109,6 +109,7 @@ static struct snapshot *full_snapshot(struct names *names)
 		s->frames_cut[i] = i * 5;
 	s->programs_skipped = 6;
 	s->own_rss = 7;
+	s->own_peak = 9;
 	s->own_kernel = 8;
 	s->ended = (struct snapshot_ended){ 9, 10, 11, 12, 13 };
 	s->frees_inherited = 14;
@@ -191,6 +192,7 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_memory_equal(x->lost, y->lost, sizeof(x->lost));
 	assert_memory_equal(x->frames_cut, y->frames_cut, sizeof(x->frames_cut));
 	assert_int_equal(x->own_rss, y->own_rss);
+	assert_int_equal(x->own_peak, y->own_peak);
 	assert_int_equal(x->own_kernel, y->own_kernel);
 	assert_memory_equal(&x->ended, &y->ended, sizeof(x->ended));
 	assert_int_equal(x->frees_inherited, y->frees_inherited);

@@ -806,6 +806,7 @@ static void test_json(void **state)
 	b->now->programs_skipped = 9;
 	b->now->frees_inherited = 12;
 	b->now->own_rss = 5000000;
+	b->now->own_peak = 6000000;
 	b->now->own_kernel = 7000;
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
@@ -817,7 +818,7 @@ static void test_json(void **state)
 		"assert o[\"min_age_ms\"] is None and o[\"younger\"] is None\n"
 		"assert o[\"compared_with\"] is None\n"
 		"assert set(o[\"ended\"].values()) == {0}\n"
-		"assert o[\"own_memory\"] == dict(rss=5000000, kernel=7000)\n"
+		"assert o[\"own_memory\"] == dict(rss=5000000, peak_rss=6000000, kernel=7000)\n"
 		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
 		"assert o[\"elapsed_ms\"] == 10000 and o[\"pids\"] == [4711]\n"
 		"assert o[\"group_by\"] == \"line\" and o[\"note\"] is None\n"

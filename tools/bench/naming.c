@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "elf/file.h"
 #include "process/root.h"
 #include "snapshot/snapshot.h"
-#include "symbol/image.h"
 #include "symbol/symbol.h"
 
 static long resident_kib(void)
@@ -29,20 +29,21 @@ static long resident_kib(void)
 /* Evenly over the largest executable segment. */
 static int add_locations(struct names *names, uint32_t module, int fd, long count)
 {
-	unsigned int largest = 0;
-	struct image image;
+	const struct elf_code_segment *largest;
+	struct elf_file file;
 	uint32_t location;
 
-	if (image__open(&image, fd))
+	if (elf_file__open(&file, fd) || !file.code.count)
 		return -1;
-	for (unsigned int i = 1; i < image.ncode; i++)
-		if (image.code[i].size > image.code[largest].size)
-			largest = i;
+	largest = &file.code.segments[0];
+	for (uint32_t i = 1; i < file.code.count; i++)
+		if (file.code.segments[i].size > largest->size)
+			largest = &file.code.segments[i];
 	for (long i = 0; i < count; i++)
-		if (names__location(names, module, image.code[largest].offset +
-				    image.code[largest].size / count * i, true, &location))
+		if (names__location(names, module, largest->offset + largest->size / count * i,
+				    true, &location))
 			return -1;
-	image__close(&image);
+	elf_file__close(&file);
 	return 0;
 }
 
