@@ -158,21 +158,6 @@ static int new_scope(struct walk *walk, Dwarf_Die *die, struct scope *outer, str
 	return err;
 }
 
-static size_t first_at_or_after(const struct walk *walk, uint64_t address)
-{
-	size_t low = 0, high = walk->nqueries;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (walk->queries[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static bool spend(struct walk *walk, uint64_t bytes)
 {
 	if (elf_file__is_late(walk->image->debug) || bytes > walk->budget) {
@@ -238,7 +223,7 @@ static int enter_function(struct walk *walk, Dwarf_Die *die, struct scope *outer
 		/* What the linker dropped is left behind at address 0 and the like. */
 		if (!image__is_code(walk->image, start))
 			continue;
-		for (size_t i = first_at_or_after(walk, start);
+		for (size_t i = query__first(walk->queries, walk->nqueries, start);
 		     i < walk->nqueries && walk->queries[i].address < end; i++) {
 			if (outer ? walk->queries[i].scope != outer :
 				    is_other(die, start, &walk->queries[i]))
@@ -379,7 +364,15 @@ static int name_unit(struct walk *walk, Dwarf_Die *unit)
 	return err ? err : find_lines(walk, unit);
 }
 
-static int add_unit(struct units *units, const struct image *image, Dwarf_Die *unit)
+static bool is_asked(const struct walk *walk, uint64_t start, uint64_t end)
+{
+	size_t i = query__first(walk->queries, walk->nqueries, start);
+
+	return i < walk->nqueries && walk->queries[i].address < end;
+}
+
+/* Only ranges that somebody asks about are kept: files have millions. */
+static int add_unit(struct units *units, const struct walk *walk, Dwarf_Die *unit)
 {
 	ptrdiff_t offset = 0;
 	Dwarf_Addr base, start, end;
@@ -390,12 +383,12 @@ static int add_unit(struct units *units, const struct image *image, Dwarf_Die *u
 	units->items[units->count++] = dwarf_dieoffset(unit);
 	while (!err && units->ranges.count < MAX_RANGES &&
 	       (offset = dwarf_ranges(unit, offset, &base, &start, &end)) > 0)
-		if (start < end && image__is_code(image, start))
+		if (start < end && image__is_code(walk->image, start) && is_asked(walk, start, end))
 			err = intervals__add(&units->ranges, start, end, units->count);
 	return err;
 }
 
-static int read_units(Dwarf *dwarf, const struct image *image, struct units *units)
+static int read_units(Dwarf *dwarf, const struct walk *walk, struct units *units)
 {
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die unit;
@@ -406,10 +399,10 @@ static int read_units(Dwarf *dwarf, const struct image *image, struct units *uni
 	 * The NULL at the end keeps libdw from opening .dwo files, whose names are the target's
 	 * to choose.
 	 */
-	while (!err && !elf_file__is_late(image->debug) &&
+	while (!err && !elf_file__is_late(walk->image->debug) &&
 	       !dwarf_get_units(dwarf, cu, &cu, NULL, &type, &unit, NULL))
 		if (type == DW_UT_compile || type == DW_UT_skeleton)
-			err = add_unit(units, image, &unit);
+			err = add_unit(units, walk, &unit);
 	return err ? err : intervals__sort(&units->ranges);
 }
 
@@ -470,15 +463,15 @@ int dwarf_names__find(struct dwarf_image *dwarf, const struct image *image, stru
 	struct lines lines = lines__of(dwarf);
 	struct walk walk = {
 		.image = image, .names = names, .scopes = scopes, .lines = &lines,
-		.memory = memory_in_use(),
+		.queries = queries, .nqueries = nqueries, .memory = memory_in_use(),
 	};
 	struct units units = {};
 	int err;
 
-	err = read_units(dwarf->dwarf, image, &units);
+	qsort(queries, nqueries, sizeof(*queries), query__by_address);
+	err = read_units(dwarf->dwarf, &walk, &units);
 	if (err)
 		goto out;
-	qsort(queries, nqueries, sizeof(*queries), query__by_address);
 	for (size_t i = 0; i < nqueries; i++) {
 		const struct interval *range = intervals__find(&units.ranges, queries[i].address);
 

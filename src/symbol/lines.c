@@ -108,21 +108,6 @@ static void begin_sequence(struct program *program)
 	program->first = program->end = 0;
 }
 
-static size_t first_at_or_after(const struct program *program, uint64_t address)
-{
-	size_t low = 0, high = program->nqueries;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (program->queries[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* The row before ends here. */
 static void end_row(struct program *program)
 {
@@ -133,7 +118,7 @@ static void end_row(struct program *program)
 	    program->address <= queries[0].address ||
 	    program->row_address > queries[program->nqueries - 1].address)
 		return;
-	i = first_at_or_after(program, program->row_address);
+	i = query__first(program->queries, program->nqueries, program->row_address);
 	if (program->first == program->end)
 		program->first = program->end = i;
 	if (i < program->first)

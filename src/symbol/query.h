@@ -4,6 +4,7 @@
 #define MT_SYMBOL_QUERY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Deeper than compilers nest scopes, shallow enough to walk recursively. */
@@ -47,6 +48,22 @@ static inline int query__by_address(const void *a, const void *b)
 	const struct query *x = a, *y = b;
 
 	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+/* Index of the first one there, of queries in order of address. */
+static inline size_t query__first(const struct query *queries, size_t nqueries, uint64_t address)
+{
+	size_t low = 0, high = nqueries;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (queries[middle].address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 #endif

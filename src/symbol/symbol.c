@@ -200,6 +200,7 @@ static int answer(struct symbol_files *files, const struct module *module,
 
 	qsort(queries, nqueries, sizeof(*queries), query__by_address);
 	err = elf_names__find(with_symbols, 3, queries, nqueries);
+	malloc_trim(0);
 	if (!err)
 		err = symbol_files__read_dwarf(files, module->path, search);
 	if (!err && files->dwarf.dwarf)

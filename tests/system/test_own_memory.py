@@ -3,10 +3,12 @@
 
 import subprocess
 
-from tracing import WORKLOADS, Tracer, Workload
+import pytest
+
+from tracing import WORKLOADS, Process, Tracer, Workload
 
 MIB = 1 << 20
-DEBUG_SECTION = 128 * MIB    # read by libdw, like any section of DWARF
+UNITS = 120
 LIMIT = 40 * MIB             # with the tables of the kernel half that are mapped
 
 
@@ -17,18 +19,77 @@ def status(process):
         return {name[:-1]: int(kib) * 1024 for name, kib in pairs}
 
 
-def test_memory_of_debug_information_is_given_back(spawn, tmp_path):
-    zeros = tmp_path / "zeros"
-    with open(zeros, "wb") as file:
-        file.truncate(DEBUG_SECTION)
-    program = tmp_path / "alloc"
-    subprocess.run(["objcopy", f"--add-section=.debug_macinfo={zeros}",
-                    WORKLOADS / "alloc.nofp", program], check=True)
-    workload = spawn(Workload, program, "entry_points")
-    tracer = spawn(Tracer, "-p", workload.pid, interval=0.1)
-    workload.run()
-    while not tracer.report()["statistics"]:
-        pass
-    used = status(tracer)
-    assert used["VmHWM"] > DEBUG_SECTION    # it was needed for the names
-    assert used["VmRSS"] < LIMIT
+UNIT = """
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <regex>
+#include <string>
+
+namespace {
+void *block;
+
+[[gnu::constructor]] void begin()
+{
+	std::map<std::string, std::function<int(std::string)>> functions;
+	std::regex expression("[a-z]*");
+
+	functions["a"] = [](std::string s) { return (int)s.size(); };
+	functions["a"]("b");
+	block = malloc(1000);
+}
+}
+"""
+# Wait for a line, then run all constructors: they are in libraries.
+PROGRAM = """
+#include <dlfcn.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+	puts("ready");
+	fflush(stdout);
+	getchar();
+	puts(dlopen(argv[1], RTLD_NOW) ? "{}" : dlerror());
+	fflush(stdout);
+	getchar();
+}
+"""
+NAMING = ("info", "abbrev", "line", "str", "ranges", "addr", "line_str", "rnglists", "str_offsets")
+
+
+def naming_sections(path):
+    """Bytes of the sections that names are read from, unpacked."""
+    subprocess.run(["objcopy", "--decompress-debug-sections", path, f"{path}.plain"], check=True)
+    lines = subprocess.run(["size", "-A", f"{path}.plain"], capture_output=True, check=True,
+                           text=True).stdout
+    rows = [line.split() for line in lines.splitlines() if line.startswith(".debug_")]
+    return sum(int(row[1]) for row in rows if row[0].removeprefix(".debug_") in NAMING)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_memory_of_names(spawn, tmp_path, packed):
+    (tmp_path / "unit.cc").write_text(UNIT)
+    (tmp_path / "program.c").write_text(PROGRAM)
+    unit, library, program = tmp_path / "unit.o", tmp_path / "units.so", tmp_path / "program"
+    subprocess.run(["g++", "-g", "-O0", "-fPIC", "-c", "-o", unit, tmp_path / "unit.cc"], check=True)
+    subprocess.run(["gcc", "-o", program, tmp_path / "program.c"], check=True)
+    subprocess.run(["g++", "-shared", "-o", library, *[unit] * UNITS], check=True)
+    sections = naming_sections(library)
+    assert sections > 40 * MIB
+    if packed:
+        subprocess.run(["objcopy", "--compress-debug-sections", library], check=True)
+    process = spawn(Process, program, library)
+    process.out.expect("ready")
+    tracer = spawn(Tracer, "-p", process.pid, interval=0.1)
+    tracer.report()
+    before = status(tracer)["VmHWM"]
+    process.say()
+    process.out.expect("{}")
+    blocks = []
+    while not blocks:
+        report = tracer.report()
+        blocks = [s for s in report["statistics"] if s["size"] == 1000 * UNITS]
+    assert blocks[0]["traceback"][0]["file"].endswith("unit.cc")
+    peak = report["own_memory"]["peak_rss"]
+    assert sections / 2 < peak - before < 1.2 * sections
+    assert status(tracer)["VmRSS"] < LIMIT      # and it was given back
