@@ -32,8 +32,9 @@
 /* A name in a symbol table or in DWARF; longer ones are no names. */
 #define MAX_NAME_SIZE 65536
 
-/* Of a snapshot that is read: unpacked bytes, and records of each kind. */
+/* Of a snapshot that is read: unpacked bytes; samples; strings, locations and other records, each. */
 #define MAX_SNAPSHOT_SIZE (1UL << 30)
-#define MAX_SNAPSHOT_RECORDS (16U << 20)
+#define MAX_SNAPSHOT_SAMPLES (8U << 20)
+#define MAX_SNAPSHOT_RECORDS (2U << 20)
 
 #endif

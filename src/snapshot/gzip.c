@@ -9,8 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* A small file can unpack to a thousand times its size. */
-#define MAX_SIZE (1UL << 30)
+#include "base/limits.h"
 
 static int inflate_all(gzFile in, uint8_t **data, size_t *size)
 {
@@ -23,7 +22,7 @@ static int inflate_all(gzFile in, uint8_t **data, size_t *size)
 			uint8_t *larger;
 
 			room = room ? 2 * room : 1 << 20;
-			if (room > MAX_SIZE)
+			if (room > MAX_SNAPSHOT_SIZE)
 				return -EFBIG;
 			larger = realloc(*data, room);
 			if (!larger)

@@ -9,20 +9,24 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/saturate.h"
 #include "snapshot/copies.h"
 #include "snapshot/gzip.h"
 #include "snapshot/ids.h"
+#include "snapshot/merging.h"
 #include "snapshot/pprof.h"
 #include "snapshot/pprof_comments.h"
 #include "snapshot/pprof_values.h"
+#include "snapshot/process_index.h"
 #include "snapshot/wire.h"
 #include "src/snapshot/profile.pb-c.h"
 
 /* More is no stack; depth times lines is what a stack can unfold to. */
 #define MAX_DEPTH 4096
 #define MAX_LINES 256
+#define SAMPLE 2	/* number of a profile's field */
 
 struct function {
 	const char *name, *file; /* interned */
@@ -51,7 +55,8 @@ struct reader {
 	struct file_mapping *mappings;
 	struct function *functions;
 	struct copies *copies; /* of files without a build id */
-	uint32_t processes[MAX_PROCESSES]; /* by pid, where that was seen last */
+	struct process_index processes;
+	struct merging merging;
 	uint32_t stack[MAX_DEPTH];
 };
 
@@ -81,6 +86,7 @@ static int reader__string(struct reader *r, int64_t number, const char **s)
 static int reader__each(struct reader *r, uint32_t number,
 			int (*read)(struct reader *, const struct wire_field *))
 {
+	uint32_t most = number == SAMPLE ? MAX_SNAPSHOT_SAMPLES : MAX_SNAPSHOT_RECORDS;
 	struct wire wire = r->profile;
 	struct wire_field field;
 	int more, err;
@@ -88,6 +94,8 @@ static int reader__each(struct reader *r, uint32_t number,
 	while ((more = wire__next(&wire, &field)) > 0) {
 		if (field.number != number)
 			continue;
+		if (!most--)
+			return reader__refuse(r, "it has too many records");
 		if (!field.data)
 			return reader__refuse(r, "a message is damaged");
 		err = read(r, &field);
@@ -373,30 +381,17 @@ static int read_location(struct reader *r, const struct wire_field *field)
 	return err;
 }
 
-static bool is_process(const struct snapshot *s, uint32_t index,
-		       const struct snapshot_process *process)
-{
-	return index < s->nprocesses && s->processes[index].pid == process->pid &&
-	       s->processes[index].comm == process->comm;
-}
-
 /* The process with this pid and name, added if it is new. */
 static int reader__process(struct reader *r, const struct snapshot_process *process,
 			   uint32_t *index)
 {
-	uint32_t *last = &r->processes[process->pid % MAX_PROCESSES];
 	struct snapshot *s = r->snapshot;
 
-	*index = *last;
-	if (is_process(s, *index, process))
-		return 0;
-	for (*index = 0; *index < s->nprocesses && !is_process(s, *index, process);)
-		++*index;
-	*last = *index;
-	if (*index < s->nprocesses)
+	if (process_index__find(&r->processes, s, process, index))
 		return 0;
 	if (s->nprocesses == MAX_PROCESSES)
 		return reader__refuse(r, "it has too many processes");
+	*index = s->nprocesses;
 	return snapshot__add_process(s, process);
 }
 
@@ -491,7 +486,7 @@ static int add_sample(struct reader *r, const Pprof__Sample *message)
 		add_saturated(&r->snapshot->size, trace.size);
 		r->snapshot->count += trace.count;
 	}
-	return snapshot__add_trace(r->snapshot, process, &trace);
+	return merging__add(&r->merging, r->snapshot, process, &trace);
 }
 
 static int read_sample(struct reader *r, const struct wire_field *field)
@@ -540,7 +535,7 @@ static int read_profile(struct reader *r)
 	if (!err)
 		err = read_places(r);
 	if (!err)
-		err = reader__each(r, 2, read_sample);
+		err = reader__each(r, SAMPLE, read_sample);
 	return err;
 }
 
@@ -570,6 +565,7 @@ int pprof__parse(const void *data, size_t size, struct names *names, struct snap
 	free(r->mappings);
 	free(r->functions);
 	copies__free(r->copies);
+	merging__release(&r->merging);
 out:
 	free(r);
 	if (err) {

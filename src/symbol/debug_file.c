@@ -85,9 +85,9 @@ void debug_file__close(struct debug_file *file)
 	*file = (struct debug_file){};
 }
 
-/* Takes `path` (NULL: no memory) over. */
+/* Takes `path` (NULL: no memory) over; of what is over a limit `file` is told. */
 static int try_path(struct debug_file *found, const struct search *search,
-		    const struct identity *identity, char *path)
+		    const struct identity *identity, char *path, struct elf_file *file)
 {
 	if (!path)
 		return -ENOMEM;
@@ -103,6 +103,8 @@ static int try_path(struct debug_file *found, const struct search *search,
 			}
 			found->of_other_build |= !identity->build_id[0] && !found->elf.over;
 		}
+		if (found->elf.over)
+			elf_file__exceed(file, "a debug file that it names is over a limit");
 		elf_file__close(&found->elf);
 		close(fd);
 	}
@@ -123,14 +125,14 @@ __attribute__((format(printf, 1, 2))) static char *format(const char *fmt, ...)
 }
 
 static int find_by_build_id(struct debug_file *found, const struct search *search,
-			    const struct identity *identity)
+			    const struct identity *identity, struct elf_file *file)
 {
 	const char *hex = identity->build_id;
 
 	if (strlen(hex) < 2 * MIN_BUILD_ID)
 		return -ENOENT;
 	return try_path(found, search, identity,
-			format(DEBUG_DIRECTORY "/.build-id/%.2s/%s.debug", hex, hex + 2));
+			format(DEBUG_DIRECTORY "/.build-id/%.2s/%s.debug", hex, hex + 2), file);
 }
 
 static int directory_length(const char *path)
@@ -152,7 +154,7 @@ int debug_file__find(struct debug_file *found, const struct search *search, stru
 
 	*found = (struct debug_file){};
 	elf__build_id(file, build_id);
-	err = find_by_build_id(found, search, &identity);
+	err = find_by_build_id(found, search, &identity, file);
 	if (err != -ENOENT)
 		return err;
 
@@ -163,7 +165,7 @@ int debug_file__find(struct debug_file *found, const struct search *search, stru
 	err = -ENOENT;
 	for (size_t i = 0; link.name && err == -ENOENT && i < sizeof(places) / sizeof(places[0]); i++)
 		err = try_path(found, search, &identity,
-			       format(places[i], directory_length(path), path, link.name));
+			       format(places[i], directory_length(path), path, link.name), file);
 	elf_link__release(&link);
 	return err;
 }
@@ -184,12 +186,12 @@ int debug_file__find_shared(struct debug_file *found, const struct search *searc
 		return -ENOENT;
 	}
 	identity = (struct identity){ .build_id = link.build_id };
-	err = find_by_build_id(found, search, &identity);
+	err = find_by_build_id(found, search, &identity, file);
 	if (err == -ENOENT)
 		err = try_path(found, search, &identity,
 			       link.name[0] == '/' ? strdup(link.name) :
 						     format("%.*s/%s", directory_length(path), path,
-							    link.name));
+							    link.name), file);
 	elf_link__release(&link);
 	return err;
 }

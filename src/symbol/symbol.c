@@ -267,6 +267,10 @@ int symbolizer__open_debug_file(struct symbolizer *symbolizer, int fd, const cha
 		err = debug_file__find(&found, &search, &file, path);
 	if (!err)
 		err = fcntl(found.elf.fd, F_DUPFD_CLOEXEC, 0);
+	if (file.over) {
+		symbolizer->ncut++;
+		log__warn("%s: %s; what is there is left out", path, file.over);
+	}
 	debug_file__close(&found);
 	elf_file__close(&file);
 	return err;
