@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "collect/twins.h"
+#include "files/describe.h"
 #include "process/path.h"
 #include "unwind/unwind.h"
 
@@ -172,13 +173,12 @@ static void explain_wait(struct modules *modules, const struct module *module)
 }
 
 /* What is over a limit is left out: names, or tracebacks, of this file. */
-static void note_over(struct modules *modules, struct module *module, const struct elf_file *file)
+static void note_over(struct modules *modules, struct module *module, const char *over)
 {
-	if (!file->over || module->over)
+	if (!over || module->over)
 		return;
 	module->over = true;
-	log__warn("%s: %s; some of its functions or tracebacks are left out", module->path,
-		  file->over);
+	log__warn("%s: %s; some of its functions or tracebacks are left out", module->path, over);
 	tables__count_lost(modules->tables, LOST_LIMITS);
 }
 
@@ -220,9 +220,9 @@ static int read_rows(struct modules *modules, struct module *module)
 					modules->rules, &rows);
 		close_debug_file(&debug);
 	}
-	note_over(modules, module, &file);
+	note_over(modules, module, file.over);
 	if (has_debug)
-		note_over(modules, module, &debug);
+		note_over(modules, module, debug.over);
 	elf_file__close(&file);
 	if (!err)
 		err = put_rows(modules, module, &rows);
@@ -250,24 +250,20 @@ static void describe(struct modules *modules, const struct module *module, bool 
 /* Reads in what there is to know of a file; what cannot be read stays empty. */
 static void read_module(struct modules *modules, struct module *module)
 {
-	struct elf_file file = {};
-	bool library = false;
+	struct file_description file = {};
 
-	if (module->fd >= 0 && !elf_file__open(&file, module->fd)) {
-		elf__build_id(&file, module->build_id);
-		library = elf__has_dynamic(&file, DT_SONAME);	/* a name for the dynamic linker */
-		module->code = file.code;
-	}
-	note_over(modules, module, &file);
-	elf_file__close(&file);
+	if (module->fd >= 0)
+		file__describe(module->fd, module->path, modules->custom, &file);
+	note_over(modules, module, file.over);
+	strcpy(module->build_id, file.build_id);
+	module->code = file.code;
+	module->probes = file.probes;
+	module->mappers = file.mappers;
 	if (!module->code.count) {
 		tables__set_rows(modules->tables, module->file, NULL, 0);
 		return;
 	}
-	if (probes__find(module->fd, module->path, modules->custom, &module->probes))
-		memset(&module->probes, 0, sizeof(module->probes));
-	mappers__find(module->fd, &module->mappers);
-	describe(modules, module, library);
+	describe(modules, module, file.library);
 	module->unread = true;
 	__atomic_fetch_add(&modules->nunread, 1, __ATOMIC_RELAXED);
 }

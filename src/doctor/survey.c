@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
-#include "elf/notes.h"
+#include "files/describe.h"
 #include "process/process.h"
 
 #define NO_CARRIER SIZE_MAX
@@ -28,29 +28,18 @@ struct surveyor {
 	size_t nseen;
 };
 
-static void read_build_id(int fd, char hex[static BUILD_ID_HEX])
-{
-	struct elf_file file;
-
-	if (elf_file__open(&file, fd))
-		*hex = '\0';
-	else
-		elf__build_id(&file, hex);
-	elf_file__close(&file);
-}
-
 /* Takes the probes. */
-static int add_carrier(struct survey *survey, int fd, const char *path, struct probes *probes)
+static int add_carrier(struct survey *survey, const char *path, struct file_description *file)
 {
 	struct carrier *carrier;
 
 	if (array__make_room(&survey->carriers, survey->ncarriers, sizeof(*carrier))) {
-		probes__free(probes);
+		file_description__release(file);
 		return -ENOMEM;
 	}
 	carrier = &survey->carriers[survey->ncarriers++];
-	*carrier = (struct carrier){ .path = strdup(path), .probes = *probes };
-	read_build_id(fd, carrier->build_id);
+	*carrier = (struct carrier){ .path = strdup(path), .probes = file->probes };
+	strcpy(carrier->build_id, file->build_id);
 	return carrier->path ? 0 : -ENOMEM;
 }
 
@@ -58,7 +47,7 @@ static int add_carrier(struct survey *survey, int fd, const char *path, struct p
 static int examine(struct survey *survey, pid_t pid, const struct target_mapping *mapping,
 		   size_t *index)
 {
-	struct probes probes;
+	struct file_description file;
 	int fd = target__open_mapping(pid, mapping), err;
 
 	*index = NO_CARRIER;
@@ -66,19 +55,15 @@ static int examine(struct survey *survey, pid_t pid, const struct target_mapping
 		survey->nunread_files++;
 		return 0;
 	}
-	err = probes__find(fd, mapping->path, NULL, &probes);
-	if (!err && !probes.allocator) {
-		probes__free(&probes);
-		err = -ENOEXEC;
-	}
-	if (err) {
-		close(fd);
-		survey->nunread_files += err != -ENOEXEC && err != -ENOMEM;
+	err = file__describe(fd, mapping->path, NULL, &file);
+	close(fd);
+	if (err || !file.probes.allocator) {
+		file_description__release(&file);
+		survey->nunread_files += file.over || (err && err != -ENOEXEC && err != -ENOMEM);
 		return err == -ENOMEM ? err : 0;
 	}
-	err = add_carrier(survey, fd, mapping->path, &probes);
+	err = add_carrier(survey, mapping->path, &file);
 	*index = survey->ncarriers - 1;
-	close(fd);
 	return err;
 }
 

@@ -40,6 +40,7 @@ struct probes {
 	 * frees of the program. Known where the file has its full symbol table; else size 0. */
 	uint64_t cleanup, cleanup_size;
 	struct linker_hook linker;
+	const char *over;	/* a limit that the file is over, in words; static; NULL: none */
 };
 
 /*

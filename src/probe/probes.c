@@ -454,6 +454,7 @@ int probes__find(int fd, const char *path, struct custom_allocator *custom,
 {
 	struct search *search = calloc(1, sizeof(*search));
 	uint64_t available;
+	const char *over;
 	int err;
 
 	*probes = (struct probes){ 0 };
@@ -473,10 +474,12 @@ int probes__find(int fd, const char *path, struct custom_allocator *custom,
 	if (search->cleanup &&
 	    code__offset(&search->code, search->cleanup, &probes->cleanup, &available))
 		probes->cleanup_size = search->cleanup_size;
+	over = search->code.file.over;
 	code__close(&search->code);
 	free(search);
 	if (err)
 		probes__free(probes);
+	probes->over = over;
 	return err;
 }
 

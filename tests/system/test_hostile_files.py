@@ -74,7 +74,7 @@ def build_library(directory):
     return library
 
 
-@pytest.mark.parametrize("machine", [False, True])
+@pytest.mark.parametrize("machine", [False, pytest.param(True, marks=pytest.mark.alone)])
 def test_files_that_change_while_they_are_read(spawn, tmp_path, machine):
     library = build_library(tmp_path)
     copies = [tmp_path / f"lib{i}.so" for i in range(50)]
@@ -172,7 +172,7 @@ def map_all(spawn, directory, make):
     return spawn(Mapper, *paths), paths
 
 
-@pytest.mark.parametrize("machine", [False, True])
+@pytest.mark.parametrize("machine", [False, pytest.param(True, marks=pytest.mark.alone)])
 @pytest.mark.parametrize("make", INPUTS)
 def test_files_that_claim_too_much(spawn, tmp_path, make, machine):
     mapper, paths = map_all(spawn, tmp_path, make)
