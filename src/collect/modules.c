@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "collect/twins.h"
 #include "files/describe.h"
@@ -155,8 +156,22 @@ static void number_by_offset(const struct module *module, struct unwind_rows *ro
 	rows->nrows = n;
 }
 
-static int put_rows(struct modules *modules, const struct module *module, struct unwind_rows *rows)
+/* What is over a limit is left out: names, or tracebacks, of this file. */
+static void note_over(struct modules *modules, struct module *module, const char *over)
 {
+	if (!over || module->over)
+		return;
+	module->over = true;
+	log__warn("%s: %s; some of its functions or tracebacks are left out", module->path, over);
+	tables__count_lost(modules->tables, LOST_LIMITS);
+}
+
+static int put_rows(struct modules *modules, struct module *module, struct unwind_rows *rows)
+{
+	if (modules->tables->row_bytes / sizeof(*rows->rows) + rows->nrows > MAX_ALL_ROWS) {
+		note_over(modules, module, "all files together have too many unwind rows");
+		rows->nrows = 0;
+	}
 	upload_rules(modules);
 	number_by_offset(module, rows);
 	return tables__set_rows(modules->tables, module->file, rows->rows, rows->nrows);
@@ -170,16 +185,6 @@ static void explain_wait(struct modules *modules, const struct module *module)
 		return;
 	log__info("reading unwind information of %s ...", module->path);
 	modules->explained = true;
-}
-
-/* What is over a limit is left out: names, or tracebacks, of this file. */
-static void note_over(struct modules *modules, struct module *module, const char *over)
-{
-	if (!over || module->over)
-		return;
-	module->over = true;
-	log__warn("%s: %s; some of its functions or tracebacks are left out", module->path, over);
-	tables__count_lost(modules->tables, LOST_LIMITS);
 }
 
 /* The separate debug file may have a .debug_frame where the file itself has nothing. */

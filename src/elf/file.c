@@ -54,6 +54,13 @@ bool elf_file__take(struct elf_file *file, uint64_t size)
 	return true;
 }
 
+bool elf_file__take_name(struct elf_file *file, const char *name)
+{
+	size_t length = strnlen(name, MAX_NAME_SIZE);
+
+	return length < MAX_NAME_SIZE && elf_file__take(file, length);
+}
+
 bool elf_file__is_plausible(struct elf_file *file)
 {
 	if (file->size <= MIN_FILE_BUDGET + MAX_UNPACKING * file->held)

@@ -93,6 +93,9 @@ void elf_bytes__release(struct elf_bytes *bytes);
 void elf_file__exceed(struct elf_file *file, const char *limit);
 /* Is there as much left of what may be read? If so it is taken; else that is noted. */
 bool elf_file__take(struct elf_file *file, uint64_t size);
+/* The same for a name that is kept: many may lie over the same bytes. False also for what is too long
+ * to be one. */
+bool elf_file__take_name(struct elf_file *file, const char *name);
 /* Does the disk hold about as much of the file as it claims? If not that is noted. */
 bool elf_file__is_plausible(struct elf_file *file);
 /* Has the file had its time? If so that is noted. Cheap enough for inner loops. */

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "base/limits.h"
 #include "symbol/demangle.h"
 #include "symbol/intervals.h"
 #include "symbol/lines.h"
@@ -86,21 +85,13 @@ static uint64_t number_attribute(Dwarf_Die *die, unsigned int name)
 	return dwarf_formudata(dwarf_attr(die, name, &attribute), &value) ? 0 : value;
 }
 
-/* False: it is no name that anybody would write, or all of them together are too long. */
-static bool may_keep(const struct walk *walk, const char *name)
-{
-	size_t length = strnlen(name, MAX_NAME_SIZE);
-
-	return length < MAX_NAME_SIZE && elf_file__take(walk->image->debug, length);
-}
-
 /* As the DWARF says, "/a/b/../c" included: that is the name gdb and addr2line know it by. */
 static int intern_file(struct walk *walk, const char *path, const char **file)
 {
 	char *absolute = NULL;
 
 	/* libdw names what it does not know "???". */
-	if (!path || !path[0] || !strcmp(path, "???") || !may_keep(walk, path))
+	if (!path || !path[0] || !strcmp(path, "???") || !elf_file__take_name(walk->image->debug, path))
 		return 0;
 	if (path[0] != '/' && walk->directory &&
 	    asprintf(&absolute, "%s/%s", walk->directory, path) < 0)
@@ -123,7 +114,7 @@ static int name_scope(struct walk *walk, Dwarf_Die *die, struct scope *scope)
 		name = demangled;
 	else if (!name)
 		name = linkage;
-	if (name && !may_keep(walk, name))
+	if (name && !elf_file__take_name(walk->image->debug, name))
 		name = NULL;
 	scope->unqualified = !linkage;
 	scope->function = names__string(walk->names, name);

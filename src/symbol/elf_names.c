@@ -134,7 +134,8 @@ static int index_symbols(const struct symbols *symbols, struct intervals *sized,
 	return err;
 }
 
-static int answer(const struct symbols *symbols, struct query *queries, size_t nqueries)
+static int answer(const struct symbols *symbols, struct elf_file *file, struct query *queries,
+		  size_t nqueries)
 {
 	struct intervals sized = {}, unsized = {};
 	int err = index_symbols(symbols, &sized, &unsized);
@@ -144,7 +145,7 @@ static int answer(const struct symbols *symbols, struct query *queries, size_t n
 		const struct interval *in_unsized = intervals__find(&unsized, queries[i].address);
 		const struct interval *found = in_sized ? in_sized : in_unsized;
 
-		if (!found)
+		if (!found || !elf_file__take_name(file, symbols->items[found->value].name))
 			continue;
 		queries[i].symbol = strndup(symbols->items[found->value].name, MAX_NAME_SIZE);
 		queries[i].symbol_start = found->start;
@@ -173,7 +174,7 @@ int elf_names__find(struct elf_file *const *files, size_t nfiles, struct query *
 	}
 	if (!err && symbols.count) {
 		qsort(symbols.items, symbols.count, sizeof(*symbols.items), best_last);
-		err = answer(&symbols, queries, nqueries);
+		err = answer(&symbols, files[0], queries, nqueries);
 	}
 	for (size_t i = 0; i < nfiles; i++)
 		elf_symbols__release(&tables[i]);

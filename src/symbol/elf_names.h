@@ -12,7 +12,7 @@
 
 /*
  * Sets `symbol` of every query (in ascending order of address) that a function symbol of one of
- * the files covers; it becomes the caller's. NULL entries of `files` are passed over. 0 or -ENOMEM.
+ * the files covers; it becomes the caller's. NULL entries of `files`, but for the first, are passed over. 0 or -ENOMEM.
  */
 int elf_names__find(struct elf_file *const *files, size_t nfiles, struct query *queries,
 		    size_t nqueries);

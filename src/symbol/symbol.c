@@ -127,7 +127,7 @@ static const char *outermost_name(const struct scope *scope, const char *symbol,
 	return scope->function;
 }
 
-static int set_frames(struct names *names, const struct query *query)
+static int set_frames(struct elf_file *file, struct names *names, const struct query *query)
 {
 	struct names_frame frames[MAX_SCOPE_DEPTH + 1] = {
 		{ .file = query->file, .line = query->line },
@@ -137,6 +137,10 @@ static int set_frames(struct names *names, const struct query *query)
 	uint32_t last = 0;
 	int err;
 
+	if (demangled && !elf_file__take_name(file, demangled)) {
+		free(demangled);
+		demangled = NULL;
+	}
 	for (; scope && scope->outer; scope = scope->outer) {
 		frames[last].function = scope->function;
 		frames[last++].inlined = true;
@@ -245,10 +249,10 @@ static int name_module(struct symbolizer *symbolizer, struct module *module, str
 			     nqueries - nunknown, &scopes);
 		warn_of_gaps(module, &files, queries + nunknown, nqueries - nunknown);
 	}
+	for (size_t i = 0; i < nqueries && err != -ENOMEM; i++)
+		err = set_frames(&files.elf, names, &queries[i]);
 	note_over(symbolizer, module, symbol_files__over(&files));
 	symbol_files__close(&files);
-	for (size_t i = 0; i < nqueries && err != -ENOMEM; i++)
-		err = set_frames(names, &queries[i]);
 	for (size_t i = 0; i < nqueries; i++)
 		free(queries[i].symbol);
 	scopes__free(scopes);
