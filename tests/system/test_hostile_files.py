@@ -106,11 +106,11 @@ def section_headers(directory):
 
 
 def rows(directory):
-    """More rows than a file of that size can have, in sixteen files."""
+    """More rows than a file of that size can have, in four files."""
     frames = packed_whole(many_rows(2 << 20))
     return [write_elf(directory / f"rows{i}.so",
                       [Section(".debug_frame", data=frames, flags=COMPRESSED, offset=None)],
-                      code_size=64 * MIB, size=80 * MIB) for i in range(16)]
+                      code_size=64 * MIB, size=80 * MIB) for i in range(4)]
 
 
 def unpacked_frames(directory):

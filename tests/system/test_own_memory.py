@@ -58,27 +58,32 @@ NAMING = ("info", "abbrev", "line", "str", "ranges", "addr", "line_str", "rnglis
 
 
 def naming_sections(path):
-    """Bytes of the sections that names are read from, unpacked."""
-    subprocess.run(["objcopy", "--decompress-debug-sections", path, f"{path}.plain"], check=True)
-    lines = subprocess.run(["size", "-A", f"{path}.plain"], capture_output=True, check=True,
+    """Bytes of the sections that names are read from."""
+    lines = subprocess.run(["size", "-A", path], capture_output=True, check=True,
                            text=True).stdout
     rows = [line.split() for line in lines.splitlines() if line.startswith(".debug_")]
     return sum(int(row[1]) for row in rows if row[0].removeprefix(".debug_") in NAMING)
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_memory_of_names(spawn, tmp_path, packed):
-    (tmp_path / "unit.cc").write_text(UNIT)
-    (tmp_path / "program.c").write_text(PROGRAM)
-    unit, library, program = tmp_path / "unit.o", tmp_path / "units.so", tmp_path / "program"
-    subprocess.run(["g++", "-g", "-O0", "-fPIC", "-c", "-o", unit, tmp_path / "unit.cc"], check=True)
-    subprocess.run(["gcc", "-o", program, tmp_path / "program.c"], check=True)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """(program, library with much DWARF, the same packed, bytes of the sections for names)."""
+    directory = tmp_path_factory.mktemp("names")
+    (directory / "unit.cc").write_text(UNIT)
+    (directory / "program.c").write_text(PROGRAM)
+    unit, program = directory / "unit.o", directory / "program"
+    library, packed = directory / "units.so", directory / "packed.so"
+    subprocess.run(["g++", "-g", "-O0", "-fPIC", "-c", "-o", unit, directory / "unit.cc"], check=True)
+    subprocess.run(["gcc", "-o", program, directory / "program.c"], check=True)
     subprocess.run(["g++", "-shared", "-o", library, *[unit] * UNITS], check=True)
-    sections = naming_sections(library)
-    assert sections > 40 * MIB
-    if packed:
-        subprocess.run(["objcopy", "--compress-debug-sections", library], check=True)
-    process = spawn(Process, program, library)
+    subprocess.run(["objcopy", "--compress-debug-sections", library, packed], check=True)
+    return program, library, packed, naming_sections(library)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_memory_of_names(spawn, built, is_packed):
+    program, library, packed, sections = built
+    process = spawn(Process, program, packed if is_packed else library)
     process.out.expect("ready")
     tracer = spawn(Tracer, "-p", process.pid, interval=0.1)
     tracer.report()
