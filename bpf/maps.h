@@ -307,6 +307,7 @@ __u32 next_site = 1;
 __u32 next_frame = FRAME_GROUP;	/* index into the frame pool */
 __u32 next_mapping = 1;
 __u32 next_file = FILE_VDSO + 1;
+__u32 files_read = 1;		/* grows with each file that user space has read */
 /* Heads of the lists of entries that were given back. */
 __u64 free_processes;
 __u64 free_files;

@@ -25,7 +25,7 @@ struct stack_memo {
 	__u16 ntrail;
 	__u8 bp_needed, bx_needed; /* 0: the value does not matter */
 	__u32 reach;
-	__u32 pad;
+	__u32 files_read;	/* it holds until more are; 0: longer */
 	struct walk_trail trail;
 };
 
@@ -42,6 +42,7 @@ static __always_inline bool begins_alike(const struct stack_memo *memo, const st
 	return memo->pc == w->pc && memo->sp == w->sp && memo->books == w->books &&
 	       memo->sizes == w->sizes && memo->epoch == w->epoch &&
 	       memo->generation == w->generation && memo->shard == w->shard &&
+	       (!memo->files_read || memo->files_read == w->files_read) &&
 	       (!memo->bp_needed || memo->bp == w->bp) && (!memo->bx_needed || memo->bx == w->bx);
 }
 
@@ -86,6 +87,7 @@ __noinline int note_memo(struct stack_memo *memo, const struct walk *w,
 	memo->bp_needed = w->bp_needed;
 	memo->bx_needed = w->bx_needed;
 	memo->reach = w->reach;
+	memo->files_read = w->unread ? w->files_read : 0;
 	for (i = 0; i < MAX_TRAIL && i < w->ntrail; i++)
 		memo->trail.words[i] = room->trail.words[i];
 	store_release(&memo->turn, turn + 2);

@@ -33,6 +33,7 @@ static __always_inline void begin_walk(struct walk *w, const struct thread *thre
 	w->process = thread->process;
 	w->books = thread->books;
 	w->generation = thread->generation;
+	w->files_read = load_acquire(&files_read);
 	w->epoch = *(volatile __u32 *)&process->epoch;
 	w->limit = nframe_limit;
 }
@@ -349,8 +350,8 @@ __noinline __u32 place(struct walk *w, struct walk_room *room)
 		return site;
 	walk_stack(w, room);
 	site = site_of(w, room);
-	/* What user space is about to read leads further the next time. */
-	if (w->ntrail <= MAX_TRAIL && w->stop != STOP_MAPS_CHANGED)
+	/* While somebody changes the mappings, the next walk may lead further. */
+	if (w->ntrail <= MAX_TRAIL && (w->stop != STOP_MAPS_CHANGED || w->unread))
 		note_memo(memo, w, room, site);
 	return site;
 }

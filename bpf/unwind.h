@@ -76,6 +76,8 @@ struct walk {
 	__u32 generation;
 	__u32 ntrail;		/* words in it; more than MAX_TRAIL: it is not whole */
 	__u32 reach;		/* bytes of stack that hold them */
+	__u32 files_read;	/* the caller's: how many had been when the walk began */
+	__u32 unread;		/* it met one that was not */
 };
 
 #define FROM_BEGINNING ~0ULL
@@ -283,6 +285,7 @@ __noinline int search_rule(struct walk *w, __u64 offset)
 		return 0;
 	if (!(*(volatile __u32 *)&file->flags & FILE_READ)) {
 		w->stop = STOP_MAPS_CHANGED;
+		w->unread = 1;
 		return -1;
 	}
 	b.key = offset;

@@ -101,6 +101,7 @@ static void publish(struct tables *tables, uint32_t file, uint32_t nrows)
 {
 	tables->files[file].nrows = nrows;
 	__atomic_fetch_or(&tables->files[file].flags, FILE_READ, __ATOMIC_ACQ_REL);
+	__atomic_fetch_add(&tables->skeleton->data->files_read, 1, __ATOMIC_ACQ_REL);
 }
 
 int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,

@@ -177,6 +177,16 @@ static void test_words(void **state)
 		begin(&t);
 		t.walk.epoch = 1;
 		assert_int_equal(recall_site(&memo, &t.walk, &t.room), 0);
+		/* A walk that met a file which had not been read is worth nothing once more are. */
+		walk(&t, apart);
+		t.walk.unread = 1;
+		t.walk.files_read = 5;
+		note_memo(&memo, &t.walk, &t.room, 79);
+		assert_int_equal(recall_site(&memo, &t.walk, &t.room), 79);
+		t.walk.files_read = 6;
+		assert_int_equal(recall_site(&memo, &t.walk, &t.room), 0);
+		walk(&t, apart);
+		note_memo(&memo, &t.walk, &t.room, 77);
 		/* While somebody writes it. */
 		memo.turn++;
 		assert_int_equal(recall(&memo, &t), 0);
