@@ -25,6 +25,7 @@
 #include "collect/words.h"
 #include "memtracebpf.skel.h"
 #include "process/process.h"
+#include "signs/signs.h"
 
 struct collector {
 	struct collect_opts opts;
@@ -244,16 +245,21 @@ fail:
 static int no_allocator(const struct traced *traced)
 {
 	const struct module *other = traced__not_followed(traced);
+	char *why = signs__explain(traced->pid);
 	char comm[16];
 
 	target__comm(traced->pid, comm);
-	if (other)
+	if (why)
+		log__error("process %d (%s) has no allocator that can be followed: %s", traced->pid,
+			   comm, why);
+	else if (other)
 		log__error("process %d (%s) allocates with %s in %s, which memtracebpf does not "
 			   "follow yet", traced->pid, comm, other->probes.allocator, other->path);
 	else
 		log__error("process %d (%s) maps no allocator that memtracebpf can see: no file "
 			   "with a symbol malloc (a static program needs its symbol table)",
 			   traced->pid, comm);
+	free(why);
 	return -ENOTSUP;
 }
 
@@ -538,6 +544,11 @@ int collector__find_block(struct collector *collector, uint64_t address,
 		return books__stack_of_site(collector->books, found.site, &block->stack);
 	}
 	return -ENOENT;
+}
+
+uint64_t collector__size_at_fork(const struct collector *collector, pid_t pid)
+{
+	return selection__size_at_fork(&collector->tables, pid);
 }
 
 uint64_t collector__memory(const struct collector *collector)

@@ -100,6 +100,7 @@ struct surveyed {		/* a process */
 	char comm[16];
 	struct carried *items;
 	size_t count;
+	char *signs;		/* of memory that is not seen; NULL: none, or not asked for */
 };
 
 struct survey {

@@ -105,7 +105,9 @@ static void write_process(FILE *out, const struct survey *survey, const struct s
 		fprintf(out, ",\"in_program\":%s,\"followed\":%s}",
 			truth(process->items[i].is_program), truth(!carrier__reason(carrier)));
 	}
-	fputs("]}", out);
+	fputs("],\"not_seen\":", out);
+	write_json_string(out, process->signs);
+	putc('}', out);
 }
 
 static void write_survey(FILE *out, const struct survey *survey)

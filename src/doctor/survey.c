@@ -13,6 +13,7 @@
 #include "base/array.h"
 #include "files/describe.h"
 #include "process/process.h"
+#include "signs/signs.h"
 
 #define NO_CARRIER SIZE_MAX
 
@@ -193,6 +194,9 @@ int survey__take(struct survey *survey, const pid_t *pids, size_t npids)
 	*survey = (struct survey){};
 	for (size_t i = 0; !err && i < npids; i++)
 		err = look_at_process(&surveyor, pids[i]);
+	/* Files are searched for them, which takes too long for all processes. */
+	for (size_t i = 0; npids && i < survey->nprocesses; i++)
+		survey->processes[i].signs = signs__explain(survey->processes[i].pid);
 	if (!npids)
 		err = look_at_all(&surveyor);
 	free(surveyor.seen);
@@ -205,8 +209,10 @@ void survey__free(struct survey *survey)
 		probes__free(&survey->carriers[i].probes);
 		free(survey->carriers[i].path);
 	}
-	for (size_t i = 0; i < survey->nprocesses; i++)
+	for (size_t i = 0; i < survey->nprocesses; i++) {
 		free(survey->processes[i].items);
+		free(survey->processes[i].signs);
+	}
 	free(survey->carriers);
 	free(survey->processes);
 	*survey = (struct survey){};

@@ -146,6 +146,11 @@ static void write_processes(FILE *out, const struct survey *survey)
 		for (size_t j = 0; j < process->count; j++)
 			write_carried(out, survey, process, j);
 		fputs(process->count ? "\n" : "no allocator found\n", out);
+		if (!process->signs)
+			continue;
+		fputs("           ", out);
+		write_text(out, process->signs);
+		putc('\n', out);
 	}
 	if (survey->nunreadable)
 		fprintf(out, "  %zu more cannot be looked at without more privileges\n",
