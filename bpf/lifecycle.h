@@ -278,12 +278,57 @@ static __noinline int meet_file(__u64 address, __u32 pid)
 	return 0;
 }
 
+/* Kernels before 6.2 (f1a7941243c1, "mm: convert mm's rss stats into percpu_counter"). */
+struct mm_rss_stat {
+	struct {
+		__s64 counter;
+	} count[4];
+} __attribute__((preserve_access_index));
+
+struct mm_struct___counted {
+	struct mm_rss_stat rss_stat;
+} __attribute__((preserve_access_index));
+
+#define MM_ANONPAGES 1	/* include/linux/mm_types_task.h; the same since 4.5 */
+#define MM_SWAPENTS 2
+
+/* Anonymous pages, resident and swapped; each CPU may hold some 32 back. */
+static __always_inline __s64 anonymous_pages(struct mm_struct *mm)
+{
+	struct mm_struct___counted *counted = (void *)mm;
+
+	if (bpf_core_type_exists(struct mm_rss_stat))
+		return BPF_CORE_READ(counted, rss_stat.count[MM_ANONPAGES].counter) +
+		       BPF_CORE_READ(counted, rss_stat.count[MM_SWAPENTS].counter);
+	return BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count) +
+	       BPF_CORE_READ(mm, rss_stat[MM_SWAPENTS].count);
+}
+
+/* Of vfork it is the parent's own memory, until exec. */
+static __noinline int note_size_at_fork(struct task_struct *child)
+{
+	__u32 pid;
+	__u64 bytes;
+	__s64 pages;
+
+	if (!child || !BPF_CORE_READ(child, mm))
+		return 0;
+	pages = anonymous_pages(BPF_CORE_READ(child, mm));
+	bytes = pages > 0 ? (__u64)pages << PAGE_SHIFT : 0;
+	pid = pid_of(child);
+	bpf_map_update_elem(&sizes_at_fork, &pid, &bytes, BPF_ANY);
+	return 0;
+}
+
 static __always_inline void process_begins(struct task_struct *parent, struct task_struct *child)
 {
 	__u32 from = parent->tgid, tgid = child->tgid;
 	__u8 yes = 1;
 
-	if (from == tgid || (!bpf_map_lookup_elem(&process_of, &from) && !is_selected(parent) &&
+	if (from == tgid)
+		return;
+	note_size_at_fork(child);
+	if (!follow_fork || (!bpf_map_lookup_elem(&process_of, &from) && !is_selected(parent) &&
 			     !named_books(parent)))
 		return;
 	if (bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY))
@@ -305,6 +350,7 @@ static __always_inline void program_begins(struct task_struct *task)
 		return;
 	/* What it remembered is told from the new image by the address of its mm, which may come again. */
 	forget_thread(task);
+	bpf_map_delete_elem(&sizes_at_fork, &pid);
 	if (!bpf_map_lookup_elem(&process_of, &tgid))
 		named_books(task);
 	index = bpf_map_lookup_elem(&process_of, &tgid);
@@ -344,6 +390,7 @@ static __always_inline void thread_ends(struct task_struct *task)
 	/* The next one with this number is somebody else. */
 	pid = pid_of(task);
 	bpf_map_delete_elem(&selected_pids, &pid);
+	bpf_map_delete_elem(&sizes_at_fork, &pid);
 	index = bpf_map_lookup_elem(&process_of, &tgid);
 	process = index ? process_at(*index) : NULL;
 	/* Of the last threads that end together, one takes it out. */

@@ -83,6 +83,9 @@ int collector__find_block(struct collector *collector, uint64_t address,
  * none, or -errno. With leaks_at_exit only. */
 int collector__take_exited(struct collector *collector, struct snapshot **snapshot);
 
+/* Bytes of its own that a child of fork was given, until it calls exec; 0: not known. */
+uint64_t collector__size_at_fork(const struct collector *collector, pid_t pid);
+
 /* Bytes of kernel memory that the books take. */
 uint64_t collector__memory(const struct collector *collector);
 

@@ -138,3 +138,12 @@ bool selection__has_children(const struct tables *tables)
 
 	return !bpf_map_get_next_key(bpf_map__fd(tables->skeleton->maps.children), NULL, &tgid);
 }
+
+uint64_t selection__size_at_fork(const struct tables *tables, pid_t pid)
+{
+	uint32_t key = pid;
+	uint64_t bytes;
+
+	return bpf_map_lookup_elem(bpf_map__fd(tables->skeleton->maps.sizes_at_fork), &key,
+				   &bytes) ? 0 : bytes;
+}

@@ -15,5 +15,7 @@ int selection__add_pid(struct tables *tables, pid_t pid);
 
 /* Children of what is followed run, with --follow-fork; they may not have allocated yet. */
 bool selection__has_children(const struct tables *tables);
+/* See collector__size_at_fork(). */
+uint64_t selection__size_at_fork(const struct tables *tables, pid_t pid);
 
 #endif

@@ -89,6 +89,43 @@ void write_lost(FILE *out, const struct snapshot *snapshot)
 	}
 }
 
+#define GAPS_SHOWN 5
+
+static void write_gap(FILE *out, const struct snapshot *snapshot, const struct snapshot_gap *gap)
+{
+	char grown[FORMAT_SIZE_MAX], tracked[FORMAT_SIZE_MAX];
+
+	fputs("Not seen: ", out);
+	if (snapshot->many || snapshot->nprocesses != 1) {
+		write_text(out, gap->comm ? gap->comm : "?");
+		fprintf(out, " (%" PRIu32 "): ", gap->pid);
+	}
+	fprintf(out, "resident memory grew by %s, tracked allocations by %s.\n",
+		format_size(grown, gap->grown, false), format_size(tracked, gap->tracked, false));
+	if (!gap->why)
+		return;
+	fputs("    ", out);
+	write_text(out, gap->why);
+	putc('\n', out);
+}
+
+static void write_coverage(FILE *out, const struct snapshot *snapshot)
+{
+	const struct snapshot_coverage *coverage = &snapshot->coverage;
+	char buffer[FORMAT_SIZE_MAX];
+	uint64_t unseen = 0;
+	size_t i;
+
+	for (i = 0; i < coverage->ngaps && i < GAPS_SHOWN; i++)
+		write_gap(out, snapshot, &coverage->gaps[i]);
+	if (i == coverage->ngaps)
+		return;
+	for (size_t j = i; j < coverage->ngaps; j++)
+		unseen += coverage->gaps[j].unseen;
+	fprintf(out, "Not seen: %s in %zu more process%s\n", format_size(buffer, unseen, false),
+		coverage->ngaps - i, coverage->ngaps - i == 1 ? "" : "es");
+}
+
 static void write_own_memory(FILE *out, const struct snapshot *snapshot)
 {
 	char rss[FORMAT_SIZE_MAX], peak[FORMAT_SIZE_MAX], kernel[FORMAT_SIZE_MAX];
@@ -121,6 +158,7 @@ void write_footer(FILE *out, const struct snapshot *snapshot, const struct stati
 	if (snapshot->min_age_ns)
 		write_younger(out, snapshot);
 	write_total(out, snapshot);
+	write_coverage(out, snapshot);
 	write_ended(out, &snapshot->ended);
 	write_inherited(out, snapshot->frees_inherited);
 	write_sampled(out, snapshot);

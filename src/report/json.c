@@ -182,6 +182,31 @@ static void write_json_lost(FILE *out, const struct snapshot *snapshot)
 	fprintf(out, "}},\"frees_inherited\":%" PRIu64, snapshot->frees_inherited);
 }
 
+static void write_json_coverage(FILE *out, const struct snapshot *snapshot)
+{
+	const struct snapshot_coverage *coverage = &snapshot->coverage;
+
+	if (!coverage->measured) {
+		fputs(",\"coverage\":null", out);
+		return;
+	}
+	fprintf(out,
+		",\"coverage\":{\"grown\":%" PRIu64 ",\"tracked\":%" PRIu64 ",\"unseen\":%" PRIu64
+		",\"not_seen\":[",
+		coverage->grown, coverage->tracked, coverage->unseen);
+	for (size_t i = 0; i < coverage->ngaps; i++) {
+		const struct snapshot_gap *gap = &coverage->gaps[i];
+
+		fprintf(out, "%s{\"pid\":%" PRIu32 ",\"comm\":", i ? "," : "", gap->pid);
+		write_json_string(out, gap->comm);
+		fprintf(out, ",\"grown\":%" PRIu64 ",\"tracked\":%" PRIu64 ",\"unseen\":%" PRIu64
+			",\"why\":", gap->grown, gap->tracked, gap->unseen);
+		write_json_string(out, gap->why);
+		putc('}', out);
+	}
+	fputs("]}", out);
+}
+
 static void write_own_memory(FILE *out, const struct snapshot *snapshot)
 {
 	if (snapshot->own_rss)
@@ -298,6 +323,7 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	write_json_lost(out, snapshot);
 	fprintf(out, ",\"filtered\":{\"size\":%" PRIu64 ",\"count\":%" PRIu64 "}",
 		selection.statistics->filtered_size, selection.statistics->filtered_count);
+	write_json_coverage(out, snapshot);
 	write_own_memory(out, snapshot);
 	fputs(",\"note\":", out);
 	write_json_string(out, snapshot->note);

@@ -4,6 +4,7 @@
 #define MT_SESSION_PARTS_H
 
 #include "collect/collect.h"
+#include "coverage/coverage.h"
 #include "process/launch.h"
 #include "process/root.h"
 #include "session/session.h"
@@ -16,6 +17,8 @@ struct session {
 	struct roots *roots;
 	struct symbolizer *symbolizer;
 	struct collector *collector;
+	struct followed followed;
+	struct coverage *coverage;	/* NULL: not measured */
 	struct launch launch;
 	struct snapshot *last;		/* of the previous report */
 	struct statistics *kept;	/* the same */
@@ -34,5 +37,8 @@ bool signals__handle(struct session *session);
 int session__report_exited(struct session *session);
 /* Writes the snapshot of the last report to the file of -o, if there are both. */
 int session__write_last(struct session *session);
+
+/* From now on, growth counts. 0 or -ENOMEM. */
+int session__begin_coverage(struct session *session);
 
 #endif

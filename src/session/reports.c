@@ -28,12 +28,28 @@ static void own_memory(uint64_t *resident, uint64_t *peak)
 		fclose(status);
 }
 
+static uint64_t size_at_fork(void *context, pid_t pid)
+{
+	const struct session *session = context;
+
+	return collector__size_at_fork(session->collector, pid);
+}
+
+int session__begin_coverage(struct session *session)
+{
+	coverage__free(session->coverage);
+	session->coverage = coverage__new(&session->followed, size_at_fork, session);
+	return session->coverage ? 0 : -ENOMEM;
+}
+
 int session__snapshot(struct session *session, bool ages, bool own,
 		      struct snapshot **out)
 {
 	struct snapshot *snapshot = NULL;
 	int err = collector__snapshot(session->collector, ages, &snapshot);
 
+	if (!err && session->coverage)
+		err = coverage__measure(session->coverage, snapshot);
 	if (!err)
 		err = symbolizer__name_all(session->symbolizer, session->names);
 	if (!err)

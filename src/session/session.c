@@ -92,6 +92,7 @@ void session__free(struct session *session)
 {
 	if (!session)
 		return;
+	coverage__free(session->coverage);
 	collector__free(session->collector);
 	launch__end(&session->launch);
 	symbolizer__free(session->symbolizer);
@@ -133,12 +134,37 @@ static int add_targets(struct session *session)
 	return err;
 }
 
+static void set_followed(struct session *session)
+{
+	const struct options *options = session->options;
+
+	session->followed = (struct followed){
+		.pids = options->command ? &session->launch.pid : options->pids,
+		.npids = options->command ? 1 : options->npids,
+		.everything = options->everything,
+		.comms = options->comms,
+		.ncomms = options->ncomms,
+		.cgroups = options->cgroups,
+		.ncgroups = options->ncgroups,
+		.users = options->users,
+		.nusers = options->nusers,
+		.follow_fork = options->follow_fork,
+		.mappings = options->domains != DOMAIN_HEAP,
+	};
+}
+
 /* Counting goes on, then what we started goes off. */
 static int start(struct session *session)
 {
 	char *const *command = session->options->command;
 	int err;
 
+	set_followed(session);
+	err = session__begin_coverage(session);
+	if (err) {
+		log__error("no memory");
+		return err;
+	}
 	collector__start(session->collector);
 	if (!command) {
 		log__info("tracing %s", collector__title(session->collector));

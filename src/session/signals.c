@@ -48,7 +48,7 @@ static void write_numbered(struct session *session)
 /* SIGUSR2: tracemalloc's clear_traces(). */
 static void clear(struct session *session)
 {
-	int err = collector__clear(session->collector);
+	int err = collector__clear(session->collector) ?: session__begin_coverage(session);
 
 	if (err)
 		log__error("cannot clear the books: %s", strerror(-err));

@@ -59,6 +59,42 @@ static int read_of_process(const char *comment, struct snapshot *snapshot)
 	return process->cgroup ? 0 : -ENOMEM;
 }
 
+/* A process that grew unseen. */
+static int read_gap(const char *value, struct snapshot *snapshot)
+{
+	struct snapshot_coverage *coverage = &snapshot->coverage;
+	struct snapshot_gap gap = {};
+	int end = 0;
+
+	sscanf(value,
+	       "%" SCNu32 " grown=%" SCNu64 " tracked=%" SCNu64 " unseen=%" SCNu64 " comm=%n",
+	       &gap.pid, &gap.grown, &gap.tracked, &gap.unseen, &end);
+	if (!end || coverage->ngaps == MAX_PROCESSES)
+		return 0;
+	gap.comm = names__string(snapshot->names, value + end);
+	if (!gap.comm || array__make_room(&coverage->gaps, coverage->ngaps, sizeof(gap)))
+		return -ENOMEM;
+	coverage->gaps[coverage->ngaps++] = gap;
+	return 0;
+}
+
+static int read_coverage(const char *comment, struct snapshot *snapshot)
+{
+	struct snapshot_coverage *coverage = &snapshot->coverage;
+	const char *value;
+
+	if ((value = after(comment, "not_seen=")))
+		return read_gap(value, snapshot);
+	if ((value = after(comment, "why=")) && coverage->ngaps) {
+		coverage->gaps[coverage->ngaps - 1].why = names__string(snapshot->names, value);
+		return coverage->gaps[coverage->ngaps - 1].why ? 0 : -ENOMEM;
+	}
+	coverage->measured |= read_number(comment, "coverage.grown", &coverage->grown);
+	read_number(comment, "coverage.tracked", &coverage->tracked);
+	read_number(comment, "coverage.unseen", &coverage->unseen);
+	return 0;
+}
+
 static void read_about_processes(const char *comment, struct snapshot *snapshot)
 {
 	struct snapshot_ended *ended = &snapshot->ended;
@@ -137,7 +173,7 @@ int pprof_comments__read(struct pprof_comments *said, const char *comment,
 	read_number(comment, "min_age_ns", &snapshot->min_age_ns);
 	read_losses(comment, snapshot);
 	read_about_processes(comment, snapshot);
-	return read_of_process(comment, snapshot);
+	return read_coverage(comment, snapshot) ?: read_of_process(comment, snapshot);
 }
 
 static int compare(const void *x, const void *y)

@@ -236,6 +236,26 @@ static void writer__processes(struct writer *w, const struct snapshot *s)
 		writer__comment(w, "frees_inherited=%" PRIu64, s->frees_inherited);
 }
 
+static void writer__coverage(struct writer *w, const struct snapshot_coverage *coverage)
+{
+	if (!coverage->measured)
+		return;
+	writer__comment(w, "coverage.grown=%" PRIu64, coverage->grown);
+	writer__comment(w, "coverage.tracked=%" PRIu64, coverage->tracked);
+	writer__comment(w, "coverage.unseen=%" PRIu64, coverage->unseen);
+	for (size_t i = 0; i < coverage->ngaps; i++) {
+		const struct snapshot_gap *gap = &coverage->gaps[i];
+
+		writer__comment(w,
+				"not_seen=%" PRIu32 " grown=%" PRIu64 " tracked=%" PRIu64
+				" unseen=%" PRIu64 " comm=%s",
+				gap->pid, gap->grown, gap->tracked, gap->unseen,
+				gap->comm ? gap->comm : "");
+		if (gap->why)
+			writer__comment(w, "why=%s", gap->why);
+	}
+}
+
 static void writer__comments(struct writer *w)
 {
 	const struct snapshot *s = w->snapshot;
@@ -249,6 +269,7 @@ static void writer__comments(struct writer *w)
 	if (s->min_age_ns)
 		writer__comment(w, "min_age_ns=%" PRIu64, s->min_age_ns);
 	writer__processes(w, s);
+	writer__coverage(w, &s->coverage);
 	for (int i = 0; i < LOST_MAX; i++)
 		if (s->lost[i])
 			writer__comment(w, "lost.%s=%" PRIu64, lost_reason__key(i), s->lost[i]);

@@ -27,6 +27,7 @@ void snapshot__free(struct snapshot *snapshot)
 		traces__release(snapshot->processes[i].traces);
 	traces__release(snapshot->others);
 	free(snapshot->processes);
+	free(snapshot->coverage.gaps);
 	free(snapshot);
 }
 

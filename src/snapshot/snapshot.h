@@ -146,6 +146,23 @@ struct snapshot_ended {
 	uint64_t size, count;	/* what they still held */
 };
 
+/* A process that grew by more than its tracked allocations explain. Bytes. */
+struct snapshot_gap {
+	uint32_t pid;
+	const char *comm;	/* interned */
+	uint64_t grown;		/* anonymous memory, resident and swapped, since counting began */
+	uint64_t tracked;	/* allocations at their most */
+	uint64_t unseen;	/* grown less what these took in the heap */
+	const char *why;	/* interned sentences; NULL: it cannot be told */
+};
+
+struct snapshot_coverage {
+	bool measured;		/* else nothing is known of it */
+	uint64_t grown, tracked, unseen; /* of all processes that are followed */
+	struct snapshot_gap *gaps;	/* owned; the largest first. Small ones are none */
+	size_t ngaps;
+};
+
 struct snapshot {
 	struct names *names;	/* not owned; NULL: they have been freed */
 	struct snapshot *next;	/* that refers to the same names */
@@ -163,6 +180,7 @@ struct snapshot {
 	uint64_t programs_skipped;
 	uint64_t frees_inherited; /* after fork, of blocks that were the parent's: no loss */
 	struct snapshot_ended ended;
+	struct snapshot_coverage coverage;
 	uint64_t min_age_ns;	/* traces hold only blocks older than this; sums hold all */
 	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation is recorded */
 	bool many;		/* the processes were not named one by one */

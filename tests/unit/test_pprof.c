@@ -37,6 +37,15 @@ static int teardown(void **state)
 }
 
 /* A snapshot in which everything that can be said is said. */
+static const struct snapshot_gap gap = {
+	.pid = 4711,
+	.comm = "a name",
+	.grown = 30,
+	.tracked = 20,
+	.unseen = 10,
+	.why = "Go: see pprof",
+};
+
 static struct snapshot *full_snapshot(struct names *names)
 {
 	struct snapshot *s = snapshot__new(names);
@@ -100,6 +109,8 @@ static struct snapshot *full_snapshot(struct names *names)
 	s->elapsed_ns = 5000000001;
 	s->nframe = 64;
 	s->min_age_ns = 60000000000;
+	s->coverage = (struct snapshot_coverage){ true, 30, 20, 10, calloc(1, sizeof(gap)), 1 };
+	s->coverage.gaps[0] = gap;
 	s->size = 123456;
 	s->count = 789;
 	s->peak_size = 1ULL << 63;
@@ -186,6 +197,17 @@ static void assert_same(const struct snapshot *x, const struct snapshot *y)
 	assert_int_equal(x->elapsed_ns, y->elapsed_ns);
 	assert_int_equal(x->nframe, y->nframe);
 	assert_int_equal(x->min_age_ns, y->min_age_ns);
+	assert_int_equal(x->coverage.measured, y->coverage.measured);
+	assert_int_equal(x->coverage.grown, y->coverage.grown);
+	assert_int_equal(x->coverage.tracked, y->coverage.tracked);
+	assert_int_equal(x->coverage.unseen, y->coverage.unseen);
+	assert_int_equal(x->coverage.ngaps, y->coverage.ngaps);
+	for (size_t i = 0; i < x->coverage.ngaps; i++) {
+		assert_int_equal(x->coverage.gaps[i].pid, y->coverage.gaps[i].pid);
+		assert_int_equal(x->coverage.gaps[i].unseen, y->coverage.gaps[i].unseen);
+		assert_string_equal(x->coverage.gaps[i].comm, y->coverage.gaps[i].comm);
+		assert_string_equal(x->coverage.gaps[i].why, y->coverage.gaps[i].why);
+	}
 	assert_int_equal(x->size, y->size);
 	assert_int_equal(x->count, y->count);
 	assert_int_equal(x->peak_size, y->peak_size);

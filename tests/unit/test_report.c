@@ -183,6 +183,41 @@ static void test_what_is_left_out(void **state)
 	free(text);
 }
 
+static void add_gap(struct snapshot *snapshot, const char *why)
+{
+	struct snapshot_coverage *coverage = &snapshot->coverage;
+
+	coverage->measured = true;
+	coverage->grown = 50 << 20;
+	coverage->tracked = 9 << 20;
+	coverage->unseen = 41 << 20;
+	coverage->gaps = calloc(1, sizeof(*coverage->gaps));
+	coverage->gaps[coverage->ngaps++] = (struct snapshot_gap){
+		.pid = 4711,
+		.comm = "redis-server",
+		.grown = 50 << 20,
+		.tracked = 9 << 20,
+		.unseen = 41 << 20,
+		.why = why,
+	};
+}
+
+static void test_growth_that_is_not_seen(void **state)
+{
+	struct books *b = *state;
+	char *text;
+
+	add_gap(b->old, "Go: see pprof");
+	text = print(report__text, b->old, NULL, (struct report_opts){ .top = 1 });
+	assert_non_null(strstr(text, "peak=4858 KiB\nNot seen: resident memory grew by 50.0 MiB, "
+				     "tracked allocations by 9216 KiB.\n    Go: see pprof\n"));
+	free(text);
+	b->old->many = true;
+	text = print(report__text, b->old, NULL, (struct report_opts){ .top = 1 });
+	assert_non_null(strstr(text, "\nNot seen: redis-server (4711): resident memory grew by"));
+	free(text);
+}
+
 /* Files say when they began to count; two runs each begin with nothing. */
 static void test_compared_files(void **state)
 {
@@ -808,16 +843,20 @@ static void test_json(void **state)
 	b->now->own_rss = 5000000;
 	b->now->own_peak = 6000000;
 	b->now->own_kernel = 7000;
+	add_gap(b->now, NULL);
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
 		"assert \" \".join(o) == \"version time elapsed_ms pids group_by traced processes\"\\\n"
 		"    \" ended exited sample_bytes min_age_ms younger compared_with statistics other\"\\\n"
 		"    \" lost frees_inherited\"\\\n"
-		"    \" filtered own_memory note\"\n"
+		"    \" filtered coverage own_memory note\"\n"
 		"assert o[\"exited\"] is False and o[\"sample_bytes\"] is None\n"
 		"assert o[\"min_age_ms\"] is None and o[\"younger\"] is None\n"
 		"assert o[\"compared_with\"] is None\n"
 		"assert set(o[\"ended\"].values()) == {0}\n"
+		"assert o[\"coverage\"] == dict(grown=50 << 20, tracked=9 << 20, unseen=41 << 20,\n"
+		"    not_seen=[dict(pid=4711, comm=\"redis-server\", grown=50 << 20,\n"
+		"        tracked=9 << 20, unseen=41 << 20, why=None)])\n"
 		"assert o[\"own_memory\"] == dict(rss=5000000, peak_rss=6000000, kernel=7000)\n"
 		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
 		"assert o[\"elapsed_ms\"] == 10000 and o[\"pids\"] == [4711]\n"
@@ -952,6 +991,7 @@ int main(void)
 		TEST(test_text_by_line),
 		TEST(test_what_is_left_out),
 		TEST(test_compared_files),
+		TEST(test_growth_that_is_not_seen),
 		TEST(test_columns_on_a_terminal),
 		TEST(test_tracebacks_on_a_terminal),
 		TEST(test_short_names),

@@ -15,7 +15,7 @@ variant_plt := $(WL_NOFP) -fcf-protection=none -Wl,-z,lazy
 variant_static := $(WL_NOFP) -static
 variant_static-pie := $(WL_NOFP) -static-pie
 variant_no-pie := $(WL_NOFP) -no-pie
-variant_stripped := $(WL_NOFP) -s
+variant_stripped := $(WL_NOFP) -s -DSTRIPPED
 variant_no-eh-frame-hdr := $(WL_NOFP) -Wl,--no-eh-frame-hdr
 variant_debug-frame := $(WL_NOFP) -fno-asynchronous-unwind-tables
 variant_musl := $(WL_NOFP)
@@ -56,6 +56,7 @@ WL_PROGRAMS := \
 	$(addprefix lifecycle.,fp) \
 	$(addprefix processes.,nofp musl static) \
 	$(addprefix quick.,nofp musl-static) become.musl-static \
+	$(addprefix grow.,nofp stripped) \
 	$(addprefix maps.,nofp static static-pie musl musl-static) \
 	$(addprefix snapshots.,nofp musl) \
 	$(addprefix samples.,nofp musl) absurd.nofp hide.nofp \
@@ -97,6 +98,7 @@ endef
 
 $(eval $(call wl_rule_untold,quick))
 $(eval $(call wl_rule_untold,become))
+$(eval $(call wl_rule_untold,grow))
 
 $(WL)/truth.o: $(WL_TRUTH)
 	$(Q)mkdir -p $(@D)

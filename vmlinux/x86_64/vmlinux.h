@@ -93,8 +93,13 @@ struct maple_arange_64 {
 	void *slot[10];
 };
 
+struct percpu_counter {
+	__s64 count;
+};
+
 struct mm_struct {
 	struct maple_tree mm_mt;
+	struct percpu_counter rss_stat[4];	/* since 6.2; before: mm_struct___counted */
 	atomic_t mm_users;
 	unsigned long exec_vm;
 	unsigned long start_code;
