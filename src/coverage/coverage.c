@@ -25,7 +25,8 @@ struct known {
 	uint64_t base;		/* bytes that it had already */
 	uint64_t tracked;	/* bytes, the most that it had of tracked allocations */
 	uint64_t footprint;	/* what these took in the heap */
-	const char *why;	/* interned; "": it cannot be told. NULL: not yet asked */
+	char *why;		/* NULL: it cannot be told, or not yet asked */
+	bool asked;
 	bool present;
 	UT_hash_handle hh;
 };
@@ -50,6 +51,13 @@ static struct known *add_known(struct coverage *coverage, pid_t pid)
 		return NULL;
 	}
 	return known;
+}
+
+static void forget(struct coverage *coverage, struct known *known)
+{
+	HASH_DEL(coverage->known, known);
+	free(known->why);
+	free(known);
 }
 
 struct coverage *coverage__new(const struct followed *followed, size_at_fork_fn *size_at_fork,
@@ -95,10 +103,8 @@ void coverage__free(struct coverage *coverage)
 
 	if (!coverage)
 		return;
-	HASH_ITER(hh, coverage->known, known, next) {
-		HASH_DEL(coverage->known, known);
-		free(known);
-	}
+	HASH_ITER(hh, coverage->known, known, next)
+		forget(coverage, known);
 	free(coverage);
 }
 
@@ -150,7 +156,9 @@ static struct known *know(struct coverage *coverage, pid_t pid, struct process_u
 	known->started = usage->started;
 	known->stack = usage->stack;
 	known->tracked = known->footprint = known->base = 0;
+	free(known->why);
 	known->why = NULL;
+	known->asked = false;
 	if (usage->forked)
 		known->base = coverage->size_at_fork(coverage->context, pid);
 	if (usage->forked && !known->base)
@@ -163,16 +171,14 @@ static int add_gap(const struct coverage *coverage, struct snapshot *snapshot,
 {
 	struct snapshot_coverage *sums = &snapshot->coverage;
 	struct snapshot_gap *gap;
-	char comm[16], *why;
+	char comm[16];
 
 	if (array__make_room(&sums->gaps, sums->ngaps, sizeof(*gap)))
 		return -ENOMEM;
-	if (!known->why) {
-		why = signs__explain(known->pid) ?:
-			layout__explain(known->pid, coverage->followed->mappings);
-		known->why = names__string(snapshot->names, why ? why : "");
-		free(why);
-	}
+	if (!known->asked)
+		known->why = signs__explain(known->pid) ?:
+			     layout__explain(known->pid, coverage->followed->mappings);
+	known->asked = true;
 	target__comm(known->pid, comm);
 	gap = &sums->gaps[sums->ngaps++];
 	*gap = (struct snapshot_gap){
@@ -181,7 +187,7 @@ static int add_gap(const struct coverage *coverage, struct snapshot *snapshot,
 		.grown = grown,
 		.tracked = known->tracked,
 		.unseen = grown - known->footprint,
-		.why = known->why && *known->why ? known->why : NULL,
+		.why = names__string(snapshot->names, known->why),
 	};
 	return 0;
 }
@@ -265,12 +271,10 @@ static void forget_absent(struct coverage *coverage, const pid_t *pids, size_t c
 			known->present = true;
 	}
 	HASH_ITER(hh, coverage->known, known, next) {
-		if (!known->present) {
-			HASH_DEL(coverage->known, known);
-			free(known);
-		} else {
+		if (known->present)
 			known->present = false;
-		}
+		else
+			forget(coverage, known);
 	}
 }
 

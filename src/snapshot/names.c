@@ -439,6 +439,10 @@ static void use_snapshot(struct names *names, const struct snapshot *snapshot)
 		names__use_traces(names, snapshot->processes[i].traces);
 	}
 	names__use_traces(names, snapshot->others);
+	for (size_t i = 0; i < snapshot->coverage.ngaps; i++) {
+		names__use_string(names, snapshot->coverage.gaps[i].comm);
+		names__use_string(names, snapshot->coverage.gaps[i].why);
+	}
 	names__use_string(names, snapshot->how);
 	names__use_string(names, snapshot->note);
 	names__use_string(names, snapshot->file);
