@@ -101,6 +101,15 @@ static int intern_file(struct walk *walk, const char *path, const char **file)
 	return *file ? 0 : -ENOMEM;
 }
 
+/*
+ * A mangled name that nobody reads is worse than the one without its scope; but one that was chosen
+ * (Rust's export_name, C's asm labels) is the function's, as in the symbol table.
+ */
+static bool is_chosen(const char *linkage)
+{
+	return linkage && !strchr("_$", linkage[0]);
+}
+
 static int name_scope(struct walk *walk, Dwarf_Die *die, struct scope *scope)
 {
 	const char *linkage = string_attribute(die, DW_AT_linkage_name);
@@ -112,7 +121,7 @@ static int name_scope(struct walk *walk, Dwarf_Die *die, struct scope *scope)
 	demangled = linkage ? demangle(linkage) : NULL;
 	if (demangled)
 		name = demangled;
-	else if (!name)
+	else if (!name || is_chosen(linkage))
 		name = linkage;
 	if (name && !elf_file__take_name(walk->image->debug, name))
 		name = NULL;
