@@ -279,6 +279,10 @@ test: as-root deps ## install, build, run all tests (as root)
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=1 unit-programs
 	$(Q)BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run.sh
 
+.PHONY: bare
+bare: as-root ## README's first commands and `make test` in a new, minimal Debian 12 (as root)
+	$(Q)tools/bare.sh
+
 .PHONY: soak
 soak: all workloads ## ten minutes of all sorts of processes: no loss, no growth (as root)
 	$(Q)BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -m soak tests/system
