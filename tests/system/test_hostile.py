@@ -57,6 +57,7 @@ def device():
     path.unlink()
 
 
+@pytest.mark.alone
 def test_program_named_as_a_device(spawn, public, device):
     """In a user's own /dev a program has the name of a device in ours; it ends before we look."""
     program = shutil.copy(WORKLOADS / "quick.musl-static", public)
