@@ -97,8 +97,8 @@ __noinline int look_at_whole(struct process *process, __u32 index, struct totals
 }
 
 /*
- * The process was at its peak until now: that is noted, and what its groups held there. `growing` is
- * cleared last, so that nobody goes on before.
+ * The process was at its peak until now: that is noted, and what its groups held there. `growing`
+ * is cleared last, so that nobody goes on before.
  */
 __noinline int note_growth(struct process *process, __u32 index, struct totals *totals)
 {
@@ -135,8 +135,8 @@ static __always_inline void process_in(struct process *process, __u32 index,
 	if (size <= *(volatile __u64 *)&totals->high &&
 	    *(volatile __u64 *)&process->bound <= *(volatile __u64 *)&process->peak_size)
 		return;
-	/* As long as a single thread only allocates, its process stays at the peak: it is noted when
-	 * that ends. Where the program maps memory as well, user space adds to the whole. */
+	/* As long as a single thread only allocates, its process stays at the peak: it is noted
+	 * when that ends. Where the program maps memory as well, user space adds to the whole. */
 	if (alone && !keep_regions)
 		store_release(&process->growing, 1);
 	else
@@ -181,7 +181,7 @@ static __always_inline void book_in(struct process *process, __u32 index,
 
 	if (!totals)
 		return;
-	/* A block of no bytes is none of the peak before it; nor may another thread's be taken for it. */
+	/* A block of no bytes is none of the peak before it; nor is another thread's. */
 	if (!alone || !block->size)
 		end_growth(process, index, totals);
 	if (site) {
@@ -301,8 +301,8 @@ __noinline int take_any_loose(const struct block_key *key, struct block *block)
 }
 
 /*
- * Of a sample, most blocks that end were never recorded. There the counts are of all blocks that were,
- * loose or not, so that a look says it.
+ * Of a sample, most blocks that end were never recorded. There the counts are of all blocks that
+ * were, loose or not, so that a look says it.
  */
 static __always_inline bool may_be_recorded(const struct block_key *key)
 {

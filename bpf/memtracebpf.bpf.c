@@ -2,9 +2,8 @@
 /*
  * The kernel half: every point where it is attached, and what happens there. Parts, in the order
  * of a block's way: lifecycle.h who is traced, allocation.h whose block it is, stack.h and
- * unwind.h where it was allocated, blocks.h the books, maps.h where all of it is kept, threads.h where
- * the state of a thread is; regions.h
- * what is mapped without an allocator.
+ * unwind.h where it was allocated, memo.h where it was before, blocks.h the books, maps.h where all
+ * of it is kept, threads.h where a thread's state is; regions.h what is mapped without an allocator.
  */
 #include "vmlinux.h"
 
