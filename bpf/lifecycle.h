@@ -6,7 +6,13 @@
 #ifndef MT_BPF_LIFECYCLE_H
 #define MT_BPF_LIFECYCLE_H
 
+#define SIGILL 4
+#define SIGTRAP 5
+#define SIGABRT 6
+#define SIGBUS 7
+#define SIGSEGV 11
 #define SIGSTOP 19
+#define SIGNAL_GROUP_EXIT 0x00000004	/* include/linux/sched/signal.h */
 #define PF_FORKNOEXEC 0x00000040	/* include/linux/sched.h */
 #define MAX_SHARING 8		/* a child that shares memory, its child that does ... */
 #define ENDS_AT_A_TIME 64		/* that user space is told of, or ... */
@@ -19,11 +25,14 @@ static __noinline __u32 pid_of(struct task_struct *task)
 {
 	struct upid id = {};
 	struct pid *pid;
+	__u32 tgid;
 
 	if (!task)
 		return 0;
+	tgid = task->tgid;
+	asm volatile("" : "+r"(tgid));	/* or it and id.nr are one load, of two kinds of pointers */
 	if (!our_pid_level)
-		return task->tgid;
+		return tgid;
 	pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
 	if (!pid || BPF_CORE_READ(pid, level) < our_pid_level)
 		return 0;
@@ -266,6 +275,67 @@ static __always_inline void close_books(struct process *process, enum process_st
 		bpf_ringbuf_output(&events, &event, sizeof(event), 0);
 }
 
+/* ---- words about it ---- */
+
+/*
+ * Tells user space about a process that it named. One that is to be held is stopped, but only if
+ * the word fits: nobody would let it go on. The stop is pending before the word can be seen, so
+ * that SIGCONT comes after it in any case.
+ */
+static __noinline int tell_of_process(__u32 type, __u32 pid, __u32 index)
+{
+	struct process *process = process_at(index);
+	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		count_lost(LOST_EVENTS);
+		return 0;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->type = type;
+	event->pid = pid;
+	event->process = index;
+	if (process && (process->flags & PROCESS_HOLD))
+		bpf_send_signal(SIGSTOP);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* By which signal the task's process died, as wait() tells its parent (kernel/exit.c,
+ * wait_task_zombie); 0: by none. */
+static __always_inline __u32 signal_of_death(struct task_struct *task)
+{
+	int code = BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT ?
+			   BPF_CORE_READ(task, signal, group_exit_code) :
+			   BPF_CORE_READ(task, group_leader, exit_code);
+
+	return code & 0x7f;
+}
+
+/* These may be our doing. */
+static __always_inline bool is_crash(__u32 signal)
+{
+	return signal == SIGILL || signal == SIGTRAP || signal == SIGABRT || signal == SIGBUS ||
+	       signal == SIGSEGV;
+}
+
+/* The last thread of a process ends that user space named (`pinned`), or that it may have
+ * selected. */
+static __noinline int tell_of_death(struct task_struct *task, bool pinned)
+{
+	struct event event = { .type = EVENT_KILLED };
+
+	if (!task)
+		return 0;
+	event.signal = signal_of_death(task);
+	if (!event.signal || (!pinned && (!is_crash(event.signal) || !is_selected(task))))
+		return 0;
+	event.pid = pid_of(task);
+	BPF_CORE_READ_STR_INTO(&event.comm, task, group_leader, comm);
+	send_event(&event);
+	return 0;
+}
+
 /* ---- what happens ---- */
 
 /* A file that comes to be mapped is looked at before its code has run far. */
@@ -342,7 +412,6 @@ static __always_inline void process_begins(struct task_struct *parent, struct ta
 static __always_inline void program_begins(struct task_struct *task)
 {
 	__u32 tgid = task->tgid, pid = pid_of(task), *index, fresh, flags = 0;
-	struct event event = { .type = EVENT_EXEC, .pid = pid };
 	struct process *old = NULL;
 	struct pt_regs *regs;
 
@@ -370,10 +439,7 @@ static __always_inline void program_begins(struct task_struct *task)
 		return;
 	fresh = open_books(task, flags);
 	bpf_map_update_elem(&selected_pids, &pid, &fresh, BPF_ANY);
-	event.process = fresh;
-	send_event(&event);
-	if (fresh && (flags & PROCESS_HOLD))
-		bpf_send_signal(SIGSTOP);
+	tell_of_process(EVENT_EXEC, pid, fresh);
 }
 
 /* A thread ended; was it its process' last? */
@@ -382,6 +448,7 @@ static __always_inline void thread_ends(struct task_struct *task)
 	struct event event = { .type = EVENT_ENDED };
 	__u32 tgid = task->tgid, pid, *index;
 	struct process *process;
+	bool pinned;
 
 	if (untrusted(task)->signal->live.counter)
 		return;
@@ -389,10 +456,12 @@ static __always_inline void thread_ends(struct task_struct *task)
 		named_books(task);
 	/* The next one with this number is somebody else. */
 	pid = pid_of(task);
-	bpf_map_delete_elem(&selected_pids, &pid);
 	bpf_map_delete_elem(&sizes_at_fork, &pid);
 	index = bpf_map_lookup_elem(&process_of, &tgid);
 	process = index ? process_at(*index) : NULL;
+	pinned = bpf_map_lookup_elem(&selected_pids, &pid);
+	tell_of_death(task, pinned);
+	bpf_map_delete_elem(&selected_pids, &pid);
 	/* Of the last threads that end together, one takes it out. */
 	if (process && !bpf_map_delete_elem(&process_of, &tgid))
 		close_books(process, PROCESS_ENDED);
@@ -474,7 +543,6 @@ static __always_inline void libraries_change(struct pt_regs *ctx, __s64 offset)
 	__u32 index = find_process(bpf_get_current_task_btf());
 	struct process *process = index ? process_at(index) : NULL;
 	struct r_debug debug = { .r_state = RT_CONSISTENT };
-	struct event event = { .type = EVENT_MAPPED, .process = index };
 	struct library_search search = {};
 
 	if (!process)
@@ -494,12 +562,8 @@ static __always_inline void libraries_change(struct pt_regs *ctx, __s64 offset)
 		search.pid = process->pid;
 		bpf_loop(MAX_LIBRARIES, meet_library, &search, 0);
 	}
-	if (!(process->flags & PROCESS_PINNED))
-		return;
-	event.pid = process->pid;
-	send_event(&event);
-	if (process->flags & PROCESS_HOLD)
-		bpf_send_signal(SIGSTOP);
+	if (process->flags & PROCESS_PINNED)
+		tell_of_process(EVENT_MAPPED, process->pid, index);
 }
 
 #endif

@@ -328,12 +328,15 @@ enum event_type {
 	EVENT_MAPPED = 1,	/* a pinned process has loaded or unloaded libraries */
 	EVENT_EXEC,		/* a pinned process runs a new program: new books, at `process` */
 	EVENT_ENDED,		/* processes have ended */
+	EVENT_KILLED,		/* one of them by `signal` */
 };
 
 struct event {
 	__u32 type;		/* enum event_type */
 	__u32 pid;		/* as our pid namespace has it */
 	__u32 process;
+	__u32 signal;
+	char comm[16];
 };
 
 #define ARRIVAL_NAME 256	/* NAME_MAX and its end */
@@ -479,7 +482,7 @@ MT_ASSERT_SIZE(struct block_key, 16);
 MT_ASSERT_SIZE(struct block, 24);
 MT_ASSERT_SIZE(struct process, 128);
 MT_ASSERT_SIZE(struct totals, 64);
-MT_ASSERT_SIZE(struct event, 12);
+MT_ASSERT_SIZE(struct event, 32);
 MT_ASSERT_SIZE(struct arrival, 1320);
 MT_ASSERT_SIZE(struct region_event, 88);
 MT_ASSERT_SIZE(struct listed_mapping, 48);

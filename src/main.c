@@ -21,15 +21,21 @@ static void occupy_standard_streams(void)
 	close(fd);
 }
 
+static int exit_status(int err)
+{
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Ends as COMMAND did, if there is one. */
 static int trace(const struct options *options)
 {
 	struct session *session = NULL;
-	int err = session__new(options, &session);
+	int err = session__new(options, &session), status;
 
 	if (!err)
 		err = session__run(session);
-	session__free(session);
-	return err;
+	status = session__free(session);
+	return status ? status : exit_status(err);
 }
 
 static int run_command(const struct options *options)
@@ -38,9 +44,10 @@ static int run_command(const struct options *options)
 	case COMMAND_TRACE:
 		return trace(options);
 	case COMMAND_DOCTOR:
-		return doctor__run(options->pids, options->npids, options->format == FORMAT_JSON);
+		return exit_status(doctor__run(options->pids, options->npids,
+					       options->format == FORMAT_JSON));
 	default:
-		return commands__run(options);
+		return exit_status(commands__run(options));
 	}
 }
 
@@ -48,16 +55,14 @@ int main(int argc, char **argv)
 {
 	struct options options = {};
 	enum cli_result parsed;
-	int err = 0;
+	int status = EXIT_SUCCESS;
 
 	occupy_standard_streams();
 	parsed = cli__parse(argc, argv, &options);
 	log__set_verbose(options.verbose);
 	options.report.own_memory = options.verbose;
 	if (parsed == CLI_RUN)
-		err = run_command(&options);
+		status = run_command(&options);
 	cli__free(&options);
-	if (parsed == CLI_USAGE)
-		return CLI_EXIT_USAGE;
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	return parsed == CLI_USAGE ? CLI_EXIT_USAGE : status;
 }

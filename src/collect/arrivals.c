@@ -18,7 +18,7 @@ struct arrivals {
 	struct ring_buffer *ring;
 	int came, stop;		/* eventfds */
 	pthread_t thread;
-	bool started;
+	bool started, stopping;
 };
 
 /* The names, the other way round. */
@@ -54,7 +54,7 @@ static int add_file(void *context, void *data, size_t size __unused)
 	join_names(arrival, path);
 	machine__add_file(arrivals->machine, &mapping, path);
 	eventfd_write(arrivals->came, 1);
-	return 0;
+	return __atomic_load_n(&arrivals->stopping, __ATOMIC_RELAXED) ? -ECANCELED : 0;
 }
 
 static void *add_files(void *context)
@@ -99,6 +99,7 @@ void arrivals__stop(struct arrivals *arrivals)
 	if (!arrivals)
 		return;
 	if (arrivals->started) {
+		__atomic_store_n(&arrivals->stopping, true, __ATOMIC_RELAXED);
 		eventfd_write(arrivals->stop, 1);
 		pthread_join(arrivals->thread, NULL);
 	}

@@ -65,6 +65,8 @@ const char *collector__title(struct collector *collector);
 
 /* Forgets all books and begins again. */
 int collector__clear(struct collector *collector);
+/* Snapshots name processes that a signal ended since this was last called. */
+void collector__forget_killed(struct collector *collector);
 /* From now on, the peak is that of what comes. */
 void collector__reset_peak(struct collector *collector);
 

@@ -17,6 +17,7 @@
 #include "collect/arrivals.h"
 #include "collect/books.h"
 #include "collect/ended.h"
+#include "collect/killed.h"
 #include "collect/machine.h"
 #include "collect/modules.h"
 #include "collect/processes.h"
@@ -38,6 +39,8 @@ struct collector {
 	struct traced **processes;	/* that the user named */
 	size_t nprocesses;
 	struct ended ended;
+	struct killed killed;		/* since the last report */
+	size_t nevents;			/* of this turn */
 	struct snapshot **exited;	/* see collector__take_exited */
 	size_t nexited;
 	struct ring_buffer *events;
@@ -45,6 +48,9 @@ struct collector {
 	uint64_t started_ns;
 	char title[64];
 };
+
+/* Not less than are in the ring at any moment: a turn ends although others are added meanwhile. */
+#define EVENTS_PER_TURN (256 * 1024 / sizeof(struct event))
 
 static int handle_event(void *context, void *data, size_t size);
 
@@ -338,10 +344,9 @@ static void let_go(struct collector *collector, const struct traced *traced)
 }
 
 /* A process that the user named runs a new program, or has loaded libraries. */
-static void handle_process(struct collector *collector, const struct event *event)
+static void note_change(struct collector *collector, const struct event *event)
 {
 	struct traced *traced = find_process(collector, event->pid);
-	int err = 0;
 
 	if (!traced)
 		return;
@@ -349,12 +354,22 @@ static void handle_process(struct collector *collector, const struct event *even
 		traced->index = event->process;
 		traced->gone = (struct gone){};
 	}
-	if (event->process == traced->index)
-		err = sync_process(collector, traced);
+	traced->changed |= event->process == traced->index;
+	traced->waits = true;
+}
+
+/* Once for all that it has told. */
+static void follow_changes(struct collector *collector, struct traced *traced)
+{
+	int err = traced->changed ? sync_process(collector, traced) : 0;
+
+	traced->changed = false;
 	if (err && err != -ESRCH)
 		log__warn("process %d: new code could not be followed: %s", traced->pid,
 			  strerror(-err));
-	let_go(collector, traced);
+	if (traced->waits)
+		let_go(collector, traced);
+	traced->waits = false;
 }
 
 static int handle_event(void *context, void *data, size_t size __unused)
@@ -362,9 +377,22 @@ static int handle_event(void *context, void *data, size_t size __unused)
 	struct collector *collector = context;
 	const struct event *event = data;
 
-	if (event->type != EVENT_ENDED)
-		handle_process(collector, event);
-	return 0;
+	if (event->type == EVENT_KILLED)
+		killed__add(&collector->killed, event);
+	else if (event->type != EVENT_ENDED)
+		note_change(collector, event);
+	return ++collector->nevents < EVENTS_PER_TURN ? 0 : -EAGAIN;
+}
+
+static int read_events(struct collector *collector)
+{
+	int err;
+
+	collector->nevents = 0;
+	err = ring_buffer__consume(collector->events);
+	for (size_t i = 0; i < collector->nprocesses; i++)
+		follow_changes(collector, collector->processes[i]);
+	return err < 0 && err != -EAGAIN ? err : 0;
 }
 
 /* What the numbers of this report cannot tell, in words; NULL: nothing. */
@@ -464,14 +492,14 @@ int collector__handle_events(struct collector *collector)
 	struct epoll_event ready[16];
 	int n = epoll_wait(collector->epoll, ready, 16, 0), err;
 
-	err = ring_buffer__consume(collector->events);
+	err = read_events(collector);
 	for (int i = 0; i < n; i++)
 		if (ready[i].data.fd == arrivals__fd(collector->arrivals))
 			read_arrivals(collector);
 		else if (ready[i].data.fd != ring_buffer__epoll_fd(collector->events))
 			notice_ends(collector, ready[i].data.fd);
 	close_ended(collector);
-	return err < 0 ? err : 0;
+	return err;
 }
 
 bool collector__ended(const struct collector *collector)
@@ -515,6 +543,11 @@ int collector__clear(struct collector *collector)
 	collector->ended.frees_inherited = 0;
 	collector->started_ns = clock_ns(CLOCK_MONOTONIC);
 	return err;
+}
+
+void collector__forget_killed(struct collector *collector)
+{
+	collector->killed = (struct killed){};
 }
 
 void collector__reset_peak(struct collector *collector)
@@ -573,6 +606,7 @@ int collector__snapshot(struct collector *collector, bool ages, struct snapshot 
 		.min_age_ns = collector->opts.min_age_ns,
 		.ages = ages,
 	};
+	int err;
 
 	/* Code that came without the dynamic linker's knowledge is found here. */
 	for (size_t i = 0; i < collector->nprocesses; i++)
@@ -581,5 +615,8 @@ int collector__snapshot(struct collector *collector, bool ages, struct snapshot 
 	close_ended(collector);
 	machine__catch_up(&collector->machine);
 	forget_names(collector);
-	return read_books(collector, &opts, snapshot);
+	err = read_books(collector, &opts, snapshot);
+	if (!err)
+		killed__report(&collector->killed, *snapshot);
+	return err;
 }

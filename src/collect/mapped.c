@@ -9,9 +9,13 @@
 #include "collect/regions.h"
 #include "memtracebpf.skel.h"
 
+/* Not less than are in the ring at any moment. */
+#define EVENTS_PER_TURN (4 * 1024 * 1024 / sizeof(struct region_event))
+
 struct mapped {
 	struct tables *tables;
 	struct ring_buffer *events;
+	size_t nevents;		/* read since mapped__drain() was called */
 	pthread_mutex_t lock;
 	struct regions *of[MAX_PROCESSES];	/* by index of books; NULL: none */
 };
@@ -65,8 +69,10 @@ void mapped__unlock(struct mapped *mapped)
 void mapped__drain(struct mapped *mapped)
 {
 	mapped__lock(mapped);
-	if (mapped)
+	if (mapped) {
+		mapped->nevents = 0;
 		ring_buffer__consume(mapped->events);
+	}
 	mapped__unlock(mapped);
 }
 
@@ -206,18 +212,16 @@ static void map_region(struct regions *regions, const struct change *change,
 		book_in(change, event);
 }
 
-static int handle_event(void *context, void *data, size_t size __unused)
+static void apply_event(struct mapped *mapped, const struct region_event *event)
 {
-	struct mapped *mapped = context;
 	struct tables *tables = mapped->tables;
-	const struct region_event *event = data;
 	struct change change = { tables, event->process };
 	struct regions *regions;
 
 	/* Of books that are closed, or of all that were forgotten. */
 	if (event->books != process_of(&change)->id ||
 	    event->generation != __atomic_load_n(&tables->skeleton->bss->counting, __ATOMIC_ACQUIRE))
-		return 0;
+		return;
 	if (!mapped->of[event->process])
 		mapped->of[event->process] = regions__new();
 	regions = mapped->of[event->process];
@@ -226,7 +230,14 @@ static int handle_event(void *context, void *data, size_t size __unused)
 		tables__count_lost(tables, LOST_REGIONS);
 	if (regions && event->start < event->end)
 		map_region(regions, &change, event);
-	return 0;
+}
+
+static int handle_event(void *context, void *data, size_t size __unused)
+{
+	struct mapped *mapped = context;
+
+	apply_event(mapped, data);
+	return ++mapped->nevents < EVENTS_PER_TURN ? 0 : -EAGAIN;
 }
 
 /* ---- questions ---- */

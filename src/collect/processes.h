@@ -17,6 +17,8 @@ struct traced {
 	int pidfd;		/* -1 once it has ended */
 	struct module **modules;	/* that it maps, as last read */
 	size_t nmodules;
+	bool changed;		/* it told that it maps other code than was last read */
+	bool waits;		/* it told something since it was last let go */
 	struct attachments *attachments; /* its own, or those in all processes */
 	struct attachments own;
 	struct gone gone;

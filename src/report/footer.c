@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 
 #include "report/format.h"
 
@@ -69,8 +70,35 @@ static void write_total(FILE *out, const struct snapshot *snapshot)
 	putc('\n', out);
 }
 
+/* Tracing may have done it: these are the signals of a program that went wrong. */
+static bool is_crash(uint32_t signal)
+{
+	return signal == SIGILL || signal == SIGTRAP || signal == SIGABRT || signal == SIGBUS ||
+	       signal == SIGSEGV;
+}
+
+static void write_killed(FILE *out, const struct snapshot *snapshot)
+{
+	char signal[FORMAT_SIGNAL_MAX];
+	uint64_t named = 0;
+
+	for (; named < KILLED_NAMED && snapshot->killed[named].comm[0]; named++) {
+		const struct snapshot_killed *killed = &snapshot->killed[named];
+
+		fputs("Killed: ", out);
+		write_text(out, killed->comm);
+		fprintf(out, " (%" PRIu32 ") was killed by %s while traced%s\n", killed->pid,
+			format_signal(signal, killed->signal),
+			is_crash(killed->signal) ? "; if it lives when it is not traced, please "
+						   "report that as a bug of memtracebpf" : "");
+	}
+	if (snapshot->nkilled > named)
+		fprintf(out, "Killed: %" PRIu64 " more\n", snapshot->nkilled - named);
+}
+
 void write_lost(FILE *out, const struct snapshot *snapshot)
 {
+	write_killed(out, snapshot);
 	for (int i = 0; i < LOST_MAX; i++)
 		if (snapshot->lost[i])
 			fprintf(out, "Lost: %" PRIu64 " %s\n", snapshot->lost[i],

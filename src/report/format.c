@@ -2,7 +2,10 @@
 #include "report/format.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +25,17 @@ const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign)
 	}
 	digits = unit && fabs(size) < 100;
 	snprintf(buffer, FORMAT_SIZE_MAX, sign ? "%+.*f %s" : "%.*f %s", digits, size, units[unit]);
+	return buffer;
+}
+
+const char *format_signal(char buffer[FORMAT_SIGNAL_MAX], uint32_t signal)
+{
+	const char *name = signal < NSIG ? sigabbrev_np(signal) : NULL;
+
+	if (name)
+		snprintf(buffer, FORMAT_SIGNAL_MAX, "SIG%s", name);
+	else
+		snprintf(buffer, FORMAT_SIGNAL_MAX, "signal %" PRIu32, signal);
 	return buffer;
 }
 

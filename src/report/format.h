@@ -15,6 +15,11 @@
 /* As tracemalloc._format_size(): "4855 KiB", "+120 B". Returns `buffer`. */
 const char *format_size(char buffer[FORMAT_SIZE_MAX], double size, bool sign);
 
+#define FORMAT_SIGNAL_MAX 24
+
+/* "SIGSEGV"; "signal 34" where it has no name. Returns `buffer`. */
+const char *format_signal(char buffer[FORMAT_SIGNAL_MAX], uint32_t signal);
+
 /* The smallest and the largest size of a size class. */
 uint64_t size_class__min(unsigned int size_class);
 uint64_t size_class__max(unsigned int size_class);

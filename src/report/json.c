@@ -249,6 +249,21 @@ static void write_json_ended(FILE *out, const struct snapshot *snapshot)
 		ended->count, snapshot->exited ? "true" : "false");
 }
 
+static void write_json_killed(FILE *out, const struct snapshot *snapshot)
+{
+	char signal[FORMAT_SIGNAL_MAX];
+
+	fprintf(out, ",\"killed\":{\"count\":%" PRIu64 ",\"processes\":[", snapshot->nkilled);
+	for (int i = 0; i < KILLED_NAMED && snapshot->killed[i].comm[0]; i++) {
+		const struct snapshot_killed *killed = &snapshot->killed[i];
+
+		fprintf(out, "%s{\"pid\":%" PRIu32 ",\"comm\":", i ? "," : "", killed->pid);
+		write_json_string(out, killed->comm);
+		fprintf(out, ",\"signal\":\"%s\"}", format_signal(signal, killed->signal));
+	}
+	fputs("]}", out);
+}
+
 static void write_head(FILE *out, const struct snapshot *snapshot, enum group_by group_by)
 {
 	fputs("{\"version\":1,", out);
@@ -308,6 +323,7 @@ int report__json(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	write_head(out, snapshot, group_by);
 	write_json_processes(out, selection.statistics);
 	write_json_ended(out, snapshot);
+	write_json_killed(out, snapshot);
 	write_known(out, "sample_bytes", snapshot->sample_bytes, snapshot->sample_bytes);
 	write_json_younger(out, snapshot);
 	write_json_compared(out, old);

@@ -3,6 +3,9 @@
 #ifndef MT_SESSION_PARTS_H
 #define MT_SESSION_PARTS_H
 
+#include <pthread.h>
+#include <stdio.h>
+
 #include "collect/collect.h"
 #include "coverage/coverage.h"
 #include "process/launch.h"
@@ -10,6 +13,12 @@
 #include "session/session.h"
 #include "snapshot/statistics.h"
 #include "symbol/symbol.h"
+
+enum session_phase {
+	SESSION_STARTS = 0,
+	SESSION_RUNS,
+	SESSION_ENDS,		/* no more than a last report is to come */
+};
 
 struct session {
 	const struct options *options;
@@ -24,14 +33,25 @@ struct session {
 	struct statistics *kept;	/* the same */
 	uint64_t nreports;
 	unsigned int nsnapshots;	/* written for SIGUSR1 */
-	int signals;			/* signalfd, see signals.c */
+	FILE *out;			/* stdout, see output.c */
+	int out_err;			/* -errno of the first write that failed; 0: none has */
+	enum session_phase phase;	/* atomic */
+	int requests;			/* signalfd of SIGUSR1 and SIGUSR2 */
+	int ending;			/* eventfd: readable when it is time to end, for a signal */
+	pthread_t listener;		/* to the signals that end us */
+	bool listens;
 };
 
 /* Blocks the signals that a session answers, for this thread and those that it starts. 0 or -errno,
  * after one sentence on stderr. */
 int signals__open(struct session *session);
-/* Answers one signal; false: it is one to end. */
-bool signals__handle(struct session *session);
+/* Answers what has come of SIGUSR1 and SIGUSR2. */
+void signals__answer(struct session *session);
+void signals__close(struct session *session);
+
+/* Opens session->out: a stream to stdout that waits for a slow reader, but not for ever when it is
+ * time to end. 0 or -ENOMEM. */
+int output__open(struct session *session);
 
 /* What processes that have ended still held. */
 int session__report_exited(struct session *session);

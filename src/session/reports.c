@@ -78,10 +78,12 @@ static int report_books(struct session *session)
 
 	if (err)
 		return err;
-	err = report__print(stdout, options->format, snapshot, session->last, &options->report,
-			    &session->kept);
+	if (!session->out_err)
+		err = report__print(session->out, options->format, snapshot, session->last,
+				    &options->report, &session->kept);
 	snapshot__free(session->last);
 	session->last = snapshot;
+	collector__forget_killed(session->collector);
 	if (options->reset_peak)
 		collector__reset_peak(session->collector);
 	return err;
@@ -115,7 +117,7 @@ static int report_block(struct session *session)
 		.age_ns = found.age_ns,
 		.stack = found.stack,
 	};
-	return report__block(stdout, options->format, session->names, &block, &options->report);
+	return report__block(session->out, options->format, session->names, &block, &options->report);
 }
 
 int session__report(struct session *session)
@@ -124,6 +126,8 @@ int session__report(struct session *session)
 	int err = of_block ? report_block(session) : report_books(session);
 
 	session->nreports++;
+	if (err && session->out_err)
+		err = session->out_err;
 	if (err && err != -EPIPE && err != -ENOENT)
 		log__error("cannot write the report: %s", strerror(-err));
 	return err;
@@ -138,8 +142,8 @@ int session__report_exited(struct session *session)
 
 	while (!err && collector__take_exited(session->collector, &snapshot) > 0) {
 		err = symbolizer__name_all(session->symbolizer, session->names);
-		if (!err)
-			err = report__print(stdout, options->format, snapshot, NULL,
+		if (!err && !session->out_err)
+			err = report__print(session->out, options->format, snapshot, NULL,
 					    &options->report, &kept);
 		snapshot__free(snapshot);
 	}

@@ -14,7 +14,8 @@ static bool wait_until(struct session *session, uint64_t deadline_ns)
 {
 	struct pollfd fds[] = {
 		{ .fd = collector__fd(session->collector), .events = POLLIN },
-		{ .fd = session->signals, .events = POLLIN },
+		{ .fd = session->requests, .events = POLLIN },
+		{ .fd = session->ending, .events = POLLIN },
 		{ .fd = STDOUT_FILENO },	/* POLLERR: a pipe without a reader */
 	};
 
@@ -24,15 +25,17 @@ static bool wait_until(struct session *session, uint64_t deadline_ns)
 		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
 		struct timespec timeout = { left / 1000000000ULL, left % 1000000000ULL };
 
-		if (ppoll(fds, 3, &timeout, NULL) < 0 && errno != EINTR)
+		if (ppoll(fds, 4, &timeout, NULL) < 0 && errno != EINTR)
 			return true;
 		if (fds[0].revents)
 			collector__handle_events(session->collector);
 		if (session__report_exited(session))
 			return true;
-		if (fds[1].revents && !signals__handle(session))
+		if (fds[1].revents)
+			signals__answer(session);
+		if (fds[2].revents)
 			return true;
-		if (fds[2].revents & (POLLERR | POLLHUP) || collector__ended(session->collector))
+		if (fds[3].revents & (POLLERR | POLLHUP) || collector__ended(session->collector))
 			return true;
 		if (!left)
 			return false;
@@ -45,7 +48,7 @@ int session__run(struct session *session)
 	uint64_t next = clock_ns(CLOCK_MONOTONIC);
 	uint64_t end = options->duration_ns ? next + options->duration_ns : ~0ULL;
 	bool last = false;
-	int err = 0;
+	int err = 0, written;
 
 	while (!last && !err) {
 		next += options->interval_ns;
@@ -58,10 +61,12 @@ int session__run(struct session *session)
 		err = session__report(session);
 		if (options->block && err == -ENOENT && !last)
 			err = 0;	/* it may come yet */
+		if (options->output && err == session->out_err && err != -EPIPE)
+			err = 0;	/* the snapshot is worth going on */
 	}
-	/* That nobody reads the reports is no reason to lose the snapshot. */
+	written = session__write_last(session);
 	if (!err || err == -EPIPE)
-		err = session__write_last(session) ?: err;
+		err = written ? written : session->out_err;
 	if (!err && options->command)
 		custom_allocators__warn(options->allocators);
 	return err == -EPIPE ? 0 : err;	/* the reader has seen enough */

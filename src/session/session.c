@@ -11,8 +11,9 @@
 #include "base/log.h"
 #include "base/privilege.h"
 #include "probe/probe.h"
-#include "session/parts.h"
 #include "process/process.h"
+#include "session/parts.h"
+#include "snapshot/pprof.h"
 
 #define MANY_FILES 16384
 
@@ -73,14 +74,11 @@ static int open_parts(struct session *session)
 		.leaks_at_exit = options->leaks_at_exit,
 		.custom = options->allocators,
 	};
-	int err = signals__open(session);
 
-	if (err)
-		return err;
 	session->names = names__new();
 	session->roots = roots__new();
 	session->symbolizer = session->roots ? symbolizer__new(session->roots) : NULL;
-	if (!session->names || !session->symbolizer) {
+	if (!session->names || !session->symbolizer || output__open(session)) {
 		log__error("no memory");
 		return -ENOMEM;
 	}
@@ -88,21 +86,27 @@ static int open_parts(struct session *session)
 			      &session->collector);
 }
 
-void session__free(struct session *session)
+int session__free(struct session *session)
 {
+	int status;
+
 	if (!session)
-		return;
+		return 0;
+	/* From now on a signal ends us at once. */
+	__atomic_store_n(&session->phase, SESSION_ENDS, __ATOMIC_SEQ_CST);
 	coverage__free(session->coverage);
 	collector__free(session->collector);
-	launch__end(&session->launch);
+	status = launch__end(&session->launch);
 	symbolizer__free(session->symbolizer);
 	roots__free(session->roots);
 	statistics__free(session->kept);
 	snapshot__free(session->last);
 	names__free(session->names);
-	if (session->signals >= 0)
-		close(session->signals);
+	signals__close(session);
+	if (session->out)
+		fclose(session->out);
 	free(session);
+	return status;
 }
 
 /* Passes the error on, after a sentence about COMMAND. */
@@ -113,14 +117,26 @@ static int starts(const struct options *options, int err)
 	return err;
 }
 
-static int add_targets(struct session *session)
+/* What we start keeps its signals and limits. */
+static int prepare(struct session *session)
 {
 	const struct options *options = session->options;
 	int err = 0;
 
 	if (options->command)
 		err = starts(options, launch__prepare(options->command, &session->launch));
-	allow_many_files();	/* after the fork: what we start keeps its limit */
+	if (!err)
+		err = signals__open(session);
+	if (!err)
+		allow_many_files();
+	return err;
+}
+
+static int add_targets(struct session *session)
+{
+	const struct options *options = session->options;
+	int err = 0;
+
 	for (size_t i = 0; i < options->npids; i++) {
 		err = collector__add_process(session->collector, options->pids[i]);
 		if (err)
@@ -166,6 +182,7 @@ static int start(struct session *session)
 		return err;
 	}
 	collector__start(session->collector);
+	__atomic_store_n(&session->phase, SESSION_RUNS, __ATOMIC_SEQ_CST);
 	if (!command) {
 		log__info("tracing %s", collector__title(session->collector));
 		custom_allocators__warn(session->options->allocators);
@@ -191,18 +208,18 @@ int session__new(const struct options *options, struct session **out)
 		return -ENOMEM;
 	}
 	session->options = options;
-	session->signals = -1;
+	session->requests = session->ending = -1;
 	err = check_targets(options);
+	if (!err && options->output)
+		err = pprof__try(options->output);
+	if (!err)
+		err = prepare(session);
 	if (!err)
 		err = open_parts(session);
 	if (!err)
 		err = add_targets(session);
 	if (!err)
 		err = start(session);
-	if (err) {
-		session__free(session);
-		return err;
-	}
 	*out = session;
-	return 0;
+	return err;
 }

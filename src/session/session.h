@@ -15,7 +15,7 @@
 struct session;
 
 /* Attaches to the targets of `options`, which must outlive the session, counts, and lets COMMAND
- * run. 0 or -errno, after one sentence on stderr. */
+ * run. 0 or -errno, after one sentence on stderr; *session is to be freed in any case. */
 int session__new(const struct options *options, struct session **session);
 /* All that is tracked now, with names; with the blocks' ages and the memory that we take, which are
  * dear, if asked. The caller frees the snapshot. 0 or -errno, after one sentence on stderr. */
@@ -27,7 +27,8 @@ int session__report(struct session *session);
 /* Reports at each interval, until a signal, the end of the targets or that of what the options ask
  * for; the snapshot of -o comes last. 0 or -errno, after one sentence on stderr. */
 int session__run(struct session *session);
-/* Detaches and ends COMMAND. */
-void session__free(struct session *session);
+/* Detaches and ends COMMAND. Returns the exit status of a COMMAND that ended by itself, or that could
+ * not be run, as a shell has it; else 0. Takes NULL. */
+int session__free(struct session *session);
 
 #endif

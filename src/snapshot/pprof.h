@@ -26,6 +26,10 @@
  * -errno, after one sentence on stderr.
  */
 int pprof__write(const struct snapshot *snapshot, const char *path);
+/* Can a file be written there? Leaves none. 0 or -errno, after one sentence on stderr. */
+int pprof__try(const char *path);
+/* Writes into `fd`, which stays open. 0 or -errno. */
+int pprof__write_fd(const struct snapshot *snapshot, int fd);
 
 /* "dir/a.pb.gz" and 2 give "dir/a.2.pb.gz". The caller frees; NULL: no memory. */
 char *pprof__numbered_path(const char *path, unsigned int number);

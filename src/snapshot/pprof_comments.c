@@ -114,6 +114,21 @@ static void read_about_processes(const char *comment, struct snapshot *snapshot)
 	read_number(key, "count", &ended->count);
 }
 
+static void read_killed(struct pprof_comments *said, const char *value, struct snapshot *snapshot)
+{
+	struct snapshot_killed *killed;
+	int end = 0;
+
+	if (said->nkilled == KILLED_NAMED)
+		return;
+	killed = &snapshot->killed[said->nkilled];
+	sscanf(value, "%" SCNu32 " signal=%" SCNu32 " comm=%n", &killed->pid, &killed->signal, &end);
+	if (!end || !value[end])
+		return;
+	snprintf(killed->comm, sizeof(killed->comm), "%s", value + end);
+	said->nkilled++;
+}
+
 static int read_exact(struct pprof_comments *said, uint64_t id)
 {
 	if (said->nexact && id <= said->exact[said->nexact - 1])
@@ -136,6 +151,7 @@ static void read_losses(const char *comment, struct snapshot *snapshot)
 		read_number(key, stop_reason__key(i), &snapshot->frames_cut[i]);
 	read_number(comment, "programs_skipped", &snapshot->programs_skipped);
 	read_number(comment, "frees_inherited", &snapshot->frees_inherited);
+	read_number(comment, "nkilled", &snapshot->nkilled);
 	read_number(comment, "own_rss", &snapshot->own_rss);
 	read_number(comment, "own_peak", &snapshot->own_peak);
 	read_number(comment, "own_kernel", &snapshot->own_kernel);
@@ -153,6 +169,8 @@ int pprof_comments__read(struct pprof_comments *said, const char *comment,
 		return 0;
 	if ((value = after(comment, "process=")))
 		return read_process(value, snapshot);
+	if ((value = after(comment, "killed=")))
+		read_killed(said, value, snapshot);
 	if ((value = after(comment, "how="))) {
 		snapshot->how = names__string(snapshot->names, value);
 		return snapshot->how ? 0 : -ENOMEM;

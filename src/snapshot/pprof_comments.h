@@ -10,6 +10,7 @@ struct pprof_comments {
 	bool totals;		/* size and count were given */
 	uint64_t *exact;	/* ids of locations, as written: ascending */
 	size_t nexact;
+	uint32_t nkilled;	/* of the snapshot's */
 };
 
 /* Takes what one comment says into `snapshot`. 0 or -ENOMEM; what it does not know it ignores. */

@@ -4,7 +4,6 @@
  * lie in memory as messages. Strings get their numbers on the way; their table comes last.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -12,11 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include "base/log.h"
 #include "snapshot/hash.h"
 #include "snapshot/pprof.h"
 #include "snapshot/pprof_values.h"
@@ -232,6 +229,11 @@ static void writer__processes(struct writer *w, const struct snapshot *s)
 		writer__comment(w, "ended.size=%" PRIu64, s->ended.size);
 		writer__comment(w, "ended.count=%" PRIu64, s->ended.count);
 	}
+	if (s->nkilled)
+		writer__comment(w, "nkilled=%" PRIu64, s->nkilled);
+	for (uint64_t i = 0; i < s->nkilled && i < KILLED_NAMED; i++)
+		writer__comment(w, "killed=%" PRIu32 " signal=%" PRIu32 " comm=%s",
+				s->killed[i].pid, s->killed[i].signal, s->killed[i].comm);
 	if (s->frees_inherited)
 		writer__comment(w, "frees_inherited=%" PRIu64, s->frees_inherited);
 }
@@ -545,8 +547,7 @@ static void writer__release(struct writer *w)
 	free(w->buffer);
 }
 
-/* Writes the profile into `fd`, which stays open. */
-static int write_compressed(const struct snapshot *snapshot, int fd)
+int pprof__write_fd(const struct snapshot *snapshot, int fd)
 {
 	struct writer w = { .snapshot = snapshot, .names = snapshot->names };
 	int copy = dup(fd), err;
@@ -571,50 +572,4 @@ static int write_compressed(const struct snapshot *snapshot, int fd)
 		writer__fail(&w, errno ? -errno : -EIO);
 	writer__release(&w);
 	return w.err;
-}
-
-char *pprof__numbered_path(const char *path, unsigned int number)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	/* The name of a hidden file begins with a dot that is not its extension's. */
-	const char *end = *name ? name + 1 + strcspn(name + 1, ".") : name;
-	char *numbered;
-
-	if (asprintf(&numbered, "%.*s.%u%s", (int)(end - path), path, number, end) < 0)
-		return NULL;
-	return numbered;
-}
-
-int pprof__write(const struct snapshot *snapshot, const char *path)
-{
-	struct stat there;
-	char *temporary;
-	int fd, err;
-
-	/* Renaming would put a file in the place of /dev/null. */
-	if (!stat(path, &there) && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
-		log__error("cannot write the snapshot %s: not a regular file", path);
-		return -EINVAL;
-	}
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
-		return -ENOMEM;
-	fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
-	if (fd < 0) {
-		err = -errno;
-		goto out;
-	}
-	err = write_compressed(snapshot, fd);
-	if (!err && fsync(fd))
-		err = -errno;
-	if (close(fd) && !err)
-		err = -errno;
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-out:
-	if (err)
-		log__error("cannot write the snapshot %s: %s", path, strerror(-err));
-	free(temporary);
-	return err;
 }

@@ -163,6 +163,15 @@ struct snapshot_coverage {
 	size_t ngaps;
 };
 
+/* A process that a signal ended while it was traced. */
+struct snapshot_killed {
+	uint32_t pid;
+	uint32_t signal;
+	char comm[16];		/* "": this entry is not used */
+};
+
+#define KILLED_NAMED 10		/* more of them are only counted */
+
 struct snapshot {
 	struct names *names;	/* not owned; NULL: they have been freed */
 	struct snapshot *next;	/* that refers to the same names */
@@ -182,6 +191,8 @@ struct snapshot {
 	struct snapshot_ended ended;
 	struct snapshot_coverage coverage;
 	uint64_t min_age_ns;	/* traces hold only blocks older than this; sums hold all */
+	struct snapshot_killed killed[KILLED_NAMED];
+	uint64_t nkilled;	/* since the last report; may be more than KILLED_NAMED */
 	uint64_t sample_bytes;	/* mean interval between samples; 0: every allocation is recorded */
 	bool many;		/* the processes were not named one by one */
 	bool exited;		/* of one process that has ended: what it still held */

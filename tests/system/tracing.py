@@ -88,15 +88,15 @@ def traces_the_machine(command):
 class Process:
     """A child of the test, in a session of its own so that its children end with it."""
 
-    def __init__(self, *command, stdin=subprocess.PIPE, **kwargs):
+    def __init__(self, *command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs):
         self.command = [str(word) for word in command]
         assert alone or not traces_the_machine(self.command), "needs @pytest.mark.alone"
         self.popen = subprocess.Popen(
-            self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr,
             start_new_session=True, **kwargs)
         self.pid = self.popen.pid
         self.out = Stream(self.popen.stdout)
-        self.err = Stream(self.popen.stderr)
+        self.err = Stream(self.popen.stderr) if stderr == subprocess.PIPE else None
 
     def say(self, line=""):
         self.popen.stdin.write(line.encode() + b"\n")

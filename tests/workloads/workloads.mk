@@ -55,7 +55,7 @@ WL_PROGRAMS := \
 	jemalloc tcmalloc mimalloc pool \
 	$(addprefix lifecycle.,fp) \
 	$(addprefix processes.,nofp musl static) \
-	$(addprefix quick.,nofp musl-static) become.musl-static \
+	$(addprefix quick.,nofp musl-static) become.musl-static crowd.nofp \
 	$(addprefix grow.,nofp stripped) \
 	$(addprefix maps.,nofp static static-pie musl musl-static) \
 	$(addprefix snapshots.,nofp musl) \
@@ -99,6 +99,7 @@ endef
 $(eval $(call wl_rule_untold,quick))
 $(eval $(call wl_rule_untold,become))
 $(eval $(call wl_rule_untold,grow))
+$(eval $(call wl_rule_untold,crowd))
 
 $(WL)/truth.o: $(WL_TRUTH)
 	$(Q)mkdir -p $(@D)
