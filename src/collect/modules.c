@@ -319,14 +319,6 @@ void modules__use_names(struct modules *modules)
 	twins__forget(modules->twins, modules->names);
 }
 
-static const struct target_mapping *find_mapping(const struct target_maps *maps, uint64_t start)
-{
-	for (size_t i = 0; i < maps->count; i++)
-		if (start >= maps->items[i].start && start < maps->items[i].end)
-			return &maps->items[i];
-	return NULL;
-}
-
 static bool same_id(const struct file_id *a, const struct file_id *b)
 {
 	return a->inode == b->inode && a->device == b->device;
@@ -336,13 +328,22 @@ static bool same_id(const struct file_id *a, const struct file_id *b)
 static bool is_that_file(const struct tables *tables, const struct file_id *met, int fd)
 {
 	struct file_id id = {};
-	struct stat st;
+	struct stat st = {};
 
 	if (!fstat(fd, &st)) {
 		id.inode = st.st_ino;
 		id.device = major(st.st_dev) << 20 | minor(st.st_dev);
 	}
 	return same_id(&id, met) || (!tables__identify(tables, fd, &id) && same_id(&id, met));
+}
+
+/* Then it was not copied up: another file is mapped there since. Code made at run time is such a
+ * file, and comes and goes so often that asking more would cost too much. */
+static bool is_nameless(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && !fstat(fd, &st) && !st.st_nlink;
 }
 
 static bool is_still_mapped(const struct tables *tables, const struct listed_mapping *listed)
@@ -370,7 +371,7 @@ static int open_file(const struct tables *tables, const struct listed_mapping *l
 
 	if (listed->vdso || (fd >= 0 && is_that_file(tables, &listed->id, fd)))
 		return fd;
-	if (!is_still_mapped(tables, listed)) {
+	if (is_nameless(fd) || !is_still_mapped(tables, listed)) {
 		if (fd >= 0)
 			close(fd);
 		return -ESRCH;
@@ -418,12 +419,10 @@ static const char *why_unread(int err)
 static struct module *add_mapped(struct modules *modules, const struct listed_mapping *listed,
 				 uint32_t file, struct target *target)
 {
-	const struct target_mapping *mapping = NULL;
+	const struct target_mapping *mapping = target__mapping(target, listed->start, listed->end);
 	struct root *root;
 	int fd;
 
-	if (!target__look(target))
-		mapping = find_mapping(&target->maps, listed->start);
 	if (!mapping || (!mapping->inode && !listed->vdso))
 		return NULL;
 	fd = open_file(modules->tables, listed, mapping);

@@ -21,17 +21,15 @@ static int set_modules(struct traced *traced, struct modules *modules,
 		       const struct listed_mappings *list, struct tables *tables)
 {
 	struct module **mapped = calloc(list->count ? list->count : 1, sizeof(*mapped));
+	uint32_t *files = calloc(list->count ? list->count : 1, sizeof(*files));
 	struct target target = TARGET_OF(traced->pid);
 	size_t n = 0;
 	int err;
 
-	if (!mapped)
-		return -ENOMEM;
-	err = target__look(&target);
+	err = mapped && files ? target__look(&target) : -ENOMEM;
 	if (err) {
-		target__close(&target);
 		free(mapped);
-		return err;
+		goto out;
 	}
 	modules__lock(modules);
 	for (size_t i = 0; i < list->count; i++) {
@@ -41,14 +39,17 @@ static int set_modules(struct traced *traced, struct modules *modules,
 			continue;
 		/* Debug files are looked for while its root is there. */
 		modules__name(modules, module);
-		if (traced->index)
-			tables__note_mapping(tables, traced->index, module->file, &list->items[i]);
+		files[i] = module->file;
 		mapped[n++] = module;
 	}
+	if (traced->index)
+		tables__note_mappings(tables, traced->index, list, files);
 	take_modules(traced, mapped, n);
 	modules__unlock(modules);
+out:
+	free(files);
 	target__close(&target);
-	return 0;
+	return err;
 }
 
 int traced__sync(struct traced *traced, struct modules *modules, struct tables *tables)

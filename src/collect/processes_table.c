@@ -238,17 +238,6 @@ uint32_t tables__nprocesses(const struct tables *tables)
 	return n < MAX_PROCESSES ? n : MAX_PROCESSES;
 }
 
-static bool is_noted(const struct tables *tables, const struct process *process, uint32_t epoch,
-		     const struct listed_mapping *listed)
-{
-	const struct mapping *m;
-
-	for (uint32_t at = process->mappings; at && (m = tables__mapping(tables, at)); at = m->next)
-		if (m->epoch == epoch && m->start == listed->start && m->end == listed->end)
-			return true;
-	return false;
-}
-
 static const __u32 *link_of_mapping(const struct tables *tables, __u32 index)
 {
 	const struct mapping *mapping = tables__mapping(tables, index);
@@ -269,17 +258,13 @@ static uint32_t take_mapping(struct tables *tables)
 	return __atomic_fetch_add(&skel->data->next_mapping, 1, __ATOMIC_ACQ_REL);
 }
 
-void tables__note_mapping(struct tables *tables, uint32_t index, uint32_t file,
-			  const struct listed_mapping *listed)
+static void note_mapping(struct tables *tables, uint32_t index, uint32_t epoch, uint32_t file,
+			 const struct listed_mapping *listed)
 {
 	struct process *process = &tables->processes[index];
-	uint32_t epoch = __atomic_load_n(&process->epoch, __ATOMIC_ACQUIRE), at, head;
-	struct mapping *m;
+	uint32_t at = take_mapping(tables), head;
+	struct mapping *m = at ? tables__mapping(tables, at) : NULL;
 
-	if (is_noted(tables, process, epoch, listed))
-		return;
-	at = take_mapping(tables);
-	m = at ? tables__mapping(tables, at) : NULL;
 	if (!m)
 		return;
 	*m = (struct mapping){
@@ -293,6 +278,58 @@ void tables__note_mapping(struct tables *tables, uint32_t index, uint32_t file,
 		m->next = head;
 	while (!__atomic_compare_exchange_n(&process->mappings, &head, at, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_ACQUIRE));
+}
+
+struct span {
+	uint64_t start, end;
+};
+
+static int compare_spans(const void *x, const void *y)
+{
+	const struct span *a = x, *b = y;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	return (a->end > b->end) - (a->end < b->end);
+}
+
+/* Those that the process has in its list, in order; NULL: none, or no memory. */
+static struct span *noted_spans(const struct tables *tables, uint32_t first, uint32_t epoch, size_t *n)
+{
+	const struct mapping *m;
+	struct span *spans;
+	uint32_t at, left = 0;
+
+	for (at = first; at && (m = tables__mapping(tables, at)); at = m->next)
+		left += m->epoch == epoch;
+	spans = calloc(left, sizeof(*spans));
+	for (at = first, *n = 0; spans && left && at && (m = tables__mapping(tables, at)); at = m->next) {
+		if (m->epoch != epoch)
+			continue;
+		spans[(*n)++] = (struct span){ m->start, m->end };
+		left--;
+	}
+	if (spans)
+		qsort(spans, *n, sizeof(*spans), compare_spans);
+	return spans;
+}
+
+void tables__note_mappings(struct tables *tables, uint32_t index,
+			   const struct listed_mappings *list, const uint32_t *files)
+{
+	struct process *process = &tables->processes[index];
+	uint32_t epoch = __atomic_load_n(&process->epoch, __ATOMIC_ACQUIRE);
+	size_t n = 0;
+	struct span *noted = noted_spans(tables, process->mappings, epoch, &n);
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct listed_mapping *listed = &list->items[i];
+		struct span span = { listed->start, listed->end };
+
+		if (files[i] && !(n && bsearch(&span, noted, n, sizeof(span), compare_spans)))
+			note_mapping(tables, index, epoch, files[i], listed);
+	}
+	free(noted);
 }
 
 void tables__mark_files(const struct tables *tables, bool *used)

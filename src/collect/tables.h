@@ -177,9 +177,9 @@ void tables__reset_peak(struct tables *tables, uint32_t process);
 /* One past the highest index of processes in use. */
 uint32_t tables__nprocesses(const struct tables *tables);
 /* Notes where a process maps code, as walks do when they meet it: one that cannot ask because its
- * mappings are just being changed then knows. */
-void tables__note_mapping(struct tables *tables, uint32_t process, uint32_t file,
-			  const struct listed_mapping *listed);
+ * mappings are just being changed then knows. files[i] is the file of list->items[i]; 0: none. */
+void tables__note_mappings(struct tables *tables, uint32_t process,
+			   const struct listed_mappings *list, const uint32_t *files);
 /* Sets used[file] for the files of all mappings that the books refer to. */
 void tables__mark_files(const struct tables *tables, bool *used);
 /* Takes books that nobody adds to any more out of the tables: totals, places, mappings. The blocks,

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define DELETED " (deleted)"
 
@@ -27,16 +30,21 @@ static void unescape(char *path)
 	*out = '\0';
 }
 
+static void cut_deleted(char *path)
+{
+	size_t length = strlen(path);
+
+	if (length > strlen(DELETED) && !strcmp(path + length - strlen(DELETED), DELETED))
+		path[length - strlen(DELETED)] = '\0';
+}
+
 static char *parse_path(const char *text)
 {
 	char *path = strdup(text);
-	size_t length;
 
 	if (!path)
 		return NULL;
-	length = strlen(path);
-	if (length > strlen(DELETED) && !strcmp(path + length - strlen(DELETED), DELETED))
-		path[length - strlen(DELETED)] = '\0';
+	cut_deleted(path);
 	unescape(path);
 	return path;
 }
@@ -97,6 +105,28 @@ int target_maps__read(pid_t pid, struct target_maps *maps)
 	if (err)
 		target_maps__free(maps);
 	return err;
+}
+
+/* What stat(2) says of the file is compared with what is opened; it may differ from what maps say. */
+int target_mapping__read(pid_t pid, struct target_mapping *mapping)
+{
+	char link[80], path[PATH_MAX + 1];
+	struct stat st;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
+		 mapping->start, mapping->end);
+	if (stat(link, &st))
+		return -errno;
+	n = readlink(link, path, PATH_MAX);
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	cut_deleted(path);
+	mapping->device = st.st_dev;
+	mapping->inode = st.st_ino;
+	mapping->path = strdup(path);
+	return mapping->path ? 0 : -ENOMEM;
 }
 
 void target_maps__free(struct target_maps *maps)

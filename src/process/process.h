@@ -41,6 +41,10 @@ char *target__cgroup(pid_t pid);
 int target_maps__read(pid_t pid, struct target_maps *maps);
 void target_maps__free(struct target_maps *maps);
 
+/* Completes a mapping from `start` to `end` of a file, of which no offset is told; its path is the
+ * caller's to free. -ENOENT: there is none. */
+int target_mapping__read(pid_t pid, struct target_mapping *mapping);
+
 /*
  * Opens the file behind a mapping, read-only: through /proc/PID/map_files, so that deleted and
  * containerised files work, else by its path under /proc/PID/root. The caller closes. -ENOENT

@@ -12,6 +12,7 @@ struct target {
 	pid_t pid;
 	int pidfd;		/* -1: it has not been looked at */
 	struct target_maps maps;
+	struct target_mapping one;	/* that was asked for by itself */
 };
 
 /* It is not looked at before it has to be. */
@@ -19,6 +20,10 @@ struct target {
 
 /* Reads its maps, unless they have been. 0, -ESRCH: it has ended, or -errno. */
 int target__look(struct target *target);
+/* What is mapped at `start`, valid until the next call; NULL: nothing, or the process has ended. Its
+ * maps are not read for a mapping of a file that still ends at `end`, nor for one that has gone:
+ * programs that make code at run time have tens of thousands. */
+const struct target_mapping *target__mapping(struct target *target, uint64_t start, uint64_t end);
 bool target__lives(const struct target *target);
 void target__close(struct target *target);
 

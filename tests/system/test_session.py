@@ -245,3 +245,15 @@ def test_flood_of_events(spawn):
     tracer.report()
     tracer.report()
     assert tracer.stop()
+
+
+def test_many_mappings_of_code(spawn):
+    """Each is looked up, not looked for: a report does not take minutes."""
+    target = spawn(Process, "python3", "-u", "-c",
+                   "import ctypes, sys\nfile = open(sys.executable, 'rb')\n"
+                   "mmap = ctypes.CDLL(None).mmap\nmmap.restype = ctypes.c_void_p\n"
+                   "for _ in range(20000): mmap(None, 4096, 5, 2, file.fileno(), 0)\n"
+                   "print('ready')\ninput()")
+    target.out.expect("ready")
+    tracer = spawn(Tracer, "-p", target.pid)
+    assert tracer.stop()
