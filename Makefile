@@ -284,9 +284,10 @@ bare: as-root ## README's first commands and `make test` in a new, minimal Debia
 	$(Q)tools/bare.sh
 
 .PHONY: soak
-soak: all workloads ## ten minutes of all sorts of processes: no loss, no growth (as root)
+soak: all workloads ## some twenty minutes of all sorts of processes: no loss, no growth, no harm (as root)
 	$(Q)BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -m soak tests/system
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/soak.py
+	$(Q)BUILD=$(BUILD) $(PYTHON) tests/zoo.py
 
 VARIANTS := WITHOUT_SESSIONS WITHOUT_SHARED_ROOMS
 .PHONY: variants $(VARIANTS)
