@@ -266,7 +266,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         stay, again = build(pathlib.Path(name))
         expected = {name: end_of(command) for name, command in {**stay, **again}.items()}
-        assert all(expected[name] == (7, f"{name}\n".encode()) for name in stay), {name: expected[name] for name in stay}
+        assert all(expected[name] == (7, f"{name}\n".encode()) for name in stay), [
+            (name, expected[name]) for name in stay]
         runners = [Again(name, command, expected[name]) for name, command in again.items()]
         live_through(stay, expected, runners)
     print(f"zoo: {len(stay)} programs stayed, {sum(runner.runs for runner in runners)} runs of "

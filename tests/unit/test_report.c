@@ -844,10 +844,12 @@ static void test_json(void **state)
 	b->now->own_peak = 6000000;
 	b->now->own_kernel = 7000;
 	add_gap(b->now, NULL);
+	b->now->killed[0] = (struct snapshot_killed){ 31441, SIGILL, "leaksvc" };
+	b->now->nkilled = 12;
 	text = print(report__json, b->now, b->old, (struct report_opts){ .top = 2 });
 	check_json(text,
 		"assert \" \".join(o) == \"version time elapsed_ms pids group_by traced processes\"\\\n"
-		"    \" ended exited sample_bytes min_age_ms younger compared_with statistics other\"\\\n"
+		"    \" ended exited killed sample_bytes min_age_ms younger compared_with statistics other\"\\\n"
 		"    \" lost frees_inherited\"\\\n"
 		"    \" filtered coverage own_memory note\"\n"
 		"assert o[\"exited\"] is False and o[\"sample_bytes\"] is None\n"
@@ -857,6 +859,8 @@ static void test_json(void **state)
 		"assert o[\"coverage\"] == dict(grown=50 << 20, tracked=9 << 20, unseen=41 << 20,\n"
 		"    not_seen=[dict(pid=4711, comm=\"redis-server\", grown=50 << 20,\n"
 		"        tracked=9 << 20, unseen=41 << 20, why=None)])\n"
+		"assert o[\"killed\"] == dict(count=12, processes=[dict(pid=31441, comm=\"leaksvc\",\n"
+		"    signal=\"SIGILL\")])\n"
 		"assert o[\"own_memory\"] == dict(rss=5000000, peak_rss=6000000, kernel=7000)\n"
 		"assert o[\"version\"] == 1 and o[\"time\"] == \"2023-11-14T22:13:25.123Z\"\n"
 		"assert o[\"elapsed_ms\"] == 10000 and o[\"pids\"] == [4711]\n"
