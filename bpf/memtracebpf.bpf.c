@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kernel half: every point where it is attached, and what happens there. Parts, in the order
- * of a block's way: lifecycle.h who is traced, allocation.h whose block it is, stack.h and
- * unwind.h where it was allocated, memo.h where it was before, blocks.h the books, maps.h where all
+ * of a block's way: lifecycle.h and current.h who is traced, allocation.h whose block it is, stack.h
+ * and unwind.h where it was allocated, memo.h where it was before, blocks.h the books, maps.h where all
  * of it is kept, threads.h where a thread's state is; regions.h what is mapped without an allocator.
  */
 #include "vmlinux.h"
@@ -56,6 +56,7 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "lifecycle.h"
 #include "cleanup.h"
 #include "sampling.h"
+#include "current.h"
 #include "allocation.h"
 #include "regions.h"
 

@@ -10,8 +10,8 @@
  * names: nobody else has that stack before. Of a task that has ended anything may be read, since its
  * memory is not held; that is no more than a comparison that fails.
  */
-#ifndef MT_THREADS_H
-#define MT_THREADS_H
+#ifndef MT_BPF_THREADS_H
+#define MT_BPF_THREADS_H
 
 #define SLOT_BUSY 1ULL	/* no task: somebody has just taken the slot */
 
