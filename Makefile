@@ -84,16 +84,16 @@ $(SKEL): $(BUILD)/memtracebpf.bpf.o
 
 # tests/unit/test_X.c links with what it tests and nothing else.
 BASE := src/base/log.c src/base/text.c
-SNAPSHOT := $(wildcard src/snapshot/*.c) $(PROFILE).c $(BASE)
+PATHS := $(addprefix src/process/,path.c process.c rights.c root.c view.c)
+SNAPSHOT := $(wildcard src/snapshot/*.c) $(PROFILE).c $(PATHS) $(BASE)
 unit_snapshot := $(SNAPSHOT)
 unit_pprof := $(SNAPSHOT)
 unit_report := $(wildcard src/report/*.c) $(SNAPSHOT)
 unit_processes := $(unit_report)
 unit_cli := $(wildcard src/cli/*.c) src/probe/custom.c src/probe/allocators.c $(SNAPSHOT)
 unit_regions := src/collect/regions.c
-PATHS := src/process/path.c src/process/root.c
 ELF := $(wildcard src/elf/*.c)
-unit_symbol := $(wildcard src/symbol/*.c) $(ELF) $(PATHS) $(SNAPSHOT)
+unit_symbol := $(wildcard src/symbol/*.c) $(ELF) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(ELF) $(BASE)
 unit_unwind_libdw := $(unit_unwind)
 unit_unwind_code := $(unit_unwind)
@@ -105,7 +105,7 @@ unit_elf := $(filter-out $(BASE),$(sort $(unit_probe) $(unit_symbol)))
 unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c \
 	src/base/text.c src/symbol/demangle.c
-unit_path := $(PATHS)
+unit_path := $(PATHS) $(BASE)
 unit_process := $(wildcard src/process/*.c) $(BASE)
 unit_process := $(wildcard src/process/*.c) $(BASE)
 
@@ -184,7 +184,7 @@ $(BENCH)/floor: $(call objects,tools/bench/floor.c $(wildcard src/probe/*.c src/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(ELF) $(PATHS) $(SNAPSHOT))
+$(BENCH)/naming: $(call objects,tools/bench/naming.c $(wildcard src/symbol/*.c) $(ELF) $(SNAPSHOT))
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(filter-out -lbpf,$(LIBS))

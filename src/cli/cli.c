@@ -38,6 +38,7 @@ enum {
 	OPT_TREE,
 	OPT_WIDE,
 	OPT_DETAIL,
+	OPT_NO_SOURCE,
 	OPT_CUMULATIVE,
 	OPT_INCLUDE,
 	OPT_EXCLUDE,
@@ -76,6 +77,7 @@ static const struct option long_options[] = {
 	{ "tree", no_argument, NULL, OPT_TREE },
 	{ "wide", no_argument, NULL, OPT_WIDE },
 	{ "detail", no_argument, NULL, OPT_DETAIL },
+	{ "no-source", no_argument, NULL, OPT_NO_SOURCE },
 	{ "cumulative", no_argument, NULL, OPT_CUMULATIVE },
 	{ "include", required_argument, NULL, OPT_INCLUDE },
 	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
@@ -200,6 +202,9 @@ static enum cli_result parse_report_option(struct parser *parser, int option)
 		return CLI_RUN;
 	case OPT_DETAIL:
 		report->detail = true;
+		return CLI_RUN;
+	case OPT_NO_SOURCE:
+		options->no_source = true;
 		return CLI_RUN;
 	case OPT_CUMULATIVE:
 		report->statistics.cumulative = true;

@@ -53,6 +53,7 @@ struct options {
 	struct report_opts report;
 	const char **wrappers;	/* what report.statistics.wrappers points to; owned */
 	struct filter *filters;	/* the same of report.statistics.filters */
+	bool no_source;		/* reports without the text of source lines */
 	enum report_format format;
 
 	uint32_t nframe;	/* traceback limit: 1..MAX_FRAMES */

@@ -80,6 +80,7 @@ const char help_text[] =
 	"      --detail              for each entry: all that was allocated there, temporary\n"
 	"                            blocks, what it held at the peak, oldest block, sizes\n"
 	"      --wide                on a terminal: whole names, lines as long as it takes\n"
+	"      --no-source           without the text of source lines\n"
 	"      --tree                library, function, return address, with usable sizes\n"
 	"      --format FORMAT       text: columns on a terminal, else tracemalloc-text, one line an\n"
 	"                            entry; json (one object a line), markdown, csv, or of a file\n"

@@ -11,6 +11,7 @@
 #include "memtracebpf.skel.h"
 #include "base/array.h"
 #include "process/process.h"
+#include "process/view.h"
 
 /* What was looked up for a site, while it was this process'. */
 struct known_stack {
@@ -22,6 +23,7 @@ struct known_stack {
 struct known_process {
 	uint64_t id;
 	const char *cgroup;
+	struct view *view;	/* NULL: it was gone */
 	struct traces *traces;	/* NULL: they were not read */
 	uint32_t *sites;	/* by trace; 0: no site. While they are being read; else NULL */
 	uint64_t read_ns;	/* CLOCK_MONOTONIC */
@@ -37,12 +39,14 @@ struct books {
 	struct tables *tables;
 	struct modules *modules;
 	struct names *names;
+	struct roots *roots;
 	struct known_stack *stacks;	/* by site */
 	uint32_t nstacks;
 	struct known_process *processes; /* by index of books */
 };
 
-struct books *books__new(struct tables *tables, struct modules *modules, struct names *names)
+struct books *books__new(struct tables *tables, struct modules *modules, struct names *names,
+			 struct roots *roots)
 {
 	struct books *books = calloc(1, sizeof(*books));
 
@@ -51,6 +55,7 @@ struct books *books__new(struct tables *tables, struct modules *modules, struct 
 	books->tables = tables;
 	books->modules = modules;
 	books->names = names;
+	books->roots = roots;
 	books->processes = calloc(MAX_PROCESSES, sizeof(*books->processes));
 	if (!books->processes) {
 		books__free(books);
@@ -81,6 +86,8 @@ void books__free(struct books *books)
 		return;
 	if (books->processes)
 		books__clear(books);
+	for (uint32_t i = 0; books->processes && i < MAX_PROCESSES; i++)
+		view__release(books->processes[i].view);
 	free(books->stacks);
 	free(books->processes);
 	free(books);
@@ -348,6 +355,7 @@ static int read_process(struct books *books, uint32_t index, const struct books_
 	*known = (struct known_process){
 		.id = known->id,
 		.cgroup = known->cgroup,
+		.view = known->view,
 		.traces = traces__new(),
 		.sites = calloc(1, sizeof(*known->sites)),
 		.read_ns = clock_ns(CLOCK_MONOTONIC),
@@ -442,6 +450,29 @@ static bool is_asked_for(const struct books *books, uint32_t index, const struct
 	return opts->only ? index == opts->only : is_shown(&books->tables->processes[index]);
 }
 
+void books__meet(struct books *books, uint32_t index)
+{
+	const struct process *process = &books->tables->processes[index];
+	struct known_process *known = &books->processes[index];
+	char *path;
+
+	if (known->id == process->id)
+		return;
+	forget_traces(known);
+	known->id = process->id;
+	path = target__cgroup(process->pid);
+	known->cgroup = names__string(books->names, path);
+	free(path);
+	view__release(known->view);
+	known->view = view__of_process(books->roots, process->pid);
+	/* Who lives has had its number all the time. */
+	if (__atomic_load_n(&process->state, __ATOMIC_ACQUIRE) == PROCESS_LIVE)
+		return;
+	known->cgroup = NULL;
+	view__release(known->view);
+	known->view = NULL;
+}
+
 /* Makes known what the processes' books say now. */
 static int read_processes(struct books *books, const struct books_opts *opts)
 {
@@ -454,7 +485,10 @@ static int read_processes(struct books *books, const struct books_opts *opts)
 
 		if (known->id != books->tables->processes[i].id)
 			forget_traces(known);
-		if (!is_asked_for(books, i, opts) || !has_changed(books, i, opts))
+		if (!is_asked_for(books, i, opts))
+			continue;
+		books__meet(books, i);
+		if (!has_changed(books, i, opts))
 			continue;
 		any = true;
 		err = read_process(books, i, opts);
@@ -474,19 +508,25 @@ static int read_processes(struct books *books, const struct books_opts *opts)
 	return err;
 }
 
-static const char *cgroup_of(struct books *books, uint32_t index)
+struct view *books__view(const struct books *books, uint32_t index)
 {
-	const struct process *process = &books->tables->processes[index];
-	struct known_process *known = &books->processes[index];
-	char *path;
+	return books->processes[index].view;
+}
 
-	if (known->id != process->id) {
-		known->id = process->id;
-		path = target__cgroup(process->pid);
-		known->cgroup = names__string(books->names, path);
-		free(path);
+/* A root directory that we hold cannot be unmounted. */
+static void forget_views(struct books *books)
+{
+	uint32_t n = tables__nprocesses(books->tables);
+
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t state = __atomic_load_n(&books->tables->processes[i].state,
+						 __ATOMIC_ACQUIRE);
+
+		if (!books->processes[i].view || (state != PROCESS_NONE && state != PROCESS_CLEARED))
+			continue;
+		view__release(books->processes[i].view);
+		books->processes[i].view = NULL;
 	}
-	return known->cgroup;
 }
 
 static int add_process(struct books *books, uint32_t index, struct snapshot *snapshot)
@@ -498,7 +538,9 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 	struct snapshot_process to = {
 		.id = from->id,
 		.pid = from->pid,
-		.cgroup = cgroup_of(books, index),
+		.cgroup = known->cgroup,
+		.view = view__use(known->view),
+		.elsewhere = !known->view || !view__is_of_our_root(known->view),
 		.since_ns = now - from->since,
 		.size = known->size,
 		.count = known->count,
@@ -523,8 +565,10 @@ static int add_process(struct books *books, uint32_t index, struct snapshot *sna
 	for (int i = 0; i < STOP_MAX; i++)
 		snapshot->frames_cut[i] += known->frames_cut[i];
 	err = snapshot__add_process(snapshot, &to);
-	if (err)
+	if (err) {
 		traces__release(to.traces);
+		view__release(to.view);
+	}
 	return err;
 }
 
@@ -540,6 +584,7 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 	for (uint32_t i = 1; i < n && !err; i++)
 		if (is_asked_for(books, i, opts) && books->processes[i].traces)
 			err = add_process(books, i, snapshot);
+	forget_views(books);
 	if (snapshot->nprocesses == 1)
 		snapshot->peak_size = snapshot->processes[0].peak_size;
 	else if (books->tables->skeleton->rodata->keep_sum &&

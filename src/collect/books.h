@@ -9,7 +9,8 @@
 
 struct books;
 
-struct books *books__new(struct tables *tables, struct modules *modules, struct names *names);
+struct books *books__new(struct tables *tables, struct modules *modules, struct names *names,
+			 struct roots *roots);
 void books__free(struct books *books);
 
 /* Forgets what was looked up: the tables were cleared. */
@@ -26,6 +27,12 @@ struct books_opts {
  * changed: a site's stack is looked up when it is first seen.
  */
 int books__read(struct books *books, const struct books_opts *opts, struct snapshot *snapshot);
+
+/* Looks up, once, what /proc tells of the process with this index, which may be gone by the time
+ * that it is reported. */
+void books__meet(struct books *books, uint32_t index);
+/* How the process sees files; NULL: not known. */
+struct view *books__view(const struct books *books, uint32_t index);
 
 /* The stack of a site, as an index of names' stacks; 0: none. */
 int books__stack_of_site(struct books *books, uint32_t site, uint32_t *stack);

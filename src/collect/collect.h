@@ -34,6 +34,7 @@ struct collect_opts {
 };
 
 struct collector;
+struct roots;
 
 /* Loads the kernel half. `names`, `roots` and `symbolizer` stay the caller's and outlive the
  * collector. On failure one sentence on stderr and -errno. */
@@ -75,6 +76,7 @@ struct collected_block {
 	pid_t pid;
 	uint64_t address, size, age_ns;
 	uint32_t stack;		/* index of names' stacks; 0: none was recorded */
+	struct view *view;	/* of its process, until the next call; NULL: not known */
 };
 
 /* The live block at or containing `address` of any followed process; -ENOENT: none is known. */

@@ -119,7 +119,8 @@ static int open_parts(struct collector *collector, struct roots *roots,
 					  symbolizer, asked->custom);
 	collector->machine.tables = &collector->tables;
 	collector->machine.modules = collector->modules;
-	collector->books = books__new(&collector->tables, collector->modules, collector->names);
+	collector->books = books__new(&collector->tables, collector->modules, collector->names,
+				      roots);
 	collector->events = ring_buffer__new(bpf_map__fd(collector->tables.skeleton->maps.events),
 					     handle_event, collector, NULL);
 	collector->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -185,6 +186,8 @@ void collector__free(struct collector *collector)
 
 static int sync_process(struct collector *collector, struct traced *traced)
 {
+	if (traced->index)
+		books__meet(collector->books, traced->index);
 	return traced__sync(traced, collector->modules, &collector->tables);
 }
 
@@ -572,8 +575,11 @@ int collector__find_block(struct collector *collector, uint64_t address,
 			continue;
 		if (err)
 			return err;
-		*block = (struct collected_block){ process->pid, found.address, found.size,
-						   found.age_ns, 0 };
+		books__meet(collector->books, i);
+		*block = (struct collected_block){
+			.pid = process->pid, .address = found.address, .size = found.size,
+			.age_ns = found.age_ns, .view = books__view(collector->books, i),
+		};
 		return books__stack_of_site(collector->books, found.site, &block->stack);
 	}
 	return -ENOENT;

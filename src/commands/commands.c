@@ -6,14 +6,33 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "process/root.h"
+#include "process/view.h"
+#include "report/source.h"
 #include "snapshot/pprof.h"
+
+/* Source files are read as the user who runs us could read them: a snapshot may name any. */
+static struct sources *open_sources(struct roots *roots)
+{
+	struct view *view = roots ? view__of_caller(roots) : NULL;
+	struct sources *sources = view ? sources__new(view) : NULL;
+
+	view__release(view);
+	return sources;
+}
 
 static int print(const struct options *options, const struct snapshot *snapshot,
 		 const struct snapshot *old)
 {
+	struct roots *roots = options->no_source ? NULL : roots__new();
+	struct report_opts report = options->report;
 	struct statistics *kept = NULL;
-	int err = report__print(stdout, options->format, snapshot, old, &options->report, &kept);
+	int err;
 
+	report.sources = open_sources(roots);
+	err = report__print(stdout, options->format, snapshot, old, &report, &kept);
+	sources__free(report.sources);
+	roots__free(roots);
 	statistics__free(kept);
 	if (err == -EPIPE)	/* the reader has seen enough */
 		return 0;

@@ -36,6 +36,7 @@ struct process_stat {
 	char state;
 	unsigned int flags;
 	long nthreads;
+	unsigned long long started;	/* since boot */
 };
 
 /* proc(5): /proc/PID/stat. comm may hold anything, so fields count from the last ')'. */
@@ -50,7 +51,8 @@ static int read_stat(pid_t pid, struct process_stat *stat)
 	fields = strrchr(text, ')');
 	if (!fields || sscanf(fields + 1,
 			      " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d"
-			      " %ld", &stat->state, &stat->flags, &stat->nthreads) != 3)
+			      " %ld %*d %llu", &stat->state, &stat->flags, &stat->nthreads,
+			      &stat->started) != 4)
 		return -EPROTO;
 	return 0;
 }
@@ -121,6 +123,13 @@ int target__check(pid_t pid)
 		log__error("process %d is a zombie: it has ended and only waits for its parent;"
 			   " choose one that runs", (int)pid);
 	return -ECHILD;
+}
+
+uint64_t target__started(pid_t pid)
+{
+	struct process_stat stat;
+
+	return read_stat(pid, &stat) ? 0 : stat.started + 1;
 }
 
 void target__clean_comm(char comm[16])

@@ -27,6 +27,9 @@ struct target_maps {
  * ended), -errno, after one sentence on stderr that says so and what to do.
  */
 int target__check(pid_t pid);
+/* When it began, in ticks of the clock: with its number it tells whether it is still the same
+ * process. 0: it is gone. */
+uint64_t target__started(pid_t pid);
 /* comm of the process, control characters replaced by "?"; "?" when it is gone. */
 void target__comm(pid_t pid, char comm[16]);
 

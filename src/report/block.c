@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "process/view.h"
 #include "report/format.h"
+#include "report/source.h"
 #include "report/traceback.h"
 
 static void write_block(FILE *out, const struct report_block *block, const struct statistic *item,
@@ -24,12 +26,17 @@ int report__block(FILE *out, enum report_format format, struct names *names,
 		  const struct report_block *block, const struct report_opts *opts)
 {
 	const struct trace trace = { .stack = block->stack, .size = block->size, .count = 1 };
+	const struct snapshot_process process = { .pid = block->pid };
 	const struct statistics_opts by_traceback = { .group_by = GROUP_BY_TRACEBACK };
 	struct snapshot *snapshot = snapshot__new(names);
 	struct statistics *statistics = NULL;
 	int err;
 
-	err = snapshot ? snapshot__add_trace(snapshot, 0, &trace) : -ENOMEM;
+	err = snapshot ? snapshot__add_process(snapshot, &process) : -ENOMEM;
+	if (!err) {
+		snapshot->processes[0].view = view__use(block->view);
+		err = snapshot__add_trace(snapshot, 0, &trace);
+	}
 	if (!err)
 		err = statistics__new(snapshot, NULL, &by_traceback, &statistics);
 	if (!err) {
@@ -37,6 +44,7 @@ int report__block(FILE *out, enum report_format format, struct names *names,
 			write_json_block(out, block, statistics->items);
 		else
 			write_block(out, block, statistics->items, opts);
+		sources__forget(opts->sources);
 		err = finish_stream(out);
 	}
 	statistics__free(statistics);

@@ -11,6 +11,7 @@ struct report_block {
 	uint64_t address;	/* where the block begins */
 	uint64_t size, age_ns;
 	uint32_t stack;		/* index of names' stacks */
+	struct view *view;	/* of its process; NULL: not known */
 };
 
 /* As text, or with FORMAT_JSON as JSON. Errors as report__print(). */

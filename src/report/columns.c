@@ -219,8 +219,8 @@ static int write_group_label(const struct row_layout *layout, const struct stati
 	return taken;
 }
 
-static void write_short_frame(FILE *out, const struct stat_frame *frame,
-			      const struct report_opts *opts)
+static void write_short_frame(FILE *out, const struct statistic *item __unused,
+			      const struct stat_frame *frame, const struct report_opts *opts)
 {
 	int width = (int)opts->terminal.width - FRAME_INDENT;
 

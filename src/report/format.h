@@ -35,11 +35,4 @@ char *utf8__valid_copy(const char *s);
 /* Flushes; the error that the stream has had so far. */
 int finish_stream(FILE *out);
 
-/*
- * The line of a source file, without white space around it; the caller frees. NULL where the file
- * is no regular file, cannot be read, has no such line, or where its name is not absolute and so
- * could be any file.
- */
-char *source__line(const char *file, uint32_t line);
-
 #endif

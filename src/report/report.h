@@ -18,6 +18,8 @@ enum report_format {
 	FORMAT_TRACEMALLOC,	/* the whole snapshot, for Python's tracemalloc.Snapshot.load() */
 };
 
+struct sources;
+
 struct report_opts {
 	struct statistics_opts statistics;
 	unsigned int top;	/* groups shown; 0: all */
@@ -26,6 +28,7 @@ struct report_opts {
 	bool most_recent_last;	/* of text: order of a traceback */
 	bool own_memory;	/* of text: what tracing took itself */
 	bool detail;		/* of text: peak, temporary blocks, age, sizes of each group */
+	struct sources *sources; /* of text: lines of source files; NULL: without */
 	/* Of text: what it is written to. A width of 0: one statistic a line, as tracemalloc. */
 	struct terminal terminal;
 	bool wide;		/* of text on a terminal: names whole, lines as long as it takes */

@@ -9,6 +9,7 @@
 #include "report/processes.h"
 #include "report/report.h"
 #include "report/selection.h"
+#include "report/source.h"
 #include "report/title.h"
 #include "report/traceback.h"
 
@@ -92,7 +93,7 @@ static void text__statistic(struct text *text, const struct statistic *item)
 	text__owners(text, item);
 	putc('\n', text->out);
 	if (text->group_by == GROUP_BY_LINE)
-		write_source(text->out, item->frames[0]);
+		write_source(text->out, item, item->frames[0], text->opts);
 	text__detail(text, item);
 }
 
@@ -166,7 +167,7 @@ static void text__columns(struct text *text, const struct selection *selection)
 
 		write_columns(&layout, item);
 		if (text->group_by == GROUP_BY_LINE)
-			write_source(text->out, item->frames[0]);
+			write_source(text->out, item, item->frames[0], text->opts);
 		text__detail(text, item);
 	}
 }
@@ -201,6 +202,7 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	write_footer(out, snapshot, selection.statistics, opts);
 	if (old)
 		write_beginnings(out, snapshot, old);
+	sources__forget(opts->sources);
 	selection__release(&selection);
 	return finish_stream(out);
 }

@@ -2,27 +2,26 @@
 #include "report/traceback.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "report/format.h"
 #include "report/label.h"
+#include "report/source.h"
 
-void write_source(FILE *out, const struct stat_frame *frame)
+void write_source(FILE *out, const struct statistic *item, const struct stat_frame *frame,
+		  const struct report_opts *opts)
 {
-	char *line = source__line(frame->file, frame->line);
+	const char *line = sources__line(opts->sources, item, frame);
 
 	if (!line)
 		return;
 	fputs("    ", out);
 	write_text(out, line);
 	putc('\n', out);
-	free(line);
 }
 
-static void write_python_frame(FILE *out, const struct stat_frame *frame,
-			       const struct report_opts *opts)
+static void write_python_frame(FILE *out, const struct statistic *item,
+			       const struct stat_frame *frame, const struct report_opts *opts)
 {
-	(void)opts;
 	fputs("  File \"", out);
 	if (frame->file)
 		write_file(out, frame->file);
@@ -34,7 +33,7 @@ static void write_python_frame(FILE *out, const struct stat_frame *frame,
 	else
 		write_place(out, frame);
 	putc('\n', out);
-	write_source(out, frame);
+	write_source(out, item, frame, opts);
 }
 
 /* Why the traceback is not complete, where it is not. */
@@ -69,7 +68,7 @@ void write_frames(FILE *out, const struct statistic *item, const struct report_o
 	for (uint32_t i = 0; i < n; i++) {
 		struct stat_frame frame = statistic__frame(item, reversed ? n - 1 - i : i);
 
-		write_frame(out, &frame, opts);
+		write_frame(out, item, &frame, opts);
 	}
 	if (whole && !reversed)
 		write_stopped(out, item);

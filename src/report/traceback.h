@@ -5,10 +5,11 @@
 
 #include "report/report.h"
 
-/* The frame's source line, indented, where it can be read. */
-void write_source(FILE *out, const struct stat_frame *frame);
+/* The source line of a frame of the item, indented, where it can be read. */
+void write_source(FILE *out, const struct statistic *item, const struct stat_frame *frame,
+		  const struct report_opts *opts);
 
-typedef void frame_writer(FILE *out, const struct stat_frame *frame,
+typedef void frame_writer(FILE *out, const struct statistic *item, const struct stat_frame *frame,
 			  const struct report_opts *opts);
 
 /*

@@ -25,6 +25,7 @@ struct session {
 	struct names *names;
 	struct roots *roots;
 	struct symbolizer *symbolizer;
+	struct report_opts report;	/* those of the options, and where source lines come from */
 	struct collector *collector;
 	struct followed followed;
 	struct coverage *coverage;	/* NULL: not measured */

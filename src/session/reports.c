@@ -80,7 +80,7 @@ static int report_books(struct session *session)
 		return err;
 	if (!session->out_err)
 		err = report__print(session->out, options->format, snapshot, session->last,
-				    &options->report, &session->kept);
+				    &session->report, &session->kept);
 	snapshot__free(session->last);
 	session->last = snapshot;
 	collector__forget_killed(session->collector);
@@ -116,8 +116,9 @@ static int report_block(struct session *session)
 		.size = found.size,
 		.age_ns = found.age_ns,
 		.stack = found.stack,
+		.view = found.view,
 	};
-	return report__block(session->out, options->format, session->names, &block, &options->report);
+	return report__block(session->out, options->format, session->names, &block, &session->report);
 }
 
 int session__report(struct session *session)
@@ -144,7 +145,7 @@ int session__report_exited(struct session *session)
 		err = symbolizer__name_all(session->symbolizer, session->names);
 		if (!err && !session->out_err)
 			err = report__print(session->out, options->format, snapshot, NULL,
-					    &options->report, &kept);
+					    &session->report, &kept);
 		snapshot__free(snapshot);
 	}
 	statistics__free(kept);

@@ -12,6 +12,7 @@
 #include "base/privilege.h"
 #include "probe/probe.h"
 #include "process/process.h"
+#include "report/source.h"
 #include "session/parts.h"
 #include "snapshot/pprof.h"
 
@@ -78,7 +79,11 @@ static int open_parts(struct session *session)
 	session->names = names__new();
 	session->roots = roots__new();
 	session->symbolizer = session->roots ? symbolizer__new(session->roots) : NULL;
-	if (!session->names || !session->symbolizer || output__open(session)) {
+	session->report = options->report;
+	if (!options->no_source)
+		session->report.sources = sources__new(NULL);
+	if (!session->names || !session->symbolizer || output__open(session) ||
+	    (!options->no_source && !session->report.sources)) {
 		log__error("no memory");
 		return -ENOMEM;
 	}
@@ -98,10 +103,11 @@ int session__free(struct session *session)
 	collector__free(session->collector);
 	status = launch__end(&session->launch);
 	symbolizer__free(session->symbolizer);
-	roots__free(session->roots);
 	statistics__free(session->kept);
 	snapshot__free(session->last);
+	sources__free(session->report.sources);
 	names__free(session->names);
+	roots__free(session->roots);
 	signals__close(session);
 	if (session->out)
 		fclose(session->out);

@@ -48,11 +48,14 @@ static int read_of_process(const char *comment, struct snapshot *snapshot)
 {
 	struct snapshot_process *process;
 	const char *cgroup = after(comment, "cgroup=");
+	uint64_t elsewhere = 0;
 
 	if (!snapshot->nprocesses)
 		return 0;
 	process = &snapshot->processes[snapshot->nprocesses - 1];
 	read_number(comment, "since_ns", &process->since_ns);
+	if (read_number(comment, "elsewhere", &elsewhere))
+		process->elsewhere = elsewhere;
 	if (!cgroup)
 		return 0;
 	process->cgroup = names__string(snapshot->names, cgroup);

@@ -214,6 +214,8 @@ static void writer__processes(struct writer *w, const struct snapshot *s)
 			writer__comment(w, "since_ns=%" PRIu64, process->since_ns);
 		if (process->cgroup)
 			writer__comment(w, "cgroup=%s", process->cgroup);
+		if (process->elsewhere)
+			writer__comment(w, "elsewhere=1");
 	}
 	if (s->many)
 		writer__comment(w, "many=1");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "process/view.h"
 
 struct snapshot *snapshot__new(struct names *names)
 {
@@ -23,8 +24,10 @@ void snapshot__free(struct snapshot *snapshot)
 		return;
 	if (snapshot->names)
 		names__remove_snapshot(snapshot->names, snapshot);
-	for (size_t i = 0; i < snapshot->nprocesses; i++)
+	for (size_t i = 0; i < snapshot->nprocesses; i++) {
 		traces__release(snapshot->processes[i].traces);
+		view__release(snapshot->processes[i].view);
+	}
 	traces__release(snapshot->others);
 	free(snapshot->processes);
 	free(snapshot->coverage.gaps);

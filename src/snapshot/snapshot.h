@@ -133,6 +133,8 @@ struct snapshot_process {
 	uint32_t pid;
 	const char *comm;	/* interned in names */
 	const char *cgroup;	/* the same; as in /proc/PID/cgroup; NULL: not known */
+	struct view *view;	/* it sees files so; NULL: not known. Given back with the snapshot */
+	bool elsewhere;		/* its root directory is not that of who took the snapshot */
 	uint64_t since_ns;	/* for how long it has been watched */
 	uint64_t size, count, peak_size;
 	struct traces *traces;	/* NULL: none. Given back with the snapshot */

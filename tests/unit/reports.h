@@ -7,18 +7,27 @@
 
 #include <stdio.h>
 
+#include "process/root.h"
+#include "process/view.h"
 #include "report/report.h"
+#include "report/source.h"
 
 /* The report as a string, which the caller frees. (Inlined, gcc 12 warns of dangling pointers.) */
 static __attribute__((noinline)) char *print(report_fn *report, const struct snapshot *now,
 					     const struct snapshot *old, struct report_opts opts)
 {
+	struct roots *roots = roots__new();
+	struct view *view = view__of_caller(roots);
 	struct statistics *kept = NULL;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
+	opts.sources = sources__new(view);
 	assert_int_equal(report(out, now, old, &opts, &kept), 0);
+	sources__free(opts.sources);
+	view__release(view);
+	roots__free(roots);
 	statistics__free(kept);
 	fclose(out);
 	return text;

@@ -298,6 +298,9 @@ static void test_wrappers(void **state)
 	assert_false(has(&r->options, "within operator new*"));
 	assert_true(has(&r->options, "my_*"));
 	run__free(r);
+	r = good("-p 1 --no-source");
+	assert_true(r->options.no_source);
+	run__free(r);
 	r = good("-p 1 --no-wrappers");
 	assert_null(r->options.report.statistics.wrappers[0]);
 	run__free(r);
@@ -433,7 +436,7 @@ static void test_help_names_every_option(void **state)
 {
 	static const char *const options[] = {
 		"--pid", "--interval", "--count", "--duration", "--top", "--group-by", "--nframe",
-		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--format",
+		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--no-source", "--format",
 		"--cumulative", "--include", "--exclude", "--all-frames", "--include-domain",
 		"--exclude-domain", "--output", "--block", "--reset-peak", "--tree", "--detail",
 		"--limit", "--most-recent-last", "--wide",

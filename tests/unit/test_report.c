@@ -58,6 +58,8 @@ struct books {
 	struct names *names;
 	struct snapshot *now, *old;
 	char source[64];	/* a file with lines */
+	struct roots *roots;
+	struct sources *sources;
 };
 
 static int setup(void **state)
@@ -65,6 +67,7 @@ static int setup(void **state)
 	struct books *b = calloc(1, sizeof(*b));
 	struct snapshot_process process = { .pid = 4711 };
 	uint32_t main_, add, none, dark;
+	struct view *view;
 	FILE *source;
 
 	strcpy(b->source, "/tmp/test_report.XXXXXX");
@@ -72,6 +75,10 @@ static int setup(void **state)
 	fputs("one\n\t  entry\t= zmalloc(\x1b[31m);  \n\nfour", source);
 	fclose(source);
 
+	b->roots = roots__new();
+	view = view__of_caller(b->roots);
+	b->sources = sources__new(view);
+	view__release(view);
 	b->names = names__new();
 	process.comm = names__string(b->names, "redis-server");
 	main_ = place(b->names, "main", "/nowhere/main.c", 12, "/bin/x", 0x10);
@@ -99,6 +106,8 @@ static int teardown(void **state)
 	struct books *b = *state;
 
 	unlink(b->source);
+	sources__free(b->sources);
+	roots__free(b->roots);
 	snapshot__free(b->now);
 	snapshot__free(b->old);
 	names__free(b->names);
@@ -580,12 +589,12 @@ static struct snapshot *detailed(struct names *names)
 
 static void test_block(void **state)
 {
-	const struct report_opts opts = {};
 	struct report_block block = {
 		.pid = 12, .comm = "redis", .address = 0x55d0c0ffee10, .size = 126,
 		.age_ns = 3210000000,
 	};
 	struct books *b = *state;
+	const struct report_opts opts = { .sources = b->sources };
 	char *text = NULL, expected[512];
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -791,10 +800,19 @@ static void test_escapes(void **state)
 	free(text);
 }
 
+static const char *line_of(const struct books *b, const char *file, uint32_t line)
+{
+	const struct stat_frame frame = { .file = file, .line = line };
+	const struct statistic of_nobody = {};
+
+	return sources__line(b->sources, &of_nobody, &frame);
+}
+
 static void test_unreadable_sources(void **state)
 {
 	struct books *b = *state;
-	char *line, path[80];
+	const char *line;
+	char path[80];
 	int fifo;
 
 	/* Would give a line, but reading takes it away from somebody. */
@@ -802,20 +820,19 @@ static void test_unreadable_sources(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	fifo = open(path, O_RDWR);
 	assert_int_equal(write(fifo, "one\n", 4), 4);
-	assert_null(source__line(path, 1));
+	assert_null(line_of(b, path, 1));
 	close(fifo);
 	unlink(path);
 
-	assert_null(source__line("/nowhere/x.c", 1));
-	assert_null(source__line("Makefile", 1));
-	assert_null(source__line("/tmp", 1));
-	assert_null(source__line(NULL, 1));
-	assert_null(source__line(b->source, 0));
-	assert_null(source__line(b->source, 3));
-	assert_null(source__line(b->source, 5));
-	line = source__line(b->source, 4);
+	assert_null(line_of(b, "/nowhere/x.c", 1));
+	assert_null(line_of(b, "Makefile", 1));
+	assert_null(line_of(b, "/tmp", 1));
+	assert_null(line_of(b, NULL, 1));
+	assert_null(line_of(b, b->source, 0));
+	assert_null(line_of(b, b->source, 3));
+	assert_null(line_of(b, b->source, 5));
+	line = line_of(b, b->source, 4);
 	assert_string_equal(line, "four");
-	free(line);
 }
 
 /* ---- JSON ---- */
