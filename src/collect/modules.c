@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "collect/identical.h"
 #include "collect/twins.h"
 #include "files/describe.h"
 #include "process/path.h"
@@ -293,17 +294,35 @@ int modules__publish(struct modules *modules)
 	return tables__commit_rows(modules->tables);
 }
 
+/* A file with a name of which this one is a copy, or NULL. */
+static const struct module *find_identical(const struct modules *modules,
+					   const struct module *module)
+{
+	const struct module *other = NULL;
+
+	while ((other = modules__next(modules, other)))
+		if (other->name && !strcmp(other->build_id, module->build_id) &&
+		    module__is_identical(modules->symbolizer, other, module))
+			return other;
+	return NULL;
+}
+
 uint32_t modules__name(struct modules *modules, struct module *module)
 {
+	const char *build_id = module->build_id[0] ? module->build_id : NULL;
+	const struct module *other;
 	int err;
 
 	if (module->name)
 		return module->name;
-	if (module->build_id[0])
-		err = names__module(modules->names, module->path, module->build_id, &module->name);
+	other = build_id ? find_identical(modules, module) : NULL;
+	if (other)
+		err = names__module_copy(modules->names, module->path, build_id,
+					 names__get_module(modules->names, other->name)->copy,
+					 &module->name);
 	else
-		err = twins__name(modules->twins, modules->names, module->path, &module->id,
-				  module->fd, &module->name);
+		err = twins__name(modules->twins, modules->names, module->path, build_id,
+				  &module->id, module->fd, &module->name);
 	if (!err && module->code.count)
 		symbolizer__add_module(modules->symbolizer, module->name, module->fd, module->path,
 				       module->root);

@@ -9,8 +9,9 @@
 #include "snapshot/hash.h"
 
 struct twin_key {
-	const char *path;	/* interned */
+	const char *called;	/* interned: its build id, or without one its path */
 	struct file_id id;
+	off_t size;
 	struct timespec changed;
 };
 
@@ -57,7 +58,7 @@ static struct twin *add_twin(struct twins *twins, const struct twin_key *key)
 		free(twin);
 		return NULL;
 	}
-	if (copies__add(&twins->copies, key->path, &twin->copy)) {
+	if (copies__add(&twins->copies, key->called, &twin->copy)) {
 		HASH_DEL(twins->known, twin);
 		free(twin);
 		return NULL;
@@ -65,21 +66,24 @@ static struct twin *add_twin(struct twins *twins, const struct twin_key *key)
 	return twin;
 }
 
-int twins__name(struct twins *twins, struct names *names, const char *path,
+int twins__name(struct twins *twins, struct names *names, const char *path, const char *build_id,
 		const struct file_id *id, int fd, uint32_t *index)
 {
-	struct twin_key key = { .path = names__string(names, path), .id = *id };
+	struct twin_key key = { .id = *id };
 	struct twin *twin;
 	struct stat st;
 
-	if (!key.path)
+	key.called = names__string(names, build_id ? build_id : path);
+	if (!key.called)
 		return -ENOMEM;
-	if (!fstat(fd, &st))
+	if (!fstat(fd, &st)) {
+		key.size = st.st_size;
 		key.changed = st.st_ctim;
+	}
 	HASH_FIND(hh, twins->known, &key, sizeof(key), twin);
 	if (!twin)
 		twin = add_twin(twins, &key);
-	if (!twin || names__module_copy(names, key.path, twin->copy, index))
+	if (!twin || names__module_copy(names, path, build_id, twin->copy, index))
 		return -ENOMEM;
 	twin->module = *index;
 	return 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Files without a build id: those at one path in different roots, or one after the other, are told
- * apart by what the kernel calls them, and by when they were changed, as inode numbers return.
+ * Files of one build id, or without one of one path, as there are in different roots or one after
+ * the other. They are told apart by what the kernel calls them, their size and when they were
+ * changed, as inode numbers return.
  */
-#ifndef MT_COLLECT_TWINS_H
-#define MT_COLLECT_TWINS_H
+#ifndef MT_TWINS_H
+#define MT_TWINS_H
 
 #include "base/types.h"
 #include "snapshot/snapshot.h"
@@ -15,8 +16,8 @@ struct twins *twins__new(void);		/* NULL: no memory */
 void twins__free(struct twins *twins);	/* takes NULL */
 
 /* Index of names' modules for the file, which is open as `fd`: always the same for the same file.
- * 0 or -ENOMEM. */
-int twins__name(struct twins *twins, struct names *names, const char *path,
+ * `build_id` may be NULL. 0 or -ENOMEM. */
+int twins__name(struct twins *twins, struct names *names, const char *path, const char *build_id,
 		const struct file_id *id, int fd, uint32_t *index);
 
 /* Forgets those whose names are not in use, see names__begin_forgetting(). */

@@ -146,20 +146,18 @@ static int names__add_module(struct names *names, struct names_module key, uint3
 
 int names__module(struct names *names, const char *path, const char *build_id, uint32_t *index)
 {
-	struct names_module key = {};
+	return names__module_copy(names, path, build_id, 0, index);
+}
+
+int names__module_copy(struct names *names, const char *path, const char *build_id, uint64_t copy,
+		       uint32_t *index)
+{
+	struct names_module key = { .copy = copy };
 	int err;
 
 	err = intern(names, path, &key.path);
 	if (!err)
 		err = intern(names, build_id, &key.build_id);
-	return err ? err : names__add_module(names, key, index);
-}
-
-int names__module_copy(struct names *names, const char *path, uint64_t copy, uint32_t *index)
-{
-	struct names_module key = { .copy = copy };
-	int err = intern(names, path, &key.path);
-
 	return err ? err : names__add_module(names, key, index);
 }
 

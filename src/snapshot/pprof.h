@@ -4,8 +4,10 @@
  *
  * What pprof has no field for is in comments of the form key=value behind a first comment
  * "memtracebpf VERSION": nframe, size, count, peak_size, min_age_ns, lost.REASON, frames_cut.REASON,
- * programs_skipped, taken, how, note, many, exited, ended.*, coverage.*, not_seen, why, sample_bytes, exact, and process, which
- * since_ns and cgroup of the same process follow. Samples carry the labels pid, process (its name),
+ * programs_skipped, taken, how, note, many, exited, ended.*, coverage.*, not_seen, why,
+ * sample_bytes, exact, copy (of a mapping with the build id of another file: its id and a number),
+ * and process, which since_ns, cgroup and elsewhere (it had another root directory than the tracer)
+ * of the same process follow. Samples carry the labels pid, process (its name),
  * cgroup, domain (the allocator's), bytes (the lower end of the size class), oldest (age in
  * nanoseconds), size_error and count_error (standard errors of estimates) and stopped (why the
  * traceback ends early). Besides inuse and alloc there are the sample types peak_objects,

@@ -142,6 +142,19 @@ static int read_exact(struct pprof_comments *said, uint64_t id)
 	return 0;
 }
 
+static int read_copy(struct pprof_comments *said, const char *value)
+{
+	struct mapping_copy copy;
+
+	if (sscanf(value, "%" SCNu64 " %" SCNu64, &copy.mapping, &copy.copy) != 2 ||
+	    (said->ncopies && copy.mapping <= said->copies[said->ncopies - 1].mapping))
+		return 0;
+	if (array__make_room(&said->copies, said->ncopies, sizeof(*said->copies)))
+		return -ENOMEM;
+	said->copies[said->ncopies++] = copy;
+	return 0;
+}
+
 static void read_losses(const char *comment, struct snapshot *snapshot)
 {
 	const char *key;
@@ -182,6 +195,8 @@ int pprof_comments__read(struct pprof_comments *said, const char *comment,
 		snapshot->note = names__string(snapshot->names, value);
 		return snapshot->note ? 0 : -ENOMEM;
 	}
+	if ((value = after(comment, "copy=")))
+		return read_copy(said, value);
 	if (read_number(comment, "exact", &number))
 		return read_exact(said, number);
 	if (read_number(comment, "nframe", &number))
@@ -210,8 +225,19 @@ bool pprof_comments__is_exact(const struct pprof_comments *said, uint64_t locati
 	       bsearch(&location, said->exact, said->nexact, sizeof(location), compare);
 }
 
+uint64_t pprof_comments__copy(const struct pprof_comments *said, uint64_t mapping)
+{
+	const struct mapping_copy *copy = NULL;
+
+	/* `mapping` is the first member of what is looked at. */
+	if (said->ncopies)
+		copy = bsearch(&mapping, said->copies, said->ncopies, sizeof(*copy), compare);
+	return copy ? copy->copy : 0;
+}
+
 void pprof_comments__release(struct pprof_comments *said)
 {
 	free(said->exact);
+	free(said->copies);
 	*said = (struct pprof_comments){};
 }

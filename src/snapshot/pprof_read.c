@@ -229,17 +229,19 @@ static int check_sample_types(struct reader *r)
 	return 0;
 }
 
-/* Our writer gives a file one mapping: a second one of the same path is another file. */
-static int reader__module(struct reader *r, const char *path, const char *build_id,
+/* Our writer gives a file one mapping: a second one of the same path is another file. Of files with
+ * one build id it says which are the same. */
+static int reader__module(struct reader *r, uint64_t id, const char *path, const char *build_id,
 			  uint32_t *module)
 {
-	uint64_t copy;
-	int err;
+	uint64_t copy = 0;
+	int err = 0;
 
-	if (build_id || !r->said.ours)
-		return names__module(r->names, path, build_id, module);
-	err = copies__add(&r->copies, path, &copy);
-	return err ? err : names__module_copy(r->names, path, copy, module);
+	if (build_id)
+		copy = pprof_comments__copy(&r->said, id);
+	else if (r->said.ours)
+		err = copies__add(&r->copies, path, &copy);
+	return err ? err : names__module_copy(r->names, path, build_id, copy, module);
 }
 
 /* Of other writers: what is sampled, by bytes. They do not say how well they estimate. */
@@ -274,7 +276,7 @@ static int add_mapping(struct reader *r, const Pprof__Mapping *message)
 	if (!err)
 		err = reader__string(r, message->build_id, &build_id);
 	if (!err)
-		err = reader__module(r, path, build_id, &mapping.module);
+		err = reader__module(r, message->id, path, build_id, &mapping.module);
 	if (!err)
 		err = array__make_room(&r->mappings, ids->count, sizeof(*r->mappings));
 	if (err)

@@ -499,6 +499,8 @@ static void writer__mappings(struct writer *w)
 
 		if (!mapping->used)
 			continue;
+		if (module->build_id && module->copy)
+			writer__comment(w, "copy=%" PRIu32 " %" PRIu64, i, module->copy);
 		message.id = i;
 		message.memory_start = mapping->start;
 		message.memory_limit = mapping->limit;

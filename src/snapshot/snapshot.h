@@ -55,9 +55,10 @@ const char *names__string(struct names *names, const char *s);
 
 /* Index of the module with this path and build id (either may be NULL), added if new. */
 int names__module(struct names *names, const char *path, const char *build_id, uint32_t *index);
-/* The same for a file without a build id, of which there are several with this path, as in
- * different mount namespaces: 0 (which is what names__module() gives), 1, ... */
-int names__module_copy(struct names *names, const char *path, uint64_t copy, uint32_t *index);
+/* The same for one of several files that nothing but their content tells apart, though they have one
+ * build id, or none and one path: 0 (which is what names__module() gives), 1, ... */
+int names__module_copy(struct names *names, const char *path, const char *build_id, uint64_t copy,
+		       uint32_t *index);
 const struct names_module *names__get_module(const struct names *names, uint32_t index);
 uint32_t names__nmodules(const struct names *names);	/* one past the highest index */
 

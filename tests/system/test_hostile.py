@@ -3,6 +3,7 @@
 
 import ctypes
 import fcntl
+import json
 import os
 import pathlib
 import shutil
@@ -134,7 +135,7 @@ def leased(public):
     signal.signal(signal.SIGIO, before)
 
 
-@pytest.mark.parametrize("mode", ["pid", "machine"])
+@pytest.mark.parametrize("mode", ["pid", pytest.param("machine", marks=pytest.mark.alone)])
 def test_sources_of_a_stranger(spawn, public, device, leased, mode):
     """Who compiled it says which files to show. Those that he could read are shown, and no others."""
     for name, mode_of in ("open.c", 0o644), ("secret.c", 0o600), ("group.c", 0o640), ("far.c", 0o644):
@@ -211,8 +212,10 @@ def test_sources_of_a_snapshot(spawn, public):
 class Contained(Claimant):
     """The program in a root directory and namespaces of its own."""
 
-    def __init__(self, root):
-        super().__init__("/usr/bin/unshare", "--mount", "--pid", "--fork", "chroot", root, "/program")
+    def __init__(self, root, mounted_at):
+        mount = 'mount --bind "$0" "$1" && exec chroot "$1" /program'
+        super().__init__("/usr/bin/unshare", "--mount", "--pid", "--fork", "sh", "-c", mount, root,
+                         mounted_at)
         task = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children")
         self.traced, = map(int, task.read_text().split())
 
@@ -231,7 +234,7 @@ def test_sources_of_a_container(spawn, public):
         compile_claims(root / "program", [(source, 1), (source, 2)], "-static")
 
     def texts(*roots, options=()):
-        containers = [spawn(Contained, root) for root in roots]
+        containers = [spawn(Contained, root, root) for root in roots]
         pids = ",".join(str(container.traced) for container in containers)
         report = report_of(spawn, ["-p", pids], containers, *options)
         return [text_under(report, f"{source}:{line}") for line in (1, 2)]
@@ -243,3 +246,37 @@ def test_sources_of_a_container(spawn, public):
     said = subprocess.run([MEMTRACEBPF, "report", "-t", "0", snapshot], check=True,
                           capture_output=True, text=True)
     assert text_under(said.stdout.splitlines(), f"{source}:1") is None
+
+
+# ---- names ----
+
+@pytest.mark.parametrize("first", ["victim", "twin", "copy"])
+def test_twin(spawn, public, first):
+    """A file with the path and the build id of another's names nothing of that, and joins nothing;
+    a copy, byte for byte, is the same file."""
+    flags = ("-static", "-Wl,--build-id=0x1234567890abcdef1234567890abcdef12345678")
+    claims = {"victim": "/right.c", "twin": "/wrong.c", "copy": "/right.c"}
+    roots = {name: public / name for name in claims}
+    for name, claim in claims.items():
+        roots[name].mkdir()
+        compile_claims(roots[name] / "program", [(claim, 1)], *flags)
+    shutil.copy(roots["victim"] / "program", roots["copy"] / "program")
+    order = [first, *(name for name in claims if name != first)]
+    (public / "mounted").mkdir()
+    containers = {name: spawn(Contained, roots[name], public / "mounted") for name in order}
+    snapshot = public / "snapshot.pb.gz"
+    tracer = spawn(Tracer, "-p", ",".join(str(containers[name].traced) for name in order),
+                   "-o", snapshot)
+    for name in order:
+        containers[name].run()
+    pids = {name: container.traced for name, container in containers.items()}
+    expected = {"/right.c": {pids["victim"], pids["copy"]}, "/wrong.c": {pids["twin"]}}
+
+    def owners(report):
+        return {stat["traceback"][0]["file"]: set(stat["pids"]) for stat in report["statistics"]
+                if stat["traceback"][0]["file"] in expected}
+
+    assert owners(tracer.stop()) == expected
+    said = subprocess.run([MEMTRACEBPF, "report", "--format", "json", "-t", "0", snapshot],
+                          check=True, capture_output=True)
+    assert owners(json.loads(said.stdout)) == expected

@@ -78,7 +78,7 @@ static struct snapshot *full_snapshot(struct names *names)
 	names__module(names, NULL, "beef", &module);
 	names__location(names, module, 77, true, &locations[5]);
 	/* Another file with this path. */
-	names__module_copy(names, "/lib/y.so", 1, &module);
+	names__module_copy(names, "/lib/y.so", NULL, 1, &module);
 	names__location(names, module, 0xffffffffff, false, &locations[6]);
 
 	for (size_t i = 0; i < 3; i++)

@@ -101,7 +101,7 @@ static void test_files_without_a_build_id(void **state)
 
 	names__module(names, "/lib/c.so", NULL, &modules[0]);
 	for (uint64_t copy = 0; copy < 3; copy++) {
-		names__module_copy(names, "/lib/c.so", copy, &modules[copy]);
+		names__module_copy(names, "/lib/c.so", NULL, copy, &modules[copy]);
 		names__location(names, modules[copy], 0x10, false, &locations[copy]);
 		add_process(snapshot, copy + 1, copy + 1, "x", NULL);
 		hold_in(snapshot, copy, stack(names, 0, locations[copy], 0), 1, 1);
