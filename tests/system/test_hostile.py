@@ -105,14 +105,17 @@ class Claimant(Process):
 
 
 def report_of(spawn, by, claimants, *options):
-    """The lines of a report in text, when they have allocated."""
-    tracer = spawn(Process, MEMTRACEBPF, *by, "-i", 3600, "-t", 0, *options)
-    tracer.err.expect("tracing ")
+    """The lines of the last report in text, when they have allocated."""
+    tracer = spawn(Process, MEMTRACEBPF, *by, "-i", 0.1, "-t", 0, *options)
+    for _ in range(2):      # it has read all that is mapped by then
+        tracer.out.expect("Total: ")
     for claimant in claimants:
         claimant.run()
     tracer.signal(signal.SIGINT)
     assert tracer.wait() == 0, tracer.err.lines
-    return tracer.out.lines
+    lines = tracer.out.lines
+    last = max(i for i, line in enumerate(lines) if line.startswith("[ "))
+    return lines[last:]
 
 
 def text_under(report, file):
