@@ -125,14 +125,18 @@ static int open_parts(struct collector *collector, struct roots *roots,
 					     handle_event, collector, NULL);
 	collector->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!collector->modules || !collector->books || !collector->events || collector->epoll < 0)
-		return -ENOMEM;
-	err = arrivals__start(&collector->machine, &collector->arrivals);
+		err = -ENOMEM;
+	if (!err)
+		err = arrivals__start(&collector->machine, &collector->arrivals);
 	if (!err)
 		err = watch(collector, arrivals__fd(collector->arrivals));
 	if (!err)
 		err = watch(collector, ring_buffer__epoll_fd(collector->events));
-	if (!err)
-		err = selection__apply(asked, &collector->tables);
+	if (err) {
+		log__error("cannot begin to trace: %s", strerror(-err));
+		return err;
+	}
+	err = selection__apply(asked, &collector->tables);
 	return err ? err : watch_lives(collector->tables.skeleton);
 }
 
