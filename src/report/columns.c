@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/folded.h"
 #include "report/format.h"
 #include "report/label.h"
 #include "report/processes.h"
@@ -211,6 +212,11 @@ static int write_group_label(const struct row_layout *layout, const struct stati
 		write_process(layout->out, item->process);
 		return 0;
 	}
+	if (layout->group_by == GROUP_BY_TRACEBACK) {
+		const struct stat_frame first = folded__first(item, layout->wrappers);
+
+		return write_where(layout->out, &first, layout->group_by, width);
+	}
 	if (layout->group_by != GROUP_BY_CGROUP)
 		return write_where(layout->out, item->frames[0], layout->group_by, width);
 	cgroup = item->cgroup ? printed(print_path, item->cgroup) : NULL;
@@ -219,14 +225,20 @@ static int write_group_label(const struct row_layout *layout, const struct stati
 	return taken;
 }
 
-static void write_short_frame(FILE *out, const struct statistic *item __unused,
-			      const struct stat_frame *frame, const struct report_opts *opts)
+static void write_folded_frame(FILE *out, const struct stat_frame *frame,
+			       const struct report_opts *opts, const char *behind)
 {
-	int width = (int)opts->terminal.width - FRAME_INDENT;
+	int width = (int)opts->terminal.width - FRAME_INDENT - text_width(behind);
 
 	fprintf(out, "%*s", FRAME_INDENT, "");
 	write_where(out, frame, GROUP_BY_TRACEBACK, width < LABEL_MIN ? LABEL_MIN : width);
-	putc('\n', out);
+	fprintf(out, "%s\n", behind);
+}
+
+static void write_short_frame(FILE *out, const struct statistic *item __unused,
+			      const struct stat_frame *frame, const struct report_opts *opts)
+{
+	write_folded_frame(out, frame, opts, "");
 }
 
 /* As long as it takes, with names whole. */
@@ -261,8 +273,13 @@ static void write_row(const struct row_layout *layout, const struct statistic *i
 		fprintf(layout->out, " in %s", owners);
 	putc('\n', layout->out);
 	free(owners);
-	if (layout->group_by == GROUP_BY_TRACEBACK)
+	if (layout->group_by != GROUP_BY_TRACEBACK)
+		return;
+	if (layout->opts->most_recent_last)
 		write_frames(layout->out, item, layout->opts, write_short_frame);
+	else
+		write_folded(layout->out, item, layout->opts, layout->wrappers,
+			     write_folded_frame);
 }
 
 void write_columns(const struct row_layout *layout, const struct statistic *item)

@@ -4,6 +4,7 @@
 #define MT_REPORT_COLUMNS_H
 
 #include "report/report.h"
+#include "snapshot/wrappers.h"
 
 struct row_layout {
 	FILE *out;
@@ -12,6 +13,7 @@ struct row_layout {
 	bool compared;	/* with an older snapshot: a column of growth */
 	bool errors;	/* of estimates: columns of them */
 	bool owners;	/* say which processes hold it */
+	const struct wrappers *wrappers;	/* folded in tracebacks */
 };
 
 void write_column_titles(const struct row_layout *layout);

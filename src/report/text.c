@@ -149,8 +149,9 @@ static void text__lines(struct text *text, const struct selection *selection)
 			text__statistic(text, selection->items[i]);
 }
 
-static void text__columns(struct text *text, const struct selection *selection)
+static int text__columns(struct text *text, const struct selection *selection)
 {
+	struct wrappers wrappers;
 	const struct row_layout layout = {
 		.out = text->out,
 		.opts = text->opts,
@@ -158,8 +159,12 @@ static void text__columns(struct text *text, const struct selection *selection)
 		.compared = text->compared,
 		.errors = text->errors,
 		.owners = text__several(text) && text->group_by != GROUP_BY_PROCESS,
+		.wrappers = &wrappers,
 	};
+	int err = wrappers__init(&wrappers, text->opts->statistics.wrappers);
 
+	if (err)
+		return err;
 	if (selection->count)
 		write_column_titles(&layout);
 	for (size_t i = 0; i < selection->count; i++) {
@@ -170,6 +175,8 @@ static void text__columns(struct text *text, const struct selection *selection)
 			write_source(text->out, item, item->frames[0], text->opts);
 		text__detail(text, item);
 	}
+	wrappers__release(&wrappers);
+	return 0;
 }
 
 int report__text(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
@@ -195,9 +202,11 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	if (snapshot->many && text.group_by != GROUP_BY_PROCESS)
 		write_processes(out, snapshot, selection.statistics, old, opts);
 	if (opts->terminal.width)
-		text__columns(&text, &selection);
+		err = text__columns(&text, &selection);
 	else
 		text__lines(&text, &selection);
+	if (err)
+		return err;
 	text__others(&text, &selection);
 	write_footer(out, snapshot, selection.statistics, opts);
 	if (old)

@@ -36,8 +36,7 @@ static void write_python_frame(FILE *out, const struct statistic *item,
 	write_source(out, item, frame, opts);
 }
 
-/* Why the traceback is not complete, where it is not. */
-static void write_stopped(FILE *out, const struct statistic *item)
+void write_stopped(FILE *out, const struct statistic *item)
 {
 	struct stat_frame last;
 

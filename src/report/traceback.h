@@ -9,6 +9,9 @@
 void write_source(FILE *out, const struct statistic *item, const struct stat_frame *frame,
 		  const struct report_opts *opts);
 
+/* A line about why the traceback is not complete, where it is not. */
+void write_stopped(FILE *out, const struct statistic *item);
+
 typedef void frame_writer(FILE *out, const struct statistic *item, const struct stat_frame *frame,
 			  const struct report_opts *opts);
 
