@@ -321,6 +321,54 @@ static void test_tracebacks_on_a_terminal(void **state)
 	free(text);
 }
 
+/* Runs of library frames are one line; the traceback begins behind the first. */
+static void test_folded_tracebacks(void **state)
+{
+	struct names *names = names__new();
+	struct snapshot *s = snapshot__new(names);
+	uint32_t add = place(names, "std::vector<int>::push_back(int&&)", "/usr/include/c++/12/vec.h",
+			     9, "/bin/x", 0x10);
+	uint32_t allocate = place(names, "operator new(unsigned long)", NULL, 0,
+				  "/usr/lib/libstdc++.so.6", 0x20);
+	uint32_t f = place(names, "shop::f(int)", "/src/f.cc", 7, "/bin/x", 0x30);
+	uint32_t main_ = place(names, "main", "/src/main.cc", 3, "/bin/x", 0x40);
+	uint32_t start1 = place(names, "__libc_start_call_main", NULL, 0, "/lib/libc.so.6", 0x50);
+	uint32_t start2 = place(names, "__libc_start_main", NULL, 0, "/lib/libc.so.6", 0x60);
+	uint32_t start = place(names, "_start", NULL, 0, "/bin/x", 0x70);
+	struct report_opts opts = {
+		.terminal.width = 80,
+		.statistics = { .group_by = GROUP_BY_TRACEBACK,
+				.wrappers = statistics_default_wrappers },
+	};
+	char *text;
+
+	snapshot__add_process(s, &(struct snapshot_process){ .pid = 1 });
+	hold(s, stack(names, STOP_BOTTOM, allocate, add, f, main_, start1, start2, start, 0), 40, 1);
+	text = print(report__text, s, NULL, opts);
+	assert_non_null(strstr(text, "      40 B         1  /src/f.cc:7  shop::f\n"
+			       "    /src/f.cc:7  shop::f  by way of 2 frames of the C++ library\n"
+			       "    /src/main.cc:3  main\n"
+			       "    2 frames of the C library\n"
+			       "    _start (x+0x70)\n"
+			       "Total:"));
+	free(text);
+	opts.limit = 2;
+	text = print(report__text, s, NULL, opts);
+	assert_non_null(strstr(text, "  main\nTotal:"));
+	free(text);
+	/* All of it is a wrapper: then all of it is shown. */
+	snapshot__free(s);
+	s = snapshot__new(names);
+	snapshot__add_process(s, &(struct snapshot_process){ .pid = 1 });
+	hold(s, stack(names, STOP_BOTTOM, allocate, add, 0), 40, 1);
+	text = print(report__text, s, NULL, opts);
+	assert_non_null(strstr(text, "    operator new (libstdc++.so.6+0x20)\n"
+			       "    /usr/include/c++/12/vec.h:9  std::vector<…>::push_back\n"));
+	free(text);
+	snapshot__free(s);
+	names__free(names);
+}
+
 static void assert_short(const char *name, const char *expected)
 {
 	char *text = shorten_function(name);
@@ -1015,6 +1063,7 @@ int main(void)
 		TEST(test_growth_that_is_not_seen),
 		TEST(test_columns_on_a_terminal),
 		TEST(test_tracebacks_on_a_terminal),
+		TEST(test_folded_tracebacks),
 		TEST(test_short_names),
 		TEST(test_text_shows_files_from_here),
 		TEST(test_text_other_groupings),
