@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "report/format.h"
+#include "report/losses.h"
 
 static void write_ended(FILE *out, const struct snapshot_ended *ended)
 {
@@ -21,10 +22,17 @@ static void write_ended(FILE *out, const struct snapshot_ended *ended)
 		format_size(held, ended->size, false), ended->count);
 }
 
+static void write_older(FILE *out, uint64_t frees)
+{
+	if (frees)
+		fprintf(out, "Freed from before tracing: %" PRIu64 " block%s (no loss)\n", frees,
+			frees == 1 ? "" : "s");
+}
+
 static void write_inherited(FILE *out, uint64_t frees)
 {
 	if (frees)
-		fprintf(out, "Freed after fork: %" PRIu64 " block%s of a parent's books (no loss)\n",
+		fprintf(out, "Freed after fork: %" PRIu64 " block%s of the parent (no loss)\n",
 			frees, frees == 1 ? "" : "s");
 }
 
@@ -68,53 +76,6 @@ static void write_total(FILE *out, const struct snapshot *snapshot)
 	if (snapshot__peak_known(snapshot))
 		fprintf(out, ", peak=%s", format_size(buffer, snapshot->peak_size, false));
 	putc('\n', out);
-}
-
-/* Tracing may have done it: these are the signals of a program that went wrong. */
-static bool is_crash(uint32_t signal)
-{
-	return signal == SIGILL || signal == SIGTRAP || signal == SIGABRT || signal == SIGBUS ||
-	       signal == SIGSEGV;
-}
-
-static void write_killed(FILE *out, const struct snapshot *snapshot)
-{
-	char signal[FORMAT_SIGNAL_MAX];
-	uint64_t named = 0;
-
-	for (; named < KILLED_NAMED && snapshot->killed[named].comm[0]; named++) {
-		const struct snapshot_killed *killed = &snapshot->killed[named];
-
-		fputs("Killed: ", out);
-		write_text(out, killed->comm);
-		fprintf(out, " (%" PRIu32 ") was killed by %s while traced%s\n", killed->pid,
-			format_signal(signal, killed->signal),
-			is_crash(killed->signal) ? "; if it lives when it is not traced, please "
-						   "report that as a bug of memtracebpf" : "");
-	}
-	if (snapshot->nkilled > named)
-		fprintf(out, "Killed: %" PRIu64 " more\n", snapshot->nkilled - named);
-}
-
-void write_lost(FILE *out, const struct snapshot *snapshot)
-{
-	write_killed(out, snapshot);
-	for (int i = 0; i < LOST_MAX; i++)
-		if (snapshot->lost[i])
-			fprintf(out, "Lost: %" PRIu64 " %s\n", snapshot->lost[i],
-				lost_reason__words(i));
-	for (int i = 0; i < STOP_MAX; i++)
-		if (snapshot->frames_cut[i] && stop_reason__words(i))
-			fprintf(out, "Lost: %" PRIu64 " tracebacks cut short: %s\n",
-				snapshot->frames_cut[i], stop_reason__words(i));
-	if (snapshot->programs_skipped)
-		fprintf(out, "Lost: %" PRIu64 " events: the kernel skipped the probe\n",
-			snapshot->programs_skipped);
-	if (snapshot->note) {
-		fputs("Note: ", out);
-		write_text(out, snapshot->note);
-		putc('\n', out);
-	}
 }
 
 #define GAPS_SHOWN 5
@@ -188,6 +149,7 @@ void write_footer(FILE *out, const struct snapshot *snapshot, const struct stati
 	write_total(out, snapshot);
 	write_coverage(out, snapshot);
 	write_ended(out, &snapshot->ended);
+	write_older(out, snapshot->lost[LOST_FREES_UNMATCHED]);
 	write_inherited(out, snapshot->frees_inherited);
 	write_sampled(out, snapshot);
 	write_lost(out, snapshot);

@@ -7,7 +7,5 @@
 
 void write_footer(FILE *out, const struct snapshot *snapshot, const struct statistics *statistics,
 		  const struct report_opts *opts);
-/* Only what was lost, and the snapshot's note. */
-void write_lost(FILE *out, const struct snapshot *snapshot);
 
 #endif

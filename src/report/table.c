@@ -8,6 +8,7 @@
 
 #include "report/footer.h"
 #include "report/format.h"
+#include "report/losses.h"
 #include "report/label.h"
 #include "report/processes.h"
 #include "report/report.h"

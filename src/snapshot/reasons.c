@@ -14,34 +14,52 @@ static const struct {
 	[STOP_STACK_READ] = { "stack_read", "the stack could not be read" },
 	[STOP_NO_PROGRESS] = { "no_progress", "the next frame does not lie above this one" },
 	[STOP_REGISTER] = { "register", "a register needed to go on has lost its value" },
-}, lost_reasons[LOST_MAX] = {
-	[LOST_BLOCKS_FULL] = { "blocks_full", "blocks not followed: --max-blocks was reached" },
-	[LOST_BLOCKS_MEMORY] = { "blocks_memory",
-				 "blocks not followed: the kernel had no memory for them" },
-	[LOST_BLOCKS_RETURN] = { "blocks_return",
-				 "blocks not followed: the allocator's return was not seen" },
-	[LOST_BLOCKS_SIZE] = { "blocks_size",
-			       "blocks not followed: larger than an address space has room for" },
-	[LOST_STACKS_FULL] = { "stacks_full",
-			       "allocations without a place: --max-stacks was reached" },
-	[LOST_STACKS_MEMORY] = { "stacks_memory",
-				 "allocations without a place: the table could not grow in time" },
-	[LOST_THREAD] = { "thread",
-			  "calls not followed: no memory for the state of their threads" },
-	[LOST_FREES_UNMATCHED] = { "frees_unmatched", "frees of blocks that are not in the books "
-						      "(allocated before tracing?)" },
-	[LOST_FREES_MISSED] = { "frees_missed",
-				"blocks whose free was missed: their address came again" },
-	[LOST_HEAPS] = { "heaps",
-			 "heaps destroyed: the blocks that were in them stay in the books" },
-	[LOST_EVENTS] = { "events", "events dropped: the ring buffer was full" },
-	[LOST_PROCESSES] = { "processes", "processes not followed: too many at one time" },
-	[LOST_REGIONS] = { "regions", "changes of mapped memory missed: the ring buffer was full" },
-	[LOST_LIMITS] = { "limits",
-			  "files read in part: they claim more than files of their size have" },
-	[LOST_PROBES] = { "probes",
-			  "probes gone: somebody wrote the code back; calls are missing" },
-	[LOST_FILES] = { "files", "files without names and unwind information: too many" },
+};
+
+#define TOO_SMALL "sums are too small"
+#define TOO_LARGE "sums are too large"
+#define NO_LINES "sums are right, lines are missing"
+
+static const struct {
+	const char *key;
+	const char *one, *many;	/* what follows the number */
+	const char *cause;
+	const char *effect;	/* on what a report says */
+} lost_reasons[LOST_MAX] = {
+	[LOST_BLOCKS_FULL] = { "blocks_full", "block", "blocks", "--max-blocks was reached",
+			       TOO_SMALL },
+	[LOST_BLOCKS_MEMORY] = { "blocks_memory", "block", "blocks",
+				 "the kernel had no memory for them", TOO_SMALL },
+	[LOST_BLOCKS_RETURN] = { "blocks_return", "block", "blocks",
+				 "the allocator's return was not seen", TOO_SMALL },
+	[LOST_BLOCKS_SIZE] = { "blocks_size", "block", "blocks",
+			       "larger than an address space has room for", TOO_SMALL },
+	[LOST_STACKS_FULL] = { "stacks_full", "allocation without a stack",
+			       "allocations without a stack", "--max-stacks was reached",
+			       NO_LINES },
+	[LOST_STACKS_MEMORY] = { "stacks_memory", "allocation without a stack",
+				 "allocations without a stack",
+				 "the table could not grow in time", NO_LINES },
+	[LOST_THREAD] = { "thread", "call", "calls", "no memory for the state of their threads",
+			  TOO_SMALL },
+	[LOST_FREES_UNMATCHED] = { "frees_unmatched", "block freed", "blocks freed",
+				   "allocated before tracing", "no loss" },
+	[LOST_FREES_MISSED] = { "frees_missed", "free", "frees", "the address came again",
+				"sums were too large until then" },
+	[LOST_HEAPS] = { "heaps", "heap destroyed", "heaps destroyed",
+			 "which blocks were in it is not known", TOO_LARGE },
+	[LOST_EVENTS] = { "events", "event", "events", "the ring buffer was full",
+			  "programs and files are met late" },
+	[LOST_PROCESSES] = { "processes", "process", "processes", "too many at one time",
+			     TOO_SMALL },
+	[LOST_REGIONS] = { "regions", "change of mapped memory", "changes of mapped memory",
+			   "the ring buffer was full", "sums of mapped memory are wrong" },
+	[LOST_LIMITS] = { "limits", "file read in part", "files read in part",
+			  "they claim more than files of their size have", "names are missing" },
+	[LOST_PROBES] = { "probes", "probe gone", "probes gone", "somebody wrote the code back",
+			  TOO_SMALL },
+	[LOST_FILES] = { "files", "look-up of a file", "look-ups of files", "too many files",
+			 "sums are right, names are missing" },
 };
 
 const char *stop_reason__words(enum stop_reason stop)
@@ -54,9 +72,19 @@ const char *stop_reason__key(enum stop_reason stop)
 	return stop_reasons[stop].key;
 }
 
-const char *lost_reason__words(enum lost_reason reason)
+const char *lost_reason__noun(enum lost_reason reason, uint64_t count)
 {
-	return lost_reasons[reason].words;
+	return count == 1 ? lost_reasons[reason].one : lost_reasons[reason].many;
+}
+
+const char *lost_reason__cause(enum lost_reason reason)
+{
+	return lost_reasons[reason].cause;
+}
+
+const char *lost_reason__effect(enum lost_reason reason)
+{
+	return lost_reasons[reason].effect;
 }
 
 const char *lost_reason__key(enum lost_reason reason)

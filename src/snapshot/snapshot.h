@@ -241,8 +241,11 @@ void traces__release(struct traces *traces);		/* by one of them; takes NULL */
 /* "no unwind information"; NULL where a stack's end is no loss. */
 const char *stop_reason__words(enum stop_reason stop);
 const char *stop_reason__key(enum stop_reason stop);	/* "no_rows" */
-/* To follow a number: "blocks not followed: ...". */
-const char *lost_reason__words(enum lost_reason reason);
+/* "3 blocks lost", why, and what it does to a report: "blocks", "the kernel had no memory for them",
+ * "sums are too small". */
+const char *lost_reason__noun(enum lost_reason reason, uint64_t count);
+const char *lost_reason__cause(enum lost_reason reason);
+const char *lost_reason__effect(enum lost_reason reason);
 const char *lost_reason__key(enum lost_reason reason);	/* "blocks_full" */
 /* Stacks that ended early, for any reason that is a loss. */
 uint64_t snapshot__frames_cut(const struct snapshot *snapshot);

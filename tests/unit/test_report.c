@@ -775,12 +775,15 @@ static void test_text_says_what_was_lost(void **state)
 	b->now->note = "another allocator was found";
 	text = print(report__text, b->now, NULL, (struct report_opts){});
 	for (int i = 0; i < LOST_MAX; i++) {
-		char line[128];
+		char line[256];
 
-		snprintf(line, sizeof(line), "\nLost: %d %s\n", 1000 + i, lost_reason__words(i));
-		assert_non_null(strstr(text, line));
+		snprintf(line, sizeof(line), "\nLost: %d %s: %s (%s)\n", 1000 + i,
+			 lost_reason__noun(i, 2), lost_reason__cause(i), lost_reason__effect(i));
+		assert_true(!strstr(text, line) == (i == LOST_FREES_UNMATCHED));
 	}
-	assert_non_null(strstr(text, "\nLost: 2003 tracebacks cut short: no unwind information\n"));
+	assert_non_null(strstr(text, "\nFreed from before tracing: 1007 blocks (no loss)\n"));
+	assert_non_null(strstr(text, "\nLost: the way up of 2003 allocations: no unwind information, "
+				     "most of them in /lib/n.so (sums and lines are right)\n"));
 	/* Complete, or as short as the user asked for. */
 	assert_null(strstr(text, "2000 "));
 	assert_null(strstr(text, "2001 "));
@@ -790,10 +793,31 @@ static void test_text_says_what_was_lost(void **state)
 	b->now->note = NULL;
 }
 
+/* One line for what is less than a thousandth, in good English. */
+static void test_small_losses(void **state)
+{
+	struct books *b = *state;
+	char *text;
+
+	b->now->lost[LOST_BLOCKS_MEMORY] = 1;
+	b->now->lost[LOST_PROCESSES] = 78;	/* of 78,666 allocations */
+	b->now->frames_cut[STOP_NO_ROWS] = 20;
+	text = print(report__text, b->now, NULL, (struct report_opts){});
+	assert_non_null(strstr(text, "\nLost: 78 processes: too many at one time (sums are too "
+				     "small)\nLost: 21 events, less than a thousandth each of "));
+	free(text);
+	b->now->lost[LOST_PROCESSES] = 0;
+	b->now->frames_cut[STOP_NO_ROWS] = 0;
+	text = print(report__text, b->now, NULL, (struct report_opts){});
+	assert_non_null(strstr(text, "\nLost: 1 event, less than"));
+	free(text);
+}
+
 static void test_every_reason_has_words(void **state)
 {
 	for (int i = 0; i < LOST_MAX; i++)
-		assert_true(lost_reason__words(i) && lost_reason__key(i));
+		assert_true(lost_reason__noun(i, 1) && lost_reason__noun(i, 0) &&
+			    lost_reason__cause(i) && lost_reason__effect(i) && lost_reason__key(i));
 	for (int i = 0; i < STOP_MAX; i++) {
 		assert_non_null(stop_reason__key(i));
 		assert_int_equal(stop_reason__words(i) != NULL,
@@ -1078,6 +1102,7 @@ int main(void)
 		TEST(test_tree),
 		TEST(test_peak_that_is_not_known),
 		TEST(test_text_says_what_was_lost),
+		TEST(test_small_losses),
 		TEST(test_every_reason_has_words),
 		TEST(test_min_size),
 		TEST(test_freed_groups),
