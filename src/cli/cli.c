@@ -51,6 +51,9 @@ enum {
 	OPT_MAX_STACKS,
 	OPT_BLOCK,
 	OPT_RESET_PEAK,
+	OPT_SNAPSHOT_EVERY,
+	OPT_KEEP,
+	OPT_DIFF,
 };
 
 static const struct option long_options[] = {
@@ -90,6 +93,9 @@ static const struct option long_options[] = {
 	{ "max-stacks", required_argument, NULL, OPT_MAX_STACKS },
 	{ "output", required_argument, NULL, 'o' },
 	{ "block", required_argument, NULL, OPT_BLOCK },
+	{ "snapshot-every", required_argument, NULL, OPT_SNAPSHOT_EVERY },
+	{ "keep", required_argument, NULL, OPT_KEEP },
+	{ "diff", no_argument, NULL, OPT_DIFF },
 	{ "reset-peak", no_argument, NULL, OPT_RESET_PEAK },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -164,6 +170,14 @@ static enum cli_result parse_trace_option(struct parser *parser, int option)
 		return value__address(optarg, &options->block)
 			       ? CLI_RUN
 			       : refuse(option, "an address, such as 0x55d0c0ffee10");
+	case OPT_SNAPSHOT_EVERY:
+		return parse_seconds(option, MSEC, MAX_SECONDS, &options->snapshot_every_ns);
+	case OPT_KEEP:
+		return parse_u32(option, 1, UINT32_MAX, &options->keep);
+	case OPT_DIFF:
+		options->diff = true;
+		options->report.statistics.order = ORDER_DIFFERENCE;
+		return CLI_RUN;
 	case OPT_RESET_PEAK:
 		options->reset_peak = true;
 		return CLI_RUN;
@@ -402,6 +416,14 @@ static enum cli_result check(const struct options *options)
 	    (options->mode != COMMAND_REPORT || opts->nfilters)) {
 		log__error("--format tracemalloc writes a whole snapshot: it goes with report and "
 			   "without filters");
+		return CLI_USAGE;
+	}
+	if (options->keep && !options->snapshot_every_ns) {
+		log__error("--keep says how many files of --snapshot-every stay: give both");
+		return CLI_USAGE;
+	}
+	if (options->diff && options->format == FORMAT_TREE) {
+		log__error("--tree shows one snapshot, without --diff");
 		return CLI_USAGE;
 	}
 	return check_block(options);

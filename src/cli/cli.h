@@ -60,6 +60,9 @@ struct options {
 	uint64_t min_age_ns;	/* younger blocks are left out; 0: none */
 	uint32_t max_blocks, max_stacks;
 	const char *output;	/* file for the snapshot; NULL: none */
+	uint64_t snapshot_every_ns; /* numbered snapshots at this interval; 0: none */
+	uint32_t keep;		/* so many of them; 0: all */
+	bool diff;		/* one report, at the end: what grew from the start on */
 	uint64_t block;		/* only tell about the block at this address; 0: no */
 	bool reset_peak;	/* at each report */
 	int verbose;		/* how many -v */

@@ -2,6 +2,7 @@
 #include "report/losses.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "report/format.h"

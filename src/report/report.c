@@ -17,6 +17,6 @@ int report__print(FILE *out, enum report_format format, const struct snapshot *s
 	struct report_opts with_terminal = *opts;
 
 	if (format == FORMAT_TEXT)
-		with_terminal.terminal = terminal__look(out);
+		with_terminal.terminal = terminal__look();
 	return reports[format](out, snapshot, old, &with_terminal, kept);
 }

@@ -32,11 +32,9 @@ static bool has_colours(void)
 	return !(no_color && *no_color) && term && *term && strcmp(term, "dumb");
 }
 
-struct terminal terminal__look(FILE *out)
+struct terminal terminal__look(void)
 {
-	int fd = fileno(out);
-
-	if (fd < 0 || !isatty(fd))
+	if (!isatty(STDOUT_FILENO))
 		return (struct terminal){};
-	return (struct terminal){ .width = read_width(fd), .colour = has_colours() };
+	return (struct terminal){ .width = read_width(STDOUT_FILENO), .colour = has_colours() };
 }

@@ -3,14 +3,13 @@
 #define MT_REPORT_TERMINAL_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 struct terminal {
-	unsigned int width;	/* characters; 0: the stream is no terminal */
+	unsigned int width;	/* characters; 0: it is no terminal */
 	bool colour;		/* it has colours, and NO_COLOR (no-color.org) is not set */
 };
 
-/* What `out` is now; a terminal may change its width at any time. */
-struct terminal terminal__look(FILE *out);
+/* What standard output is now; a terminal may change its width at any time. */
+struct terminal terminal__look(void);
 
 #endif

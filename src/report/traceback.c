@@ -11,11 +11,15 @@ void write_source(FILE *out, const struct statistic *item, const struct stat_fra
 		  const struct report_opts *opts)
 {
 	const char *line = sources__line(opts->sources, item, frame);
+	unsigned int width = opts->terminal.width;
 
 	if (!line)
 		return;
 	fputs("    ", out);
-	write_text(out, line);
+	if (width && !opts->wide)
+		write_cell(out, line, width - 4, false);
+	else
+		write_text(out, line);
 	putc('\n', out);
 }
 

@@ -5,7 +5,8 @@
 
 #include "report/report.h"
 
-/* The source line of a frame of the item, indented, where it can be read. */
+/* The source line of a frame of the item, indented, where it can be read; on a terminal cut to
+ * its width. */
 void write_source(FILE *out, const struct statistic *item, const struct stat_frame *frame,
 		  const struct report_opts *opts);
 

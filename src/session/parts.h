@@ -33,7 +33,8 @@ struct session {
 	struct snapshot *last;		/* of the previous report */
 	struct statistics *kept;	/* the same */
 	uint64_t nreports;
-	unsigned int nsnapshots;	/* written for SIGUSR1 */
+	unsigned int nsnapshots;	/* written with a number */
+	uint64_t snapshot_ns;		/* when the next one is due: CLOCK_MONOTONIC */
 	FILE *out;			/* stdout, see output.c */
 	int out_err;			/* -errno of the first write that failed; 0: none has */
 	enum session_phase phase;	/* atomic */
@@ -59,6 +60,8 @@ int session__report_exited(struct session *session);
 /* Writes the snapshot of the last report to the file of -o, if there are both. */
 int session__write_last(struct session *session);
 
+/* One more file. That it cannot be written does not end the tracing: a sentence says so. */
+void session__write_numbered(struct session *session);
 /* From now on, growth counts. 0 or -ENOMEM. */
 int session__begin_coverage(struct session *session);
 

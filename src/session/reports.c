@@ -2,7 +2,9 @@
 /* What can be asked of a session, at any moment. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "report/block.h"
@@ -150,6 +152,38 @@ int session__report_exited(struct session *session)
 	}
 	statistics__free(kept);
 	return err;
+}
+
+/* The oldest of more than --keep goes. */
+static void drop_numbered(const struct session *session, const char *output)
+{
+	unsigned int keep = session->options->keep;
+	char *path;
+
+	if (!keep || session->nsnapshots <= keep)
+		return;
+	path = pprof__numbered_path(output, session->nsnapshots - keep);
+	if (path && unlink(path) && errno != ENOENT)
+		log__warn("cannot remove %s: %s", path, strerror(errno));
+	free(path);
+}
+
+void session__write_numbered(struct session *session)
+{
+	const char *output = session->options->output ? session->options->output :
+							"memtracebpf.pb.gz";
+	char *path = pprof__numbered_path(output, ++session->nsnapshots);
+	struct snapshot *snapshot = NULL;
+
+	if (!path)
+		log__error("no memory for a snapshot");
+	else if (!session__snapshot(session, true, true, &snapshot) &&
+		 !pprof__write(snapshot, path)) {
+		log__info("wrote %s", path);
+		drop_numbered(session, output);
+	}
+	snapshot__free(snapshot);
+	free(path);
 }
 
 int session__write_last(struct session *session)

@@ -8,6 +8,24 @@
 #include "probe/custom.h"
 #include "session/parts.h"
 
+#define FIRST_REPORT_NS 1000000000ULL	/* on a terminal somebody waits for it */
+
+/* Writes the snapshot that is due; returns when the next one is. */
+static uint64_t write_due(struct session *session, uint64_t due_ns, uint64_t now_ns)
+{
+	if (now_ns < due_ns)
+		return due_ns;
+	session__write_numbered(session);
+	return due_ns + session->options->snapshot_every_ns;
+}
+
+static struct timespec time_until(uint64_t then_ns, uint64_t now_ns)
+{
+	uint64_t left = then_ns > now_ns ? then_ns - now_ns : 0;
+
+	return (struct timespec){ left / 1000000000ULL, left % 1000000000ULL };
+}
+
 /* Waits until `deadline_ns`; true: it is time to end, for a signal, the targets' end or because
  * nobody reads our output any more. */
 static bool wait_until(struct session *session, uint64_t deadline_ns)
@@ -22,9 +40,11 @@ static bool wait_until(struct session *session, uint64_t deadline_ns)
 	/* Also where reports take longer than the interval: at least one look. */
 	for (;;) {
 		uint64_t now = clock_ns(CLOCK_MONOTONIC);
-		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-		struct timespec timeout = { left / 1000000000ULL, left % 1000000000ULL };
+		struct timespec timeout;
 
+		session->snapshot_ns = write_due(session, session->snapshot_ns, now);
+		timeout = time_until(session->snapshot_ns < deadline_ns ? session->snapshot_ns :
+									  deadline_ns, now);
 		if (ppoll(fds, 4, &timeout, NULL) < 0 && errno != EINTR)
 			return true;
 		if (fds[0].revents)
@@ -37,9 +57,19 @@ static bool wait_until(struct session *session, uint64_t deadline_ns)
 			return true;
 		if (fds[3].revents & (POLLERR | POLLHUP) || collector__ended(session->collector))
 			return true;
-		if (!left)
+		if (now >= deadline_ns)
 			return false;
 	}
+}
+
+/* When the first report is due, after the beginning. */
+static uint64_t first_report(const struct options *options)
+{
+	bool waited_for = options->format == FORMAT_TEXT && !options->count &&
+			  !options->duration_ns && !options->min_age_ns && isatty(STDOUT_FILENO);
+
+	return waited_for && options->interval_ns > FIRST_REPORT_NS ? FIRST_REPORT_NS :
+								      options->interval_ns;
 }
 
 int session__run(struct session *session)
@@ -50,8 +80,15 @@ int session__run(struct session *session)
 	bool last = false;
 	int err = 0, written;
 
+	session->snapshot_ns = options->snapshot_every_ns ? next + options->snapshot_every_ns :
+							    ~0ULL;
+	if (options->diff)
+		err = session__snapshot(session, false, false, &session->last);
 	while (!last && !err) {
-		next += options->interval_ns;
+		if (options->diff)
+			next = end;
+		else
+			next += session->nreports ? options->interval_ns : first_report(options);
 		last = wait_until(session, next < end ? next : end) || next >= end;
 		last = last || (options->count && session->nreports + 1 >= options->count);
 		if (last) {	/* of those that ended while others were reported, too */

@@ -13,31 +13,15 @@
 #include "session/parts.h"
 #include "snapshot/pprof.h"
 
-/* SIGUSR1: one more file. That it cannot be written does not end the tracing. */
-static void write_numbered(struct session *session)
-{
-	const char *output = session->options->output;
-	char *path = pprof__numbered_path(output ? output : "memtracebpf.pb.gz",
-					  ++session->nsnapshots);
-	struct snapshot *snapshot = NULL;
-
-	if (!path)
-		log__error("no memory for a snapshot");
-	else if (!session__snapshot(session, true, true, &snapshot) && !pprof__write(snapshot, path))
-		log__info("wrote %s", path);
-	snapshot__free(snapshot);
-	free(path);
-}
-
 /* SIGUSR2: tracemalloc's clear_traces(). */
 static void clear(struct session *session)
 {
 	int err = collector__clear(session->collector) ?: session__begin_coverage(session);
 
 	if (err)
-		log__error("cannot clear the books: %s", strerror(-err));
+		log__error("cannot clear the tracked allocations: %s", strerror(-err));
 	else
-		log__info("forgot all books, counting anew");
+		log__info("cleared all tracked allocations; counting begins here");
 	snapshot__free(session->last);
 	session->last = NULL;
 }
@@ -49,7 +33,7 @@ void signals__answer(struct session *session)
 	if (read(session->requests, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGUSR1)
-		write_numbered(session);
+		session__write_numbered(session);
 	else
 		clear(session);
 }

@@ -540,3 +540,34 @@ def test_growth_of_sqlite(spawn, tmp_path):
     growth = json.loads(result.stdout)["statistics"][0]
     assert growth["size_diff"] > grown / 2
     assert "sqlite3_step" in [f["function"] for f in growth["traceback"]]
+
+
+def test_snapshots_while_it_runs(spawn, tmp_path):
+    """Each interval a file of one run, of which the last ones stay."""
+    workload = spawn(Workload, "snapshots.nofp", "rounds", 50)
+    tracer = spawn(Tracer, "-p", workload.pid, "-o", tmp_path / "s.pb.gz", "--snapshot-every", "0.05",
+                   "--keep", "2")
+    tracer.err.expect("wrote " + str(tmp_path / "s.4.pb.gz"))
+    tracer.err.expect("wrote " + str(tmp_path / "s.5.pb.gz"))
+    tracer.stop()
+    numbers = sorted(int(path.name.split(".")[1]) for path in tmp_path.glob("s.*.pb.gz"))
+    assert len(numbers) == 2 and numbers[1] == numbers[0] + 1 and numbers[1] >= 5
+    said = subprocess.run([MEMTRACEBPF, "diff", *(tmp_path / f"s.{n}.pb.gz" for n in numbers)],
+                          capture_output=True, text=True, check=True).stdout
+    assert "counting since" in said and "Note:" not in said
+
+
+def test_what_grew_in_a_run(spawn):
+    workload = spawn(Workload, "snapshots.nofp", "rounds", 1)
+    tracer = spawn(Tracer, "-p", workload.pid, "--diff", "-g", "function", interval=0.05)
+    workload.say()
+    workload.out.expect("before")
+    workload.say()
+    workload.out.expect("after")
+    report = tracer.stop()
+    assert tracer.out.lines == [line for line in tracer.out.lines if line.startswith("{")]
+    assert len(tracer.out.lines) == 1		# whatever the interval is
+    grown = [abs(s["size_diff"]) for s in report["statistics"]]
+    assert grown == sorted(grown, reverse=True) and grown[0] > 0
+    mine = {s["traceback"][0]["function"]: s for s in report["statistics"]}["of_this_round"]
+    assert (mine["size_diff"], mine["count_diff"]) == (1000, 1) == (mine["size"], mine["count"])

@@ -383,6 +383,10 @@ static void test_bad_values(void **state)
 		{ "-p 1 --interval", "--interval", "value" },
 		{ "-p 1 --no-wrappers=3", "--no-wrappers", "=3" },
 		{ "-p 1 --bogus", "--bogus", "--help" }, { "-p 1 -x", "-x", "--help" },
+		{ "-p 1 --keep 3", "--keep", "--snapshot-every" },
+		{ "-p 1 --diff --tree", "--tree", "--diff" },
+		{ "report a --diff", "--diff", "file" },
+		{ "-p 1 --snapshot-every 0", "--snapshot-every", "'0'" },
 		{ "-p 1 --intervall 3", "--intervall", "did you mean --interval?" },
 		{ "-p 1 --interval 5 s", "'s'", "--" }, { "dif a b", "'dif'", "did you mean diff?" },
 		{ "-p 1 -i 1ss", "--interval", "'1ss'" }, { "-p 1 -i s", "--interval", "'s'" },
@@ -417,6 +421,17 @@ static void test_version(void **state)
 	}
 }
 
+static void test_snapshots_while_it_runs(void **state)
+{
+	struct run *r = good("-p 1 -o x --snapshot-every 10m --keep 6 --diff -d 1h");
+
+	assert_int_equal(r->options.snapshot_every_ns, 600000000000);
+	assert_int_equal(r->options.keep, 6);
+	assert_true(r->options.diff);
+	assert_int_equal(r->options.report.statistics.order, ORDER_DIFFERENCE);
+	run__free(r);
+}
+
 static void test_units(void **state)
 {
 	struct run *r = good("-p 1 -i 500ms -d 2h --min-age 1.5m");
@@ -439,7 +454,7 @@ static void test_help_names_every_option(void **state)
 		"--min-size", "--min-age", "--wrappers", "--no-wrappers", "--no-source", "--format",
 		"--cumulative", "--include", "--exclude", "--all-frames", "--include-domain",
 		"--exclude-domain", "--output", "--block", "--reset-peak", "--tree", "--detail",
-		"--limit", "--most-recent-last", "--wide",
+		"--limit", "--most-recent-last", "--wide", "--snapshot-every", "--keep", "--diff",
 		"--comm", "--cgroup", "--user", "--follow-fork", "--leaks-at-exit", "--domain",
 		"--sample-bytes", "What it costs:", "Without PID and COMMAND",
 		"--max-blocks", "--max-stacks", "--verbose", "--help", "--version", "Examples:",
@@ -474,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_snapshots_while_it_runs),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_help_names_every_option),
 	};
