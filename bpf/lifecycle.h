@@ -15,6 +15,7 @@
 #define SIGNAL_GROUP_EXIT 0x00000004	/* include/linux/sched/signal.h */
 #define PF_FORKNOEXEC 0x00000040	/* include/linux/sched.h */
 #define MAX_SHARING 8		/* a child that shares memory, its child that does ... */
+#define MAX_ENDED_THREADS 256		/* of one process, at one time, that are not gone yet */
 #define ENDS_AT_A_TIME 64		/* that user space is told of, or ... */
 #define MANY_SITES 512			/* ... one that gives back so many places */
 
@@ -53,6 +54,38 @@ static __always_inline void look_at_current_task(void)
 	our_pid_namespace = (__u64)id.ns;
 }
 
+struct thread_search {
+	__u64 at;		/* struct list_head in a task's thread_node */
+	__u32 first;		/* id of the first thread that has memory; 0: not found yet */
+};
+
+static long search_first_thread(__u32 i, struct thread_search *search)
+{
+	struct task_struct *task = (void *)search->at -
+				   bpf_core_field_offset(struct task_struct, thread_node);
+
+	search->at = (__u64)BPF_CORE_READ(task, thread_node.next);
+	if (BPF_CORE_READ(task, mm))
+		search->first = BPF_CORE_READ(task, pid);
+	return search->first != 0;
+}
+
+/* Threads have the mappings of the first of them; a process may outlive its very first. */
+static __noinline int is_first_thread(struct task_struct *task)
+{
+	struct thread_search search = {};
+	struct task_struct *leader;
+
+	if (!task)
+		return 0;
+	leader = BPF_CORE_READ(task, group_leader);
+	if (BPF_CORE_READ(leader, mm))
+		return task->pid == task->tgid;
+	search.at = (__u64)BPF_CORE_READ(leader, thread_node.next);
+	bpf_loop(MAX_ENDED_THREADS, search_first_thread, &search, 0);
+	return search.first == (__u32)task->pid;
+}
+
 /* One entry of the list that user space reads. */
 static __always_inline void list_mapping(struct seq_file *seq, struct task_struct *task,
 					 struct vm_area_struct *area)
@@ -60,8 +93,7 @@ static __always_inline void list_mapping(struct seq_file *seq, struct task_struc
 	struct listed_mapping listed = {};
 	struct vma vma = {};
 
-	/* Threads have the mappings of the first of them. */
-	if (!task || !area || task->pid != task->tgid)
+	if (!task || !area || !is_first_thread(task))
 		return;
 	read_vma(area, &vma);
 	if (!vma.executable || (!vma.id.inode && !vma.vdso))
@@ -390,19 +422,50 @@ static __noinline int note_size_at_fork(struct task_struct *child)
 	return 0;
 }
 
+/* Is the parent followed, so that its children are? */
+static __noinline int follows_children(struct task_struct *parent)
+{
+	__u32 tgid;
+
+	if (!parent)
+		return 0;
+	tgid = parent->tgid;
+	return bpf_map_lookup_elem(&process_of, &tgid) || is_selected(parent) ||
+	       named_books(parent);
+}
+
 static __always_inline void process_begins(struct task_struct *parent, struct task_struct *child)
 {
-	__u32 from = parent->tgid, tgid = child->tgid;
+	__u32 tgid = child->tgid;
 	__u8 yes = 1;
 
-	if (from == tgid)
+	if (parent->tgid == child->tgid)
 		return;
 	note_size_at_fork(child);
-	if (!follow_fork || (!bpf_map_lookup_elem(&process_of, &from) && !is_selected(parent) &&
-			     !named_books(parent)))
-		return;
-	if (bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY))
+	if (follow_fork && follows_children(parent) &&
+	    bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY))
 		count_lost(LOST_PROCESSES);
+}
+
+/* A process that began before we watched: its parent may be one whose children are followed. */
+static __always_inline void adopt_child(struct task_struct *task)
+{
+	struct task_struct *known = untrusted(task);
+	__u32 tgid = known->tgid;
+	__u8 yes = 1;
+
+	if (known->pid != known->tgid || tgid == our_tgid || !known->signal->live.counter ||
+	    bpf_map_lookup_elem(&children, &tgid) || !follows_children(known->real_parent))
+		return;
+	if (bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY)) {
+		count_lost(LOST_PROCESSES);
+		return;
+	}
+	/* It may have ended meanwhile, and thread_ends() found nothing to take out. */
+	if (known->signal->live.counter)
+		__sync_fetch_and_add(&children_adopted, 1);
+	else
+		bpf_map_delete_elem(&children, &tgid);
 }
 
 /*

@@ -243,6 +243,15 @@ int list_mappings(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
+/* Run by user space, until no more are found: children that there are already. */
+SEC("iter/task")
+int adopt_children(struct bpf_iter__task *ctx)
+{
+	if (ctx->task)
+		adopt_child(ctx->task);
+	return 0;
+}
+
 /* Run by user space: what time is it, in the blocks' unit? */
 SEC("syscall")
 int read_clock(void *ctx)

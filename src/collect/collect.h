@@ -28,6 +28,7 @@ struct collect_opts {
 	const char *const *comms, *const *cgroups;
 	const uid_t *users;
 	size_t ncomms, ncgroups, nusers;
+	bool first_thread_ended; /* of one of them, while others run */
 	bool follow_fork;	/* and the children of all these */
 	struct custom_allocator *custom; /* what the user describes; stays the caller's */
 	bool leaks_at_exit;	/* collector__take_exited() is asked for */

@@ -93,6 +93,13 @@ static int watch_lives(struct memtracebpf_bpf *skel)
 	return err;
 }
 
+/* More processes than the user named may come. */
+static bool may_be_many(const struct collect_opts *opts)
+{
+	return opts->everything || opts->follow_fork || opts->ncomms || opts->nusers ||
+	       opts->ncgroups;
+}
+
 static int open_parts(struct collector *collector, struct roots *roots,
 		      struct symbolizer *symbolizer)
 {
@@ -104,7 +111,7 @@ static int open_parts(struct collector *collector, struct roots *roots,
 		.keep_slack = asked->usable,
 		.no_blocks = asked->no_blocks,
 		.regions = asked->regions,
-		.keep_sum = asked->nprocesses > 1 && !collector->machine.whole,
+		.keep_sum = asked->nprocesses > 1 && !may_be_many(asked),
 		.sample_bytes = asked->sample_bytes,
 		.select_by = selection__kinds(asked),
 		.whole_machine = collector->machine.whole,
@@ -150,8 +157,8 @@ int collector__new(const struct collect_opts *opts, struct names *names, struct 
 		return -ENOMEM;
 	collector->opts = *opts;
 	collector->names = names;
-	collector->machine.whole = opts->everything || opts->follow_fork || opts->ncomms ||
-				  opts->nusers || opts->ncgroups;
+	/* By the first thread the kernel tells whose code the probes of one process are put into. */
+	collector->machine.whole = may_be_many(opts) || opts->first_thread_ended;
 	collector->epoll = -1;
 	err = open_parts(collector, roots, symbolizer);
 	if (err) {
@@ -316,8 +323,15 @@ int collector__add_child(struct collector *collector, pid_t pid)
 
 int collector__add_machine(struct collector *collector)
 {
+	const struct collect_opts *opts = &collector->opts;
 	int err = machine__add_all(&collector->machine);
 
+	if (!err && opts->follow_fork && selection__kinds(opts)) {
+		err = selection__adopt_children(&collector->tables);
+		if (err)
+			log__error("the kernel does not list the children of what is followed: %s",
+				   strerror(-err));
+	}
 	return err ? err : modules__publish(collector->modules);
 }
 
@@ -430,7 +444,7 @@ static int read_books(struct collector *collector, const struct books_opts *opts
 	words__how(&collector->opts, collector->tables.sessions, how);
 	snapshot->how = names__string(collector->names, how);
 	snapshot->note = note(collector);
-	snapshot->many = collector->machine.whole;
+	snapshot->many = may_be_many(&collector->opts);
 	snapshot->sample_bytes = collector->opts.sample_bytes;
 	snapshot->ended = collector->ended.sum;
 	snapshot->frees_inherited = collector->ended.frees_inherited;

@@ -66,7 +66,7 @@ void gone__look(struct gone *gone, pid_t pid, const struct listed_mappings *list
 	struct look look = {};
 	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	snprintf(path, sizeof(path), "/proc/%d/mem", target__thread(pid));
 	look.memory = open(path, O_RDONLY | O_CLOEXEC);
 	if (look.memory < 0)
 		return;

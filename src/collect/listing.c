@@ -12,14 +12,14 @@
 
 #define AT_A_TIME 512
 
-/* Only of one thread where the kernel can do that (6.1), else of all. */
-static struct bpf_link *open_iterator(struct bpf_program *program, pid_t tid)
+/* Only of one process where the kernel can do that (6.1), else of all. */
+static struct bpf_link *open_iterator(struct bpf_program *program, pid_t pid)
 {
-	union bpf_iter_link_info info = { .task.tid = tid };
+	union bpf_iter_link_info info = { .task.pid = pid };
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
-	struct bpf_link *link = tid ? bpf_program__attach_iter(program, &opts) : NULL;
+	struct bpf_link *link = pid ? bpf_program__attach_iter(program, &opts) : NULL;
 
-	if (!link && (!tid || errno == E2BIG))
+	if (!link && (!pid || errno == E2BIG))
 		link = bpf_program__attach_iter(program, NULL);
 	return link;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "memtracebpf.skel.h"
@@ -130,6 +131,40 @@ int selection__add_pid(struct tables *tables, pid_t pid)
 
 	return bpf_map_update_elem(bpf_map__fd(tables->skeleton->maps.selected_pids), &key, &none,
 				   BPF_ANY) ? -errno : 0;
+}
+
+/* The kernel half sees each task once, in the order of pids. */
+static int look_at_tasks(const struct bpf_program *program)
+{
+	struct bpf_link *link = bpf_program__attach_iter(program, NULL);
+	int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
+	int err = fd < 0 ? -errno : 0;
+	char nothing[8];
+	ssize_t n = 1;
+
+	while (!err && n) {
+		n = read(fd, nothing, sizeof(nothing));
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			err = -errno;
+	}
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	return err;
+}
+
+int selection__adopt_children(struct tables *tables)
+{
+	const struct memtracebpf_bpf *skel = tables->skeleton;
+	uint32_t before;
+	int err;
+
+	/* Children of a child with a higher number are found in the next turn. */
+	do {
+		before = skel->bss->children_adopted;
+		err = look_at_tasks(skel->progs.adopt_children);
+	} while (!err && skel->bss->children_adopted != before);
+	return err;
 }
 
 bool selection__has_children(const struct tables *tables)

@@ -12,7 +12,8 @@ uint32_t selection__kinds(const struct collect_opts *opts);
 int selection__apply(const struct collect_opts *opts, struct tables *tables);
 /* Selects a process by its number, beside the other kinds. */
 int selection__add_pid(struct tables *tables, pid_t pid);
-
+/* Follows the children, and theirs, that what is followed has already. 0 or -errno. */
+int selection__adopt_children(struct tables *tables);
 /* Children of what is followed run, with --follow-fork; they may not have allocated yet. */
 bool selection__has_children(const struct tables *tables);
 /* See collector__size_at_fork(). */

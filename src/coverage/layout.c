@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "process/process.h"
+
 /* Anonymous memory, resident and swapped, by where it lies; kilobytes. */
 struct layout {
 	uint64_t mapped, nmapped;	/* in mappings of no file */
@@ -47,7 +49,7 @@ char *layout__explain(pid_t pid, bool mmap_followed)
 	char path[64], *text = NULL;
 	FILE *smaps;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)target__thread(pid));
 	smaps = fopen(path, "re");
 	if (!smaps)
 		return NULL;

@@ -98,7 +98,7 @@ static void read_program(pid_t pid, char path[PATH_MAX])
 	char link[64], *end;
 	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)target__thread(pid));
 	n = readlink(link, path, PATH_MAX - 1);
 	path[n > 0 ? n : 0] = '\0';
 	end = path + strlen(path) - strlen(deleted);

@@ -66,7 +66,7 @@ static int open_by_path(pid_t pid, const struct target_mapping *mapping)
 	char link[32];
 	int root, fd;
 
-	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)target__thread(pid));
 	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;
@@ -82,8 +82,8 @@ int target__open_mapping(pid_t pid, const struct target_mapping *mapping)
 
 	if (!mapping->inode)
 		return -ENOENT;
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
-		 mapping->start, mapping->end);
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
+		 (int)target__thread(pid), mapping->start, mapping->end);
 	fd = only_file_of(mapping, path__open_link(link));
 	if (fd >= 0 || mapping->path[0] != '/')
 		return fd;
@@ -117,7 +117,7 @@ int target__open_vdso(pid_t pid, const struct target_mapping *mapping)
 
 	if (!size || size > MAX_VDSO_SIZE)
 		return -EINVAL;
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)target__thread(pid));
 	mem = open(path, O_RDONLY | O_CLOEXEC);
 	if (mem < 0)
 		return -errno;

@@ -89,7 +89,7 @@ int target_maps__read(pid_t pid, struct target_maps *maps)
 	FILE *in;
 
 	*maps = (struct target_maps){ 0 };
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)target__thread(pid));
 	in = fopen(path, "re");
 	if (!in)
 		return errno == ENOENT ? -ESRCH : -errno;
@@ -114,8 +114,8 @@ int target_mapping__read(pid_t pid, struct target_mapping *mapping)
 	struct stat st;
 	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
-		 mapping->start, mapping->end);
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
+		 (int)target__thread(pid), mapping->start, mapping->end);
 	if (stat(link, &st))
 		return -errno;
 	n = readlink(link, path, PATH_MAX);

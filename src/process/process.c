@@ -3,6 +3,7 @@
 #include "process/process.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,6 @@ static int read_proc(pid_t pid, const char *name, char *text, size_t size)
 struct process_stat {
 	char state;
 	unsigned int flags;
-	long nthreads;
 	unsigned long long started;	/* since boot */
 };
 
@@ -51,8 +51,7 @@ static int read_stat(pid_t pid, struct process_stat *stat)
 	fields = strrchr(text, ')');
 	if (!fields || sscanf(fields + 1,
 			      " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d"
-			      " %ld %*d %llu", &stat->state, &stat->flags, &stat->nthreads,
-			      &stat->started) != 4)
+			      " %*d %*d %llu", &stat->state, &stat->flags, &stat->started) != 3)
 		return -EPROTO;
 	return 0;
 }
@@ -113,15 +112,10 @@ int target__check(pid_t pid)
 			   (int)tgid, (int)tgid);
 		return -EINVAL;
 	}
-	if (stat.state != 'Z' && stat.state != 'X')
+	if ((stat.state != 'Z' && stat.state != 'X') || target__thread(pid) != pid)
 		return 0;
-	if (stat.nthreads > 1)
-		log__error("the first thread of process %d has ended while others run: such a"
-			   " process cannot be traced; start it with `memtracebpf -- COMMAND`",
-			   (int)pid);
-	else
-		log__error("process %d is a zombie: it has ended and only waits for its parent;"
-			   " choose one that runs", (int)pid);
+	log__error("process %d is a zombie: it has ended and only waits for its parent;"
+		   " choose one that runs", (int)pid);
 	return -ECHILD;
 }
 
@@ -130,6 +124,35 @@ uint64_t target__started(pid_t pid)
 	struct process_stat stat;
 
 	return read_stat(pid, &stat) ? 0 : stat.started + 1;
+}
+
+/* proc(5): the size of a task without memory is 0. */
+static bool has_memory(pid_t tid)
+{
+	char text[128];
+
+	return !read_proc(tid, "statm", text, sizeof(text)) && text[0] != '0';
+}
+
+/* The entry of a thread is not listed in /proc, but it is there, with all that a process has there
+ * (fs/proc/base.c, proc_pid_lookup). */
+pid_t target__thread(pid_t pid)
+{
+	struct dirent *entry;
+	pid_t found = pid;
+	char path[64];
+	DIR *threads;
+
+	if (has_memory(pid))
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	threads = opendir(path);
+	while (threads && found == pid && (entry = readdir(threads)))
+		if (isdigit((unsigned char)entry->d_name[0]) && has_memory(atoi(entry->d_name)))
+			found = atoi(entry->d_name);
+	if (threads)
+		closedir(threads);
+	return found;
 }
 
 void target__clean_comm(char comm[16])

@@ -23,13 +23,16 @@ struct target_maps {
 
 /*
  * 0 when `pid` is a live user process. Otherwise -ESRCH (no such process), -EINVAL (a kernel
- * thread, a thread of another process, or ourselves), -ECHILD (a zombie, or the first thread has
- * ended), -errno, after one sentence on stderr that says so and what to do.
+ * thread, a thread of another process, or ourselves), -ECHILD (a zombie), -errno, after one sentence
+ * on stderr that says so and what to do.
  */
 int target__check(pid_t pid);
 /* When it began, in ticks of the clock: with its number it tells whether it is still the same
  * process. 0: it is gone. */
 uint64_t target__started(pid_t pid);
+/* By which number /proc shows the memory of the process: a living thread's where the first has ended,
+ * else its own. */
+pid_t target__thread(pid_t pid);
 /* comm of the process, control characters replaced by "?"; "?" when it is gone. */
 void target__comm(pid_t pid, char comm[16]);
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "process/process.h"
+
 /* Told apart as the kernel does: the mount counts, too. */
 struct root {
 	struct roots *roots;
@@ -108,7 +110,7 @@ struct root *roots__of_process(struct roots *roots, pid_t pid)
 {
 	char link[32];
 
-	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)target__thread(pid));
 	return roots__open(roots, link);
 }
 

@@ -41,7 +41,7 @@ static bool is_mapped(pid_t pid, uint64_t address)
 	bool mapped;
 	int mem;
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)target__thread(pid));
 	mem = open(path, O_RDONLY | O_CLOEXEC);
 	if (mem < 0)
 		return errno != ENOENT;		/* who knows */

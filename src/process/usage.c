@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "process/process.h"
+
 #define PF_FORKNOEXEC 0x40	/* include/linux/sched.h */
 
 /* The beginning of the file, as a string. */
@@ -35,7 +37,7 @@ uint64_t process__resident(pid_t pid)
 	unsigned long long resident, shared;
 	char text[128];
 
-	if (read_file(pid, "statm", text, sizeof(text)) ||
+	if (read_file(target__thread(pid), "statm", text, sizeof(text)) ||
 	    sscanf(text, "%*u %llu %llu", &resident, &shared) != 2 || resident < shared)
 		return 0;
 	return (resident - shared) * sysconf(_SC_PAGESIZE);
@@ -73,6 +75,8 @@ static bool read_kilobytes(const char *text, const char *key, uint64_t *bytes)
 
 int process__usage(pid_t pid, struct process_usage *usage)
 {
+	pid_t thread = target__thread(pid);
+	struct process_usage own = {};
 	uint64_t resident, swapped;
 	const char *users;
 	char text[4096];
@@ -80,8 +84,10 @@ int process__usage(pid_t pid, struct process_usage *usage)
 
 	*usage = (struct process_usage){};
 	err = read_stat(pid, usage);
+	if (!err && thread != pid && !(err = read_stat(thread, &own)))
+		usage->stack = own.stack;	/* the first thread has ended, with its memory */
 	if (!err)
-		err = read_file(pid, "status", text, sizeof(text));
+		err = read_file(thread, "status", text, sizeof(text));
 	if (err)
 		return err;
 	if (!read_kilobytes(text, "\nRssAnon:", &resident))

@@ -51,6 +51,14 @@ static int check_targets(const struct options *options)
 	return err ? err : privilege__check();
 }
 
+static bool outlives_first_thread(const struct options *options)
+{
+	for (size_t i = 0; i < options->npids; i++)
+		if (target__thread(options->pids[i]) != options->pids[i])
+			return true;
+	return false;
+}
+
 static int open_parts(struct session *session)
 {
 	const struct options *options = session->options;
@@ -71,6 +79,7 @@ static int open_parts(struct session *session)
 		.ncgroups = options->ncgroups,
 		.users = options->users,
 		.nusers = options->nusers,
+		.first_thread_ended = outlives_first_thread(options),
 		.follow_fork = options->follow_fork,
 		.leaks_at_exit = options->leaks_at_exit,
 		.custom = options->allocators,

@@ -55,6 +55,22 @@ def test_shared_memory_with_follow_fork(spawn, scenario, launched):
     assert_nothing_lost(report)
 
 
+@pytest.mark.parametrize("options", [[], ["--follow-fork"]], ids=["named", "with-children"])
+@pytest.mark.parametrize("program", ["processes.nofp", "processes.static"])
+def test_first_thread_has_ended(spawn, tmp_path, program, options):
+    """/proc shows nothing of it any more; in a file that nobody else has mapped, the probes come too."""
+    program = own_copy(program, tmp_path)
+    workload = spawn(Workload, program, "leaderless", "waits")
+    workload.say()
+    workload.out.expect("alone")
+    tracer = spawn(Tracer, "-p", workload.pid, *options)
+    truth = workload.run()
+    report = tracer.stop()
+    assert_lines(report, truth)
+    assert_nothing_lost(report)
+    assert book_of(report, workload.pid)["comm"] == program.name
+
+
 def test_first_thread_ends(spawn, tmp_path):
     """The process lives on, and ends with its last thread."""
     program = own_copy("processes.nofp", tmp_path)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is selected is followed from its first block on; of all else there is nothing."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -162,6 +163,25 @@ def test_children(spawn, tmp_path):
     assert report["pids"] == [shell.pid]
     # The shell's own older blocks, and the first ones of the program that nobody has run before.
     assert losses(report).keys() <= {"frees_unmatched", "frames_cut"}
+
+
+@pytest.mark.parametrize("how", ["pid", "name"])
+def test_children_that_are_there_already(spawn, tmp_path, how):
+    """Of what is selected, and theirs, but no others; also where /proc lists a child before its parent."""
+    shell = shutil.copy(shutil.which("dash"), tmp_path / "mt-shell")
+    tree = spawn(Process, shell, "-c", f"dash -c '{WORKLOADS}/processes.nofp hold 20; :'; :")
+    tree.out.expect("ready")
+    other = spawn(Workload, "processes.nofp", "hold", 10)
+    selection = ["-p", tree.pid] if how == "pid" else ["--comm", "mt-shell"]
+    tracer = spawn(Tracer, *selection, "--follow-fork")
+    other.run()
+    tree.say()
+    truth = json.loads(tree.out.expect("{"))
+    report = tracer.stop()
+    assert_lines(report, truth)
+    assert other.pid not in [process["pid"] for process in report["processes"]]
+    assert_nothing_lost(report)
+    other.say()
 
 
 def test_children_of_a_command(spawn):

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,21 +209,26 @@ static void vforks(int argc, char **argv)
 
 /* ---- threads ---- */
 
+static bool survivor_waits;
+
 static __attribute__((noreturn)) void *survivor(void *arg)
 {
 	pthread_t *first = arg;
 
 	pthread_join(*first, NULL);
+	if (survivor_waits)
+		truth_wait("alone");
 	hold_blocks(100);
 	truth_tell();
 	exit(0);
 }
 
-/* The first thread ends, the other one goes on. */
+/* leaderless [waits]: the first thread ends, the other one goes on, when it is told to if it waits. */
 static void leaderless(int argc, char **argv)
 {
 	static pthread_t self, thread;
 
+	survivor_waits = argc > 0;
 	self = pthread_self();
 	if (pthread_create(&thread, NULL, survivor, &self))
 		abort();

@@ -170,6 +170,10 @@ struct pid {
 	struct upid numbers[];
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct signal_struct {
 	atomic_t live;
 	int group_exit_code;
@@ -252,6 +256,7 @@ struct task_struct {
 	__u64 start_time;
 	const struct cred *cred;
 	char comm[16];
+	struct list_head thread_node;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct uprobe_task *utask;
@@ -266,6 +271,11 @@ enum special_kfunc_type {
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_vma {
