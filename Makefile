@@ -83,7 +83,7 @@ $(SKEL): $(BUILD)/memtracebpf.bpf.o
 # ---- tests ----
 
 # tests/unit/test_X.c links with what it tests and nothing else.
-BASE := src/base/log.c src/base/text.c
+BASE := src/base/log.c src/base/progress.c src/base/text.c
 PATHS := $(addprefix src/process/,path.c process.c rights.c root.c view.c)
 SNAPSHOT := $(wildcard src/snapshot/*.c) $(PROFILE).c $(PATHS) $(BASE)
 unit_snapshot := $(SNAPSHOT)
@@ -101,7 +101,7 @@ unit_walk := $(unit_unwind)
 unit_probe := $(filter-out src/probe/attach.c src/probe/empty.c,$(wildcard src/probe/*.c)) \
 	$(unit_unwind)
 unit_exits := $(unit_probe)
-unit_elf := $(filter-out $(BASE),$(sort $(unit_probe) $(unit_symbol)))
+unit_elf := $(filter-out $(BASE),$(sort $(unit_probe) $(unit_symbol))) src/base/progress.c
 unit_mappers := $(unit_probe)
 unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/format.c \
 	src/base/text.c src/symbol/demangle.c

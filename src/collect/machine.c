@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/progress.h"
 
 #define FILES_KEPT 1024	/* after so many, we begin to forget those that nobody maps */
 #define FILES_NEW 256	/* ... each time that so many came */
@@ -42,6 +43,7 @@ static int attach_all(struct machine *machine)
 int machine__add_all(struct machine *machine)
 {
 	struct listed_mappings list;
+	struct progress progress;
 	size_t first = 0;
 	int err;
 
@@ -53,12 +55,15 @@ int machine__add_all(struct machine *machine)
 		return err;
 	}
 	modules__lock(machine->modules);
+	progress__begin(&progress, "looking at what processes map", "mappings", list.count);
 	for (size_t i = 1; i <= list.count; i++) {
+		progress__step(&progress, i);
 		if (i < list.count && list.items[i].pid == list.items[first].pid)
 			continue;
 		add_process(machine, &list.items[first], i - first);
 		first = i;
 	}
+	progress__end(&progress);
 	err = attach_all(machine);
 	modules__unlock(machine->modules);
 	listed_mappings__free(&list);

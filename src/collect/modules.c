@@ -10,16 +10,15 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "collect/identical.h"
 #include "collect/twins.h"
 #include "files/describe.h"
 #include "process/path.h"
 #include "unwind/unwind.h"
 
-#define SLOW_NS 1000000000ULL	/* what takes longer is explained on a terminal */
 
 struct modules {
 	pthread_mutex_t lock;
@@ -35,8 +34,6 @@ struct modules {
 	uint32_t met, nunread;
 	uint32_t *resting, *rested;	/* dropped files' indices: lately, and before that */
 	uint32_t nresting, nrested;
-	uint64_t started_ns;
-	bool explained;
 };
 
 struct modules *modules__new(struct tables *tables, struct names *names, struct roots *roots,
@@ -55,7 +52,6 @@ struct modules *modules__new(struct tables *tables, struct names *names, struct 
 	modules->twins = twins__new();
 	modules->rules = unwind_rules__new();
 	modules->by_file = calloc(MAX_FILES, sizeof(*modules->by_file));
-	modules->started_ns = clock_ns(CLOCK_MONOTONIC);
 	modules->resting = calloc(MAX_FILES, sizeof(*modules->resting));
 	modules->rested = calloc(MAX_FILES, sizeof(*modules->rested));
 	if (!modules->twins || !modules->rules || !modules->by_file || !modules->resting ||
@@ -178,16 +174,6 @@ static int put_rows(struct modules *modules, struct module *module, struct unwin
 	return tables__set_rows(modules->tables, module->file, rows->rows, rows->nrows);
 }
 
-/* Attaching to what maps hundreds of megabytes of code takes a moment. */
-static void explain_wait(struct modules *modules, const struct module *module)
-{
-	if (modules->explained || !isatty(STDERR_FILENO) ||
-	    clock_ns(CLOCK_MONOTONIC) - modules->started_ns < SLOW_NS)
-		return;
-	log__info("reading unwind information of %s ...", module->path);
-	modules->explained = true;
-}
-
 /* The separate debug file may have a .debug_frame where the file itself has nothing. */
 static bool open_debug_file(struct modules *modules, const struct module *module,
 			    struct elf_file *file)
@@ -218,7 +204,6 @@ static int read_rows(struct modules *modules, struct module *module)
 	bool has_debug;
 	int err;
 
-	explain_wait(modules, module);
 	err = elf_file__open(&file, module->fd);
 	has_debug = !err && open_debug_file(modules, module, &debug);
 	if (!err) {
@@ -276,14 +261,18 @@ static void read_module(struct modules *modules, struct module *module)
 
 int modules__publish(struct modules *modules)
 {
+	size_t total = __atomic_load_n(&modules->nunread, __ATOMIC_RELAXED), done = 0;
 	struct module *module = NULL;
+	struct progress progress;
 
+	progress__begin(&progress, "reading how code unwinds", "files", total);
 	while (__atomic_load_n(&modules->nunread, __ATOMIC_RELAXED) &&
 	       (module = modules__next(modules, module))) {
 		int err;
 
 		if (!module->unread)
 			continue;
+		progress__step(&progress, done++);
 		module->unread = false;
 		__atomic_fetch_sub(&modules->nunread, 1, __ATOMIC_RELAXED);
 		err = read_rows(modules, module);
@@ -291,6 +280,7 @@ int modules__publish(struct modules *modules)
 			log__warn("%s: no unwind information could be read: %s", module->path,
 				  strerror(-err));
 	}
+	progress__end(&progress);
 	return tables__commit_rows(modules->tables);
 }
 

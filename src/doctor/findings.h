@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 
 #include "base/privilege.h"
+#include "doctor/cost.h"
 #include "elf/notes.h"
 #include "probe/probe.h"
 
@@ -63,22 +64,6 @@ void features__find(bool privileged, struct feature features[MAX_FEATURES], size
 /* Does its absence keep tracing from working? */
 bool machine__lacks(const struct machine *machine, const struct feature *feature);
 bool machine__can_trace(const struct machine *machine);
-
-/* ---- what a hit costs ---- */
-
-/* Nanoseconds: the fastest of many short runs. All but call_ns are added to what a call takes. */
-struct cost {
-	const char *kind;	/* of link: probe_links__kind(); NULL: not measured */
-	double call_ns;		/* of a function that does nothing */
-	double entry_ns;	/* a probe at its entry */
-	double entry_return_ns;	/* at its entry and return */
-	double stepped_ns;	/* at its entry, on an instruction that is single-stepped */
-};
-
-/* 0, or -errno and no kind. */
-int cost__measure(struct cost *cost);
-/* malloc's entry and return, free's entry. */
-double cost__pair_ns(const struct cost *cost);
 
 /* ---- processes and what they map ---- */
 

@@ -17,19 +17,6 @@ struct losses {
 	uint64_t few;		/* that were left for one line */
 };
 
-static uint64_t count_allocations(const struct snapshot *snapshot)
-{
-	uint64_t count = snapshot->ended.alloc_count;
-
-	for (size_t i = 0; i <= snapshot->nprocesses; i++) {
-		const struct traces *traces = snapshot__traces(snapshot, i);
-
-		for (size_t j = 0; j < traces->count; j++)
-			count += traces->items[j].alloc_count;
-	}
-	return count;
-}
-
 /* True: so few that it goes to the line of all these. */
 static bool is_few(struct losses *losses, uint64_t count)
 {
@@ -139,7 +126,7 @@ static void write_killed(FILE *out, const struct snapshot *snapshot)
 
 void write_lost(FILE *out, const struct snapshot *snapshot)
 {
-	struct losses losses = { out, snapshot, count_allocations(snapshot), 0 };
+	struct losses losses = { out, snapshot, snapshot__allocations(snapshot), 0 };
 
 	write_killed(out, snapshot);
 	for (int i = 0; i < LOST_MAX; i++)

@@ -29,6 +29,7 @@ struct report_opts {
 	bool own_memory;	/* of text: what tracing took itself */
 	bool detail;		/* of text: peak, temporary blocks, age, sizes of each group */
 	struct sources *sources; /* of text: lines of source files; NULL: without */
+	double pair_ns;		/* of text: what tracing adds to an allocation and its free; 0: not known */
 	/* Of text: what it is written to. A width of 0: one statistic a line, as tracemalloc. */
 	struct terminal terminal;
 	bool wide;		/* of text on a terminal: names whole, lines as long as it takes */

@@ -10,6 +10,7 @@
 
 #define SEC_NS 1000000000LL
 #define TITLE_PROCESSES 3 /* named in the title; the rest is counted */
+#define MANY_A_SECOND 100000
 /* Two snapshots of one run agree better than this on when it began. */
 #define SAME_BEGINNING_NS (SEC_NS / 2)
 
@@ -80,6 +81,45 @@ static void write_file_and_times(FILE *out, const struct snapshot *snapshot)
 	putc(')', out);
 }
 
+/* "89,000": no more than three digits mean anything. */
+static void write_grouped(FILE *out, double number)
+{
+	uint64_t digit = 1, rounded;
+
+	while (number / digit >= 1000)
+		digit *= 10;
+	rounded = (uint64_t)(number / digit + 0.5) * digit;
+	if (rounded >= 1000000)
+		fprintf(out, "%" PRIu64 ",%03" PRIu64 ",", rounded / 1000000,
+			rounded / 1000 % 1000);
+	else if (rounded >= 1000)
+		fprintf(out, "%" PRIu64 ",", rounded / 1000);
+	fprintf(out, rounded >= 1000 ? "%03" PRIu64 : "%" PRIu64, rounded % 1000);
+}
+
+/* How often there is an allocation, since the report before, and what tracing them costs. */
+static void write_price(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
+			const struct report_opts *opts)
+{
+	uint64_t count = snapshot__allocations(snapshot), before = old ? snapshot__allocations(old) : 0;
+	uint64_t ns = snapshot->elapsed_ns - (old ? old->elapsed_ns : 0);
+	double rate, percent;
+
+	if (!opts->pair_ns || !ns || count < before || snapshot->exited)
+		return;
+	rate = (count - before) * 1e9 / ns;
+	percent = rate * opts->pair_ns / 1e7;
+	if (percent < 1)
+		return;
+	write_grouped(out, rate);
+	fprintf(out, " allocations/s; tracing costs %s about %.0f %% of a CPU%s\n",
+		snapshot->nprocesses == 1 && !snapshot->many ? "this process" : "these processes",
+		percent,
+		rate < MANY_A_SECOND ? "" :
+		snapshot->sample_bytes ? "; the allocator's own sampler would cost less" :
+					 "; --sample-bytes 512K would cost less");
+}
+
 void write_title(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
 		 const struct report_opts *opts)
 {
@@ -93,6 +133,7 @@ void write_title(FILE *out, const struct snapshot *snapshot, const struct snapsh
 	write_filters(out, &opts->statistics, true);
 	write_filters(out, &opts->statistics, false);
 	fputs(" ]\n", out);
+	write_price(out, snapshot, old, opts);
 	if (!old || !old->file || !snapshot->file)
 		return;
 	fputs("from ", out);

@@ -42,6 +42,7 @@ struct session {
 	int ending;			/* eventfd: readable when it is time to end, for a signal */
 	pthread_t listener;		/* to the signals that end us */
 	bool listens;
+	struct price *price;		/* NULL: nobody asks for it */
 };
 
 /* Blocks the signals that a session answers, for this thread and those that it starts. 0 or -errno,
@@ -54,6 +55,12 @@ void signals__close(struct session *session);
 /* Opens session->out: a stream to stdout that waits for a slow reader, but not for ever when it is
  * time to end. 0 or -ENOMEM. */
 int output__open(struct session *session);
+
+/* Measures beside us what tracing costs an allocation and its free. NULL: it cannot. */
+struct price *price__measure(void);
+/* In nanoseconds; 0: it is not known yet. Takes NULL. */
+double price__of_pair(const struct price *price);
+void price__free(struct price *price);	/* takes NULL; waits for the measurement to end */
 
 /* What processes that have ended still held. */
 int session__report_exited(struct session *session);

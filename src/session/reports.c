@@ -80,6 +80,7 @@ static int report_books(struct session *session)
 
 	if (err)
 		return err;
+	session->report.pair_ns = price__of_pair(session->price);
 	if (!session->out_err)
 		err = report__print(session->out, options->format, snapshot, session->last,
 				    &session->report, &session->kept);

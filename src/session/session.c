@@ -108,6 +108,7 @@ int session__free(struct session *session)
 		return 0;
 	/* From now on a signal ends us at once. */
 	__atomic_store_n(&session->phase, SESSION_ENDS, __ATOMIC_SEQ_CST);
+	price__free(session->price);
 	coverage__free(session->coverage);
 	collector__free(session->collector);
 	status = launch__end(&session->launch);
@@ -235,6 +236,8 @@ int session__new(const struct options *options, struct session **out)
 		err = add_targets(session);
 	if (!err)
 		err = start(session);
+	if (!err && options->format == FORMAT_TEXT && !options->block)
+		session->price = price__measure();
 	*out = session;
 	return err;
 }

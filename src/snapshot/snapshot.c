@@ -39,6 +39,19 @@ bool snapshot__peak_known(const struct snapshot *snapshot)
 	return snapshot->peak_size || !snapshot->size;
 }
 
+uint64_t snapshot__allocations(const struct snapshot *snapshot)
+{
+	uint64_t count = snapshot->ended.alloc_count;
+
+	for (size_t i = 0; i <= snapshot->nprocesses; i++) {
+		const struct traces *traces = snapshot__traces(snapshot, i);
+
+		for (size_t j = 0; j < traces->count; j++)
+			count += traces->items[j].alloc_count;
+	}
+	return count;
+}
+
 void snapshot__younger(const struct snapshot *snapshot, uint64_t *size, uint64_t *count)
 {
 	*size = snapshot->size;

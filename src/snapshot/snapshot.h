@@ -215,6 +215,8 @@ void names__add_snapshot(struct names *names, struct snapshot *snapshot);
 void names__remove_snapshot(struct names *names, struct snapshot *snapshot);
 void snapshot__free(struct snapshot *snapshot);		/* takes NULL; leaves names */
 bool snapshot__peak_known(const struct snapshot *snapshot);
+/* Ever made, also by processes that have ended. */
+uint64_t snapshot__allocations(const struct snapshot *snapshot);
 /* What is in its sums, but too young for its traces. */
 void snapshot__younger(const struct snapshot *snapshot, uint64_t *size, uint64_t *count);
 /* Its values are estimates, with known standard errors. */

@@ -14,6 +14,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "process/root.h"
 #include "symbol/demangle.h"
 #include "symbol/dwarf_names.h"
@@ -338,6 +339,7 @@ static size_t count_unnamed(const struct names *names)
 int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names)
 {
 	size_t nqueries = count_unnamed(names), first, next;
+	struct progress progress;
 	struct query *queries;
 	int err;
 
@@ -350,6 +352,7 @@ int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names)
 	if (err)
 		goto out;
 	qsort(queries, nqueries, sizeof(*queries), by_module);
+	progress__begin(&progress, "naming", "places", nqueries);
 	for (first = 0; !err && first < nqueries; first = next) {
 		uint32_t module = queries[first].module;
 
@@ -357,7 +360,9 @@ int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names)
 			next++;
 		err = name_module(symbolizer, &symbolizer->modules[module], names, queries + first,
 				  next - first);
+		progress__step(&progress, next);
 	}
+	progress__end(&progress);
 out:
 	free(queries);
 	/* Debug information comes in hundreds of megabytes; glibc would keep them for us. */

@@ -227,6 +227,28 @@ static void test_growth_that_is_not_seen(void **state)
 	free(text);
 }
 
+static void test_price(void **state)
+{
+	struct report_opts opts = { .top = 1, .pair_ns = 1700 };
+	struct books *b = *state;
+	struct trace *trace = &b->now->processes[0].traces->items[0];
+	char *text;
+
+	trace->alloc_count += 1234567;		/* in 5 s */
+	text = print(report__text, b->now, b->old, opts);
+	assert_non_null(strstr(text, " ]\n247,000 allocations/s; tracing costs this process about 42 % "
+				     "of a CPU; --sample-bytes 512K would cost less\n"));
+	free(text);
+	trace->alloc_count += 6000000;
+	text = print(report__text, b->now, b->old, opts);
+	assert_non_null(strstr(text, "\n1,450,000 allocations/s; "));
+	free(text);
+	opts.pair_ns = 1;	/* less than a percent is not worth a line */
+	text = print(report__text, b->now, b->old, opts);
+	assert_null(strstr(text, "allocations/s"));
+	free(text);
+}
+
 /* Files say when they began to count; two runs each begin with nothing. */
 static void test_compared_files(void **state)
 {
@@ -1083,6 +1105,7 @@ int main(void)
 		TEST(test_sizes_as_python),
 		TEST(test_text_by_line),
 		TEST(test_what_is_left_out),
+		TEST(test_price),
 		TEST(test_compared_files),
 		TEST(test_growth_that_is_not_seen),
 		TEST(test_columns_on_a_terminal),
