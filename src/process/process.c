@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -82,6 +83,27 @@ static int report_unreadable(pid_t pid, int err)
 	log__error("process %d cannot be inspected: %s; is /proc mounted with hidepid?", (int)pid,
 		   strerror(-err));
 	return err;
+}
+
+#define FIRST_PID_NAMESPACE 0xeffffffcUL /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+
+int process__check_proc(void)
+{
+	char link[32] = "";
+	ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
+
+	if (n > 0 && atoi(link) == getpid())
+		return 0;
+	log__error("/proc is that of another pid namespace: mount our own (mount -t proc proc /proc), or "
+		   "run memtracebpf outside of the container");
+	return -EXDEV;
+}
+
+bool process__in_container(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino != FIRST_PID_NAMESPACE;
 }
 
 int target__check(pid_t pid)

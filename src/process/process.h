@@ -33,6 +33,10 @@ uint64_t target__started(pid_t pid);
 /* By which number /proc shows the memory of the process: a living thread's where the first has ended,
  * else its own. */
 pid_t target__thread(pid_t pid);
+/* 0 when /proc shows the processes of our own pid namespace; else -EXDEV after one sentence. */
+int process__check_proc(void);
+/* Are we in another pid namespace than the machine's first one? */
+bool process__in_container(void);
 /* comm of the process, control characters replaced by "?"; "?" when it is gone. */
 void target__comm(pid_t pid, char comm[16]);
 

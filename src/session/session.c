@@ -40,14 +40,12 @@ static void allow_many_files(void)
 /* Is there a process to look at, and may we? */
 static int check_targets(const struct options *options)
 {
-	int err;
+	int err = process__check_proc();
 
-	for (size_t i = 0; i < options->npids; i++) {
+	for (size_t i = 0; !err && i < options->npids; i++)
 		err = target__check(options->pids[i]);
-		if (err)
-			return err;
-	}
-	err = probes__check(options->allocators);
+	if (!err)
+		err = probes__check(options->allocators);
 	return err ? err : privilege__check();
 }
 
@@ -197,6 +195,8 @@ static int start(struct session *session)
 		log__error("no memory");
 		return err;
 	}
+	if (process__in_container())
+		log__info("pids are those of this container");
 	collector__start(session->collector);
 	__atomic_store_n(&session->phase, SESSION_RUNS, __ATOMIC_SEQ_CST);
 	if (!command) {

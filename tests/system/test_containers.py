@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from tracing import WORKLOADS, Tracer, Workload, assert_lines, book_of, in_file, losses, sum_of
+from tracing import (MEMTRACEBPF, WORKLOADS, Tracer, Workload, assert_lines, book_of, in_file, losses,
+                     sum_of)
 
 pytestmark = pytest.mark.alone
 
@@ -193,6 +194,14 @@ def test_user_namespace(spawn, tmp_path):
     assert_each(tracer.stop(), [workload], [truth])
 
 
+def test_proc_of_another_pid_namespace():
+    """What it says of other pids is not taken for ours."""
+    result = subprocess.run(["unshare", "--pid", "--fork", MEMTRACEBPF, "-p", "1"],
+                            capture_output=True, text=True)
+    assert result.returncode == 1
+    assert re.fullmatch(r"memtracebpf: /proc is that of another pid namespace: .*\n", result.stderr)
+
+
 @pytest.mark.parametrize("by", [["-p", "1"], []])
 def test_inside_a_pid_namespace(spawn, by):
     """Numbers are those of the namespace, and so is the machine."""
@@ -206,6 +215,7 @@ def test_inside_a_pid_namespace(spawn, by):
     truth = workload.run()
     tracer.pass_interval()
     report = tracer.report()
+    assert "pids are those of this container" in tracer.err.lines
     assert report["pids"] == [1]
     assert book_of(report, 1)["count"] == truth["count"]
     assert_lines(report, truth)
