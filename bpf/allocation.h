@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Which call owns a block. The allocator's functions call and tail-call each other; the outermost
- * call of a thread owns what comes back, with the size that its caller asked for.
+ * call on a stack owns what comes back, with the size that its caller asked for.
  *
- * But of the calls that may end in an exception the innermost owns: nobody sees an exception pass,
- * so that a call which seems to be in progress further out may be long gone. And they call code of
- * the program, a std::new_handler, whose blocks are its own.
+ * But of the calls that may end in an exception the innermost owns: they call code of the program, a
+ * std::new_handler, whose blocks are its own.
  */
 #ifndef MT_BPF_ALLOCATION_H
 #define MT_BPF_ALLOCATION_H
@@ -22,15 +21,16 @@ static __always_inline void count_unmatched(struct process *process)
 }
 
 /*
- * Is a call that begins at `sp` part of the call in progress? Yes below its frame. At the same
- * depth it is a tail call if the return address is already the trampoline's; else the call in
- * progress ended unseen (longjmp, or the kernel had no memory to catch its return).
+ * Is a call that begins at `sp` part of the call in progress, which has a return probe? Yes below its
+ * frame. At the same depth it is a tail call if the return address is already the trampoline's; else
+ * the call in progress ended unseen (longjmp, or the kernel had no memory to catch its return), or
+ * this is another stack, to which a hook of the allocator has switched.
  */
 static __always_inline bool is_nested(struct thread *thread, __u64 sp)
 {
 	__u64 back = 0;
 
-	if (sp < thread->call_sp)
+	if (thread->call_sp - sp - 1 < CALL_REACH)
 		return true;
 	if (sp == thread->call_sp && !bpf_probe_read_user(&back, sizeof(back), (void *)sp) &&
 	    is_trampoline(back))
@@ -38,31 +38,6 @@ static __always_inline bool is_nested(struct thread *thread, __u64 sp)
 	count_lost(LOST_BLOCKS_RETURN);
 	thread->call = CALL_NONE;
 	return false;
-}
-
-/* A call begins, or one that can throw ends, at `sp`: those at or below it have been left. */
-static __always_inline void forget_thrown(struct thread *thread, __u64 sp)
-{
-	__u32 i;
-
-	for (i = 0; i < MAX_THROWING; i++) {
-		if (!thread->nthrowing ||
-		    thread->throwing[(thread->nthrowing - 1) % MAX_THROWING].sp > sp)
-			break;
-		thread->nthrowing--;
-	}
-}
-
-/* The block is known: where a call that can throw returns it too, it is not another. */
-static __always_inline void note_inner(struct thread *thread, __u64 from, __u64 to)
-{
-	struct throwing *inmost;
-
-	if (!thread->nthrowing)
-		return;
-	inmost = &thread->throwing[(thread->nthrowing - 1) % MAX_THROWING];
-	if (!from || inmost->block == from)
-		inmost->block = to;
 }
 
 /* n * size as the allocator sees it: what overflows is more than there can be. */
@@ -76,11 +51,27 @@ static __always_inline __u64 product(__u64 n, __u64 size)
 	return n * size;
 }
 
-static __always_inline void take_old_block(struct thread *thread)
+/* Not on the stack, of which there is little. */
+static __always_inline struct block_key *key_of(struct thread *thread, __u64 address)
 {
-	struct block_key key = { .address = thread->pointer, .process = thread->process };
+	thread->key.address = address;
+	thread->key.process = thread->process;
+	thread->key.moved = 0;
+	return &thread->key;
+}
 
-	thread->old_known = key.address && take_block(&key, &thread->old);
+/* The thread's last block is no more what it was. */
+static __always_inline void forget_last(struct thread *thread, __u64 address)
+{
+	if (thread->last.address == address)
+		thread->last.address = 0;
+}
+
+static __always_inline void take_old_block(struct thread *thread, struct asked *asked)
+{
+	asked->old_known = asked->pointer &&
+			   take_block(key_of(thread, asked->pointer), &asked->old);
+	forget_last(thread, asked->pointer);
 }
 
 static __always_inline __u64 argument(const struct pt_regs *ctx, enum call_register where)
@@ -131,110 +122,195 @@ static __always_inline bool has_old_block(__u32 call)
 	return CALL_KIND(call) >= CALL_REALLOCATES && CALL_KIND(call) <= CALL_RESIZES;
 }
 
+/* Which pending call is the one that begins part of; 0: none. */
+static __noinline __u32 enclosing_call(struct pt_regs *ctx, struct thread *thread,
+				       struct process *process)
+{
+	struct scratch *scratch;
+	__u32 enclosing;
+	struct walk *w;
+
+	if (!ctx || !thread || !process)
+		return CALL_NONE;
+	scratch = take_scratch();
+	if (!scratch)
+		return CALL_NONE;
+	w = &scratch->walk;
+	begin_walk(w, thread, process, ctx, return_address(PT_REGS_SP(ctx)),
+		   PT_REGS_SP(ctx) + 8);
+	w->limit = MAX_FRAMES;
+	w->seeks = 1;
+	walk_stack(w, &scratch->room);
+	enclosing = w->enclosing;
+	leave_scratch(scratch);
+	return enclosing;
+}
+
+static __always_inline bool is_enclosed(struct pt_regs *ctx, struct thread *thread)
+{
+	struct process *process;
+	__u32 call;
+
+	if (!may_be_enclosed(thread->process, PT_REGS_SP(ctx)))
+		return false;
+	process = process_at(thread->process);
+	call = process ? enclosing_call(ctx, thread, process) : CALL_NONE;
+	return call && (sample_bytes || CALL_KIND(call) != CALL_NEWS);
+}
+
+/* Has another call been decided on that this one is part of? */
+static __always_inline bool is_part(struct pt_regs *ctx, struct thread *thread, __u32 call)
+{
+	__u64 sp = PT_REGS_SP(ctx);
+
+	return (thread->call && is_nested(thread, sp)) || is_enclosed(ctx, thread) ||
+	       (sample_bytes && is_part_of_passed(thread, sp, call));
+}
+
+/* Notes what the call was asked for. False: whatever it does, nothing comes of it. */
+static __always_inline bool note_asked(struct pt_regs *ctx, struct thread *thread, __u32 call,
+				       struct asked *asked)
+{
+	asked->size = size_asked_for(ctx, call);
+	asked->pointer = argument(ctx, CALL_POINTER(call));
+	asked->old_known = 0;
+	if (CALL_KIND(call) == CALL_RESIZES)
+		asked->extra = argument(ctx, CALL_COUNT(call));
+	thread->freed = 0;
+	/* After the call the old address may already be another thread's. */
+	if (has_old_block(call))
+		take_old_block(thread, asked);
+	asked->hit = !sample_bytes || is_hit(thread, asked->size);
+	return asked->hit || asked->old_known;
+}
+
+/* A pending call has ended unseen: the block that it was given is as it was. */
+static __always_inline void leave_pending(struct thread *thread, struct pending_call *call)
+{
+	struct process *process = process_at(thread->process);
+
+	thread->ended = call->asked;
+	end_pending(call);
+	if (!process || !thread->ended.old_known)
+		return;
+	thread->ended.old.last = 0;
+	if (!put_block(&thread->last, process, key_of(thread, thread->ended.pointer),
+		       &thread->ended.old))
+		book_out(process, thread->process, &thread->ended.old, false, thread->alone);
+}
+
+/* The thread's own pending call at the stack pointer, if it is not the one that begins. NULL: none. */
+static __always_inline struct pending_call *jumped_from(struct pt_regs *ctx, struct thread *thread)
+{
+	__u32 slot = find_pending(pending_key(thread->process, PT_REGS_SP(ctx)));
+	struct pending_call *call = pending_slot(slot - 1);
+
+	if (!slot)
+		return NULL;
+	if (call->books != thread->books) {
+		end_pending(call);
+		return NULL;
+	}
+	if (call->function != PT_REGS_IP(ctx) && call->back == return_address(PT_REGS_SP(ctx)))
+		return call;
+	if (CALL_KIND(call->call) != CALL_NEWS && call->asked.hit)
+		count_lost(LOST_BLOCKS_RETURN);
+	leave_pending(thread, call);
+	return NULL;
+}
+
 /* Entry of a call that may return a block. True: its return has to be seen. */
 static __always_inline bool call_begins(struct pt_regs *ctx, struct thread *thread, __u32 call)
 {
-	forget_thrown(thread, PT_REGS_SP(ctx));
-	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
+	__u64 sp = PT_REGS_SP(ctx);
+	struct pending_call *from;
+
+	if (may_be_enclosed(thread->process, sp)) {
+		from = jumped_from(ctx, thread);
+		if (from)	/* its own return is not seen any more */
+			leave_pending(thread, from);
+	}
+	if (is_part(ctx, thread, call))
 		return false;
-	if (sample_bytes && is_drawn(thread, PT_REGS_SP(ctx), call))
-		return false;
-	thread->call = call;
-	thread->call_sp = PT_REGS_SP(ctx);
-	thread->size = size_asked_for(ctx, call);
-	thread->pointer = argument(ctx, CALL_POINTER(call));
-	thread->freed = 0;
-	if (CALL_KIND(call) == CALL_RESIZES)
-		thread->extra = argument(ctx, CALL_COUNT(call));
-	/* After the call the old address may already be another thread's. */
-	if (has_old_block(call))
-		take_old_block(thread);
-	if (!sample_bytes)
-		return true;
-	thread->hit = is_hit(thread, thread->size);
-	if (thread->hit || (has_old_block(call) && thread->old_known))
-		return true;
-	thread->call = CALL_NONE;
-	let_pass(thread, PT_REGS_SP(ctx), call);
-	return false;
+	thread->call_sp = sp;
+	thread->call = note_asked(ctx, thread, call, &thread->asked) ? call : CALL_NONE;
+	if (!thread->call)
+		let_pass(thread, sp, call);
+	return thread->call;
 }
 
-/* Entry of a call that returns a block or throws. */
-static __always_inline void throwing_begins(struct pt_regs *ctx, struct thread *thread,
-					    __u32 call)
+/* Entry of a call without a return probe. */
+static __always_inline void pending_begins(struct pt_regs *ctx, struct thread *thread, __u32 call)
 {
-	struct throwing *new;
-	__u64 size;
+	__u64 sp = PT_REGS_SP(ctx), key;
+	struct pending_call *new, *from;
+	__u32 slot;
 
-	forget_thrown(thread, PT_REGS_SP(ctx));
-	if (thread->call && is_nested(thread, PT_REGS_SP(ctx)))
+	from = jumped_from(ctx, thread);
+	if (is_part(ctx, thread, call))
 		return;
-	size = size_asked_for(ctx, call);
-	if (sample_bytes && is_drawn(thread, PT_REGS_SP(ctx), call))
-		return;
-	if (sample_bytes && !is_hit(thread, size)) {
-		let_pass(thread, PT_REGS_SP(ctx), call);
+	if (from)
+		leave_pending(thread, from);
+	key = pending_key(thread->process, sp);
+	slot = claim_pending(key);
+	new = pending_slot(slot - 1);
+	if (!slot) {
+		count_lost(LOST_BLOCKS_RETURN);
 		return;
 	}
-	/* Full: the outermost was thrown out of, or its block will be missing. */
-	if (thread->nthrowing >= MAX_THROWING) {
-		_Static_assert(MAX_THROWING == 4, "each is moved by name");
-		thread->throwing[0] = thread->throwing[1];
-		thread->throwing[1] = thread->throwing[2];
-		thread->throwing[2] = thread->throwing[3];
-		thread->nthrowing = MAX_THROWING - 1;
-	}
-	new = &thread->throwing[thread->nthrowing++ % MAX_THROWING];
-	new->sp = PT_REGS_SP(ctx);
-	new->size = size;
-	new->block = 0;
-	if (sample_bytes)
-		bpf_probe_read_user(&new->back, sizeof(new->back), (void *)new->sp);
-	thread->freed = 0;
+	new->encloses = CALL_KIND(call) != CALL_NEWS || sample_bytes || keep_regions;
+	new->books = thread->books;
+	new->back = return_address(sp);
+	new->function = PT_REGS_IP(ctx);
+	new->nblocks = thread->nblocks;
+	new->call = call;
+	note_asked(ctx, thread, call, &new->asked);
+	if (new->encloses)
+		__sync_fetch_and_add(nearby(thread->process, sp), 1);
 }
 
 /* What came of resizing in place: the block's address, or 0 if it is as it was. */
-static __always_inline __u64 resized_block(struct thread *thread, __u64 usable)
+static __always_inline __u64 resized_block(struct asked *asked, __u64 usable)
 {
-	if (usable < thread->size)
+	if (usable < asked->size)
 		return 0;
 	/* It is of the size that was asked for, or of as much more as there was. */
-	thread->size += thread->extra < usable - thread->size ? thread->extra :
-								usable - thread->size;
-	return thread->pointer;
+	asked->size += asked->extra < usable - asked->size ? asked->extra : usable - asked->size;
+	return asked->pointer;
 }
 
-/* The address that the call returned; 0: it failed, or returned none. */
-static __always_inline __u64 returned_block(struct pt_regs *ctx, struct thread *thread)
+/* The address that the call has got; 0: it failed, or gets none. */
+static __always_inline __u64 returned_block(struct asked *asked, __u32 call, __u64 returned)
 {
-	__u64 address = PT_REGS_RC(ctx);
+	__u64 address = returned;
 
-	if (CALL_KIND(thread->call) == CALL_RESIZES)
-		return resized_block(thread, address);
-	if (CALL_KIND(thread->call) != CALL_STORES)
-		return address;
-	if ((__u32)address || bpf_probe_read_user(&address, sizeof(address), (void *)thread->pointer))
+	if (CALL_KIND(call) == CALL_RESIZES)
+		return resized_block(asked, returned);
+	if (CALL_KIND(call) != CALL_STORES)
+		return returned;
+	if ((__u32)returned ||
+	    bpf_probe_read_user(&address, sizeof(address), (void *)asked->pointer))
 		return 0;
 	return address;
 }
 
 /* What realloc made of the block that it was given. */
 static __always_inline void end_old_block(struct thread *thread, struct process *process,
-					  __u64 address)
+					  struct asked *asked, __u32 call, __u64 address)
 {
-	struct block_key key = { .address = thread->pointer, .process = thread->process };
-
-	if (!thread->pointer)
+	if (!asked->pointer)
 		return;
 	/* Failed: the old block lives on. */
-	if (!address && thread->size && CALL_KIND(thread->call) != CALL_REALLOCATES_OR_FREES) {
-		thread->old.last = 0;	/* its thread, at least, has tried to allocate */
-		if (thread->old_known && !put_block(&thread->last, process, &key, &thread->old))
-			book_out(process, thread->process, &thread->old, false, thread->alone);
+	if (!address && asked->size && CALL_KIND(call) != CALL_REALLOCATES_OR_FREES) {
+		asked->old.last = 0;	/* its thread, at least, has tried to allocate */
+		if (asked->old_known &&
+		    !put_block(&thread->last, process, key_of(thread, asked->pointer),
+			       &asked->old))
+			book_out(process, thread->process, &asked->old, false, thread->alone);
 		return;
 	}
-	if (thread->old_known)
-		book_out(process, thread->process, &thread->old, false, thread->alone);
+	if (asked->old_known)
+		book_out(process, thread->process, &asked->old, false, thread->alone);
 	else
 		count_unmatched(process);
 }
@@ -304,29 +380,28 @@ static __always_inline void block_begins(struct thread *thread, struct scratch *
 					 __u32 call)
 {
 	bool slack_known = keep_slack && call & CALL_CHUNK_HEADS;
-	struct block_key key = {};
-	struct block block = {};
+	struct block *block = &thread->block;
 
-	block.size = size;
+	block->size = size;
+	block->site = 0;
+	block->slack = 0;
 	if (scratch) {
 		scratch->walk.sizes = sample_bytes ? size : size_class(size);
 		scratch->walk.slack_known = slack_known;
 		scratch->walk.shard = thread->shard;
-		block.site = place(&scratch->walk, &scratch->room);
+		block->site = place(&scratch->walk, &scratch->room);
 		leave_scratch(scratch);
 	}
-	block.time = bpf_jiffies64() >> clock_shift & ((1 << BLOCK_TIME_BITS) - 1);
-	block.last = 1;
+	block->time = bpf_jiffies64() >> clock_shift & ((1 << BLOCK_TIME_BITS) - 1);
+	block->last = 1;
 	if (slack_known)
-		block.slack = slack_of(address, block.size);
-	key.address = address;
-	key.process = thread->process;
+		block->slack = slack_of(address, block->size);
 	end_last_block(thread);
-	if (size >= MAY_BE_ABSURD && !is_credible(thread->process, block.site, size))
+	if (size >= MAY_BE_ABSURD && !is_credible(thread->process, block->site, size))
 		count_lost(LOST_BLOCKS_SIZE);
-	else if (put_block(&thread->last, process, &key, &block))
-		book_in(process, thread->process, &block, thread->alone);
-	note_inner(thread, 0, address);
+	else if (put_block(&thread->last, process, key_of(thread, address), block))
+		book_in(process, thread->process, block, thread->alone);
+	thread->nblocks++;
 }
 
 /* Return of a call: of the outermost one if stack pointer and entry say so. */
@@ -345,17 +420,17 @@ static __always_inline void call_returns(struct pt_regs *ctx, struct thread *thr
 		thread->call = CALL_NONE;
 		return;
 	}
-	address = returned_block(ctx, thread);
+	address = returned_block(&thread->asked, call, PT_REGS_RC(ctx));
 	if (has_old_block(call))
-		end_old_block(thread, process, address);
+		end_old_block(thread, process, &thread->asked, call, address);
 	/* At a return probe the kernel has put back the return address and popped it
 	 * (kernel/events/uprobes.c, uprobe_handle_trampoline). */
-	if (address && (!sample_bytes || thread->hit)) {
+	if (address && thread->asked.hit) {
 		scratch = take_scratch();
 		if (scratch)
 			begin_walk(&scratch->walk, thread, process, ctx, PT_REGS_IP(ctx),
 				   PT_REGS_SP(ctx));
-		block_begins(thread, scratch, process, address, thread->size, call);
+		block_begins(thread, scratch, process, address, thread->asked.size, call);
 	}
 	thread->call = CALL_NONE;
 }
@@ -428,60 +503,106 @@ static __always_inline void block_begins_early(struct pt_regs *ctx, struct threa
 	block_begins(thread, scratch, process, address, size, CALL_RETURNS);
 }
 
-/* A call that can throw is about to return: the innermost one if it is at its depth. */
-static __always_inline void throwing_returns(struct pt_regs *ctx, struct thread *thread,
-					     __u64 exit)
+/* Has a call within the one that ends got its block, from whom it has it? */
+static __always_inline bool is_inner_block(const struct thread *thread, __u64 nblocks,
+					   __u64 address)
 {
-	__u64 address = argument(ctx, EXIT_BLOCK(exit));
-	__u64 sp = PT_REGS_SP(ctx) + 8 * EXIT_DEPTH(exit);
-	struct process *process;
-	struct throwing *ended;
+	return thread->last.address == address && thread->nblocks != nblocks;
+}
 
-	if (!thread->nthrowing || !holds(ctx->flags, EXIT_CONDITION(exit)))
+/* A call without a return probe is about to return, if one is pending there. */
+static __always_inline void pending_returns(struct pt_regs *ctx, struct thread *thread,
+					    __u64 exit)
+{
+	__u64 returned = argument(ctx, EXIT_BLOCK(exit)), address, nblocks;
+	__u64 sp = PT_REGS_SP(ctx) + 8 * EXIT_DEPTH(exit);
+	struct pending_call *pending;
+	struct process *process;
+	__u32 slot, call;
+	bool current;
+
+	if (!holds(ctx->flags, EXIT_CONDITION(exit)))
 		return;
-	forget_thrown(thread, sp - 1);
-	if (!thread->nthrowing)
+	slot = find_pending(pending_key(thread->process, sp));
+	if (!slot)
 		return;
-	ended = &thread->throwing[(thread->nthrowing - 1) % MAX_THROWING];
-	if (ended->sp != sp)
-		return;
-	thread->nthrowing--;
+	pending = pending_slot(slot - 1);
+	call = pending->call;
+	if (CALL_KIND(call) == CALL_STORES && exit != EXIT_AT_RETURN)
+		return;		/* the block is yet to be stored */
+	nblocks = pending->nblocks;
+	current = pending->books == thread->books;
+	thread->ended = pending->asked;
+	end_pending(pending);
 	process = books_of(thread);
-	if (!keep_blocks || !process || !address)
+	if (!keep_blocks || !process || !current)
 		return;
-	if (ended->block == address)
-		note_inner(thread, 0, address);
-	else
-		block_begins_early(ctx, thread, process, address, ended->size, exit, sp);
+	address = returned_block(&thread->ended, call, returned);
+	if (has_old_block(call))
+		end_old_block(thread, process, &thread->ended, call, address);
+	if (!address || !thread->ended.hit)
+		return;
+	if (CALL_KIND(call) != CALL_NEWS || !is_inner_block(thread, nblocks, address))
+		block_begins_early(ctx, thread, process, address, thread->ended.size, exit, sp);
+}
+
+/* Does a realloc end by a jump to the free that begins? Its block was taken out at its entry. */
+static __always_inline bool ends_pending(struct pt_regs *ctx, struct thread *thread,
+					 struct process *process, __u64 address)
+{
+	struct pending_call *call;
+	__u32 slot;
+
+	if (!may_be_enclosed(thread->process, PT_REGS_SP(ctx)))
+		return false;
+	slot = find_pending(pending_key(thread->process, PT_REGS_SP(ctx)));
+	call = pending_slot(slot - 1);
+	if (!slot || call->asked.pointer != address || !call->asked.old_known ||
+	    call->books != thread->books)
+		return false;
+	book_out(process, thread->process, &call->asked.old, false, thread->alone);
+	end_pending(call);
+	return true;
+}
+
+/* Is a block freed that never was one for the program: by an allocator that is made of another's? */
+static __always_inline bool is_inner_free(struct pt_regs *ctx, struct thread *thread)
+{
+	return (thread->gives_sp - PT_REGS_SP(ctx) - 1 < CALL_REACH &&
+		return_address(thread->gives_sp) == thread->gives_back) ||
+	       is_enclosed(ctx, thread);
 }
 
 /* Entry of free: the block is taken out before its address can be anybody else's. */
 static __always_inline void block_ends(struct pt_regs *ctx, struct thread *thread, __u32 call)
 {
 	__u64 address = argument(ctx, CALL_POINTER(call)), sp = PT_REGS_SP(ctx);
-	struct block_key key = {};
 	struct process *process;
-	struct block block = {};
+	struct block *block;
 
 	if (!keep_blocks)
 		return;
-	forget_thrown(thread, sp);
 	if (!address || (thread->call && is_nested(thread, sp)))
 		return;
 	process = books_of(thread);
 	if (!process)
 		return;
-	key.address = address;
-	key.process = thread->process;
-	if (may_be_recorded(&key) && take_block(&key, &block))
-		book_out(process, thread->process, &block, block.last, thread->alone);
-	else if (!sample_bytes && !(thread->freed == address && sp <= thread->freed_sp) &&
-		 !is_cleanup(ctx, thread, process))	/* of a sample, most are not in the books */
+	block = &thread->block;
+	if (may_be_recorded(key_of(thread, address)) && take_block(&thread->key, block))
+		book_out(process, thread->process, block, block->last, thread->alone);
+	else if (!ends_pending(ctx, thread, process, address) &&
+		 !sample_bytes &&	/* of a sample, most are not in the books */
+		 !(thread->freed == address && sp <= thread->freed_sp) &&
+		 !is_inner_free(ctx, thread) && !is_cleanup(ctx, thread, process))
 		count_unmatched(process);
+	if (call & CALL_PENDING) {
+		thread->gives_sp = sp;
+		thread->gives_back = return_address(sp);
+	}
 	/* What frees may pass it on: operator delete to free. */
 	thread->freed = address;
 	thread->freed_sp = sp;
-	note_inner(thread, address, 0);
+	forget_last(thread, address);
 }
 
 /* At a probe that has no return probe. False: this one should have. */
@@ -491,17 +612,16 @@ static __always_inline bool passes(struct pt_regs *ctx, struct thread *thread, _
 	case CALL_FREES:
 		block_ends(ctx, thread, call);
 		return true;
-	case CALL_NEWS:
-		throwing_begins(ctx, thread, call);
-		return true;
 	case CALL_RETURNS:
-		throwing_returns(ctx, thread, call);
+		pending_returns(ctx, thread, call);
 		return true;
 	case CALL_DESTROYS:
 		count_lost(LOST_HEAPS);
 		return true;
 	default:
-		return false;
+		if (call & CALL_PENDING)
+			pending_begins(ctx, thread, call);
+		return call & CALL_PENDING;
 	}
 }
 

@@ -59,7 +59,8 @@ static __always_inline void begin_thread(struct thread *thread, struct mm_struct
 	thread->process = process;
 	thread->last.address = 0;
 	thread->call = CALL_NONE;
-	thread->nthrowing = 0;
+	thread->nblocks = 0;
+	thread->gives_sp = 0;
 	thread->freed = 0;
 	thread->passed_sp = 0;
 	thread->way = sample_bytes ? next_way() : 0;

@@ -68,14 +68,31 @@ struct last_block {
 	__u32 pad;
 };
 
-/* A call in progress that may end in an exception. */
-#define MAX_THROWING 4	/* within each other: operator new in its own std::new_handler */
-struct throwing {
-	__u64 sp;		/* stack pointer at its entry */
+/* What the entry of a call says of the block to come. */
+struct asked {
 	__u64 size;		/* bytes it was asked for */
-	__u64 block;		/* what a call within it returned last; 0: none */
-	__u64 back;		/* its return address; when sampling */
+	__u64 extra;		/* CALL_RESIZES: bytes that it would take beyond these */
+	__u64 pointer;		/* realloc: the old block; posix_memalign: where the new one goes */
+	struct block old;	/* realloc: the old block's entry, taken out of the books */
+	__u32 old_known;
+	__u32 hit;		/* the block is to be recorded; see sampling.h */
 };
+
+/* A call in progress without a return probe: see pending.h. */
+struct pending_call {
+	__u64 key;		/* pending_key(); 0: the slot is free */
+	__u64 books;		/* struct process's id */
+	__u64 back;		/* its return address */
+	__u64 function;		/* address of the probe at its entry */
+	__u64 nblocks;		/* struct thread's, at its entry */
+	__u32 call;		/* MAKE_CALL() */
+	__u32 encloses;		/* calls within it are part of it; those on its stack */
+	struct asked asked;
+};
+
+#define PENDING_BITS 13
+#define MAX_PENDING (1U << PENDING_BITS)
+#define PENDING_REGIONS 4096
 
 /* A call in progress that maps or unmaps memory. */
 struct mapping_call {
@@ -103,21 +120,20 @@ struct thread {
 	__u32 alone;		/* in its address space, at its last event */
 	__u32 call;		/* MAKE_CALL() in progress; 0: none */
 	__u64 call_sp;		/* stack pointer at its entry */
-	__u64 size;		/* bytes it was asked for */
-	__u64 extra;		/* CALL_RESIZES: bytes that it would take beyond these */
-	__u64 pointer;		/* realloc: the old block; posix_memalign: where the new one goes */
-	struct block old;	/* realloc: the old block's entry, taken out of the books */
-	__u32 old_known;
-	__u32 nthrowing;
-	struct throwing throwing[MAX_THROWING];	/* the innermost last */
+	struct asked asked;
+	struct asked ended;	/* of the pending call that has just ended */
+	__u64 nblocks;		/* that it got */
+	struct block_key key;	/* of the block at hand, and its entry */
+	struct block block;
 	__u64 freed, freed_sp;	/* what was freed last, with which stack pointer */
+	/* The last call that frees into an allocator which may be made of another's blocks. */
+	__u64 gives_sp, gives_back; /* stack pointer at its entry, return address */
 	struct last_block last;
 	/* When not all allocations are recorded: see sampling.h. */
 	__u64 way;		/* to the next hit */
 	__u64 passed_sp;	/* of the last call that was let pass; 0: none */
 	__u64 passed_back;	/* its return address */
 	__u32 passed_call;
-	__u32 hit;		/* the call in progress was */
 	struct mapping_call mapping;
 };
 
@@ -310,6 +326,8 @@ __u32 next_frame = FRAME_GROUP;	/* index into the frame pool */
 __u32 next_mapping = 1;
 __u32 next_file = FILE_VDSO + 1;
 __u32 files_read = 1;		/* grows with each file that user space has read */
+static struct pending_call pending_calls[MAX_PENDING];
+static __u32 pending_nearby[PENDING_REGIONS];	/* calls that enclose others, by where they began */
 /* Heads of the lists of entries that were given back. */
 __u64 free_processes;
 __u64 free_files;

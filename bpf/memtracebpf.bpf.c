@@ -44,6 +44,7 @@ static const struct unwind_rule *rule_at(__u32 index);
 static __u64 *rule_cache_at(__u32 index);
 int load_mapping(struct walk *w, __u64 address);
 __u64 trampoline_return(__u64 slot, __u64 pc);
+static bool is_sought(struct walk *w);
 
 #include "unwind.h"
 #include "memo.h"
@@ -55,6 +56,7 @@ __u64 trampoline_return(__u64 slot, __u64 pc);
 #include "blocks.h"
 #include "lifecycle.h"
 #include "cleanup.h"
+#include "pending.h"
 #include "sampling.h"
 #include "current.h"
 #include "allocation.h"
@@ -110,8 +112,7 @@ static __always_inline bool is_return(struct pt_regs *ctx, const struct thread *
 }
 
 /*
- * One program for all probes, at entry and return (6.13): returning 1 at the entry skips the return,
- * also where a call has none that is wanted.
+ * One program for entry and return (6.13): returning 1 at the entry skips the return.
  */
 SEC("?uprobe/session")
 int allocation_session(struct pt_regs *ctx)
@@ -127,7 +128,19 @@ int allocation_session(struct pt_regs *ctx)
 		call_returns(ctx, thread, call);
 		return 0;
 	}
-	return passes(ctx, thread, call) || !call_begins(ctx, thread, call);
+	return !call_begins(ctx, thread, call);
+}
+
+/* Beside the sessions: what has no return probe. */
+SEC("?uprobe/pass")
+int allocation_pass(struct pt_regs *ctx)
+{
+	struct thread *thread = current_thread(ctx);
+
+	keep_to_threads_stack(ctx);
+	if (thread)
+		passes(ctx, thread, call_of(ctx, thread));
+	return 0;
 }
 
 /* The same in two programs, for kernels before that. */

@@ -54,11 +54,8 @@ static __noinline int is_programs_call(struct pt_regs *ctx, struct thread *threa
 /* Is the stack pointer below the frame of a call of the allocator in progress, or of one of ours? */
 static __always_inline bool is_within_call(struct thread *thread, __u64 sp)
 {
-	__u32 n = thread->nthrowing;
-
-	return (thread->call && sp < thread->call_sp) ||
+	return (thread->call && thread->call_sp - sp - 1 < CALL_REACH) ||
 	       (sample_bytes && is_part_of_passed(thread, sp, CALL_NONE)) ||
-	       (n && sp < thread->throwing[(n - 1) % MAX_THROWING].sp) ||
 	       (thread->mapping.kind && sp < thread->mapping.sp);
 }
 
@@ -73,7 +70,8 @@ static __always_inline bool mapping_call_begins(struct pt_regs *ctx, __u32 kind)
 	if (!thread || is_within_call(thread, sp))
 		return false;
 	process = books_of(thread);
-	if (!process || !is_programs_call(ctx, thread, process))
+	if (!process || !is_programs_call(ctx, thread, process) ||
+	    (may_be_enclosed(thread->process, sp) && enclosing_call(ctx, thread, process)))
 		return false;
 	call = &thread->mapping;
 	call->kind = kind;

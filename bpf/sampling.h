@@ -55,53 +55,23 @@ static __always_inline bool is_hit(struct thread *thread, __u64 size)
 	return true;
 }
 
-/* Is the return address of a call at `sp` where it was? Then it has not returned, most likely. */
-static __always_inline bool is_there(__u64 sp, __u64 expected)
-{
-	__u64 back = 0;
-
-	if (bpf_probe_read_user(&back, sizeof(back), (void *)sp))
-		return false;
-	if (is_trampoline(back))	/* somebody else wants to see it return */
-		back = trampoline_return(sp, back);
-	return back == expected;
-}
-
 /*
  * Is the call that begins part of one that was let pass? Nobody saw whether that one has returned.
  * Further down it is; and one that begins at the same place, but is another function, was jumped to.
  */
 static __always_inline bool is_part_of_passed(struct thread *thread, __u64 sp, __u32 call)
 {
-	if (!thread->passed_sp || sp > thread->passed_sp)
+	if (!thread->passed_sp || thread->passed_sp - sp >= CALL_REACH)
 		return false;
 	if (sp == thread->passed_sp && call == thread->passed_call)
 		return false;
-	return is_there(thread->passed_sp, thread->passed_back);
-}
-
-/* ... or of one that can throw and was hit? It has been drawn for. */
-static __always_inline bool is_part_of_hit(struct thread *thread)
-{
-	struct throwing *inmost;
-
-	if (!thread->nthrowing)
-		return false;
-	inmost = &thread->throwing[(thread->nthrowing - 1) % MAX_THROWING];
-	return is_there(inmost->sp, inmost->back);
-}
-
-static __always_inline bool is_drawn(struct thread *thread, __u64 sp, __u32 call)
-{
-	return is_part_of_hit(thread) || is_part_of_passed(thread, sp, call);
+	return return_address(thread->passed_sp) == thread->passed_back;
 }
 
 static __always_inline void let_pass(struct thread *thread, __u64 sp, __u32 call)
 {
-	thread->passed_sp = 0;
-	if (bpf_probe_read_user(&thread->passed_back, sizeof(thread->passed_back), (void *)sp))
-		return;
-	thread->passed_sp = sp;
+	thread->passed_back = return_address(sp);
+	thread->passed_sp = thread->passed_back ? sp : 0;
 	thread->passed_call = call;
 }
 

@@ -9,6 +9,7 @@
  *	file_at, row_at, rule_at, rule_cache_at	the tables; NULL past their end
  *	repeat(n, step, context)	calls step(i, context) up to n times, until it returns 1
  *	trampoline_return(slot, pc)	the return address that a uretprobe hid from a stack slot
+ *	is_sought(walk)	ends a walk with walk->seeks at the frame whose return address is at hand
  *
  * The rare parts are global functions: the verifier checks those once each, on their own, instead
  * of once for every way that leads there.
@@ -78,6 +79,8 @@ struct walk {
 	__u32 reach;		/* bytes of stack that hold them */
 	__u32 files_read;	/* the caller's: how many had been when the walk began */
 	__u32 unread;		/* it met one that was not */
+	__u32 seeks;		/* the caller's: ask is_sought() at each frame */
+	__u32 enclosing;	/* the call that was found so; 0: none */
 };
 
 #define FROM_BEGINNING ~0ULL
@@ -522,6 +525,8 @@ static long walk_step(__u32 i, struct walker *walker)
 			index = rule_of(w, w->pc - 1);
 		}
 	}
+	if (w->seeks && is_sought(w))
+		return 1;
 	word = w->pc | (__u64)(w->exact ? FRAME_EXACT : FRAME_RETURN) << FRAME_TAG_SHIFT;
 	room->frames[n & (MAX_PADDED_FRAMES - 1)] = word;
 	w->nframes = n + 1;

@@ -408,7 +408,7 @@ enum call_kind {
 	CALL_RESIZES,		/* in place, by `count` bytes more if it can be; returns the size */
 	CALL_FREES,		/* the block at `pointer` */
 	CALL_NEWS,		/* returns a new block or throws: C++'s operator new */
-	CALL_RETURNS,		/* no call: one of CALL_NEWS is about to return; MAKE_EXIT() */
+	CALL_RETURNS,		/* no call: one of CALL_PENDING is about to return; MAKE_EXIT() */
 	CALL_DESTROYS,		/* a heap, and nobody says which blocks are in it */
 };
 
@@ -440,6 +440,9 @@ enum call_register {
 #define CALL_COUNT(call) ((call) >> 12 & 0xf)	/* what the size is to be multiplied with */
 #define CALL_POINTER(call) ((call) >> 16 & 0xf)
 #define CALL_CHUNK_HEADS (1U << 20)	/* glibc's word before a block tells what the block takes */
+/* Code of the program may run within the call, so it has no return probe: CALL_RETURNS says that it
+ * returns. Its blocks may be parts of another allocator's. */
+#define CALL_PENDING (1U << 21)
 
 /* What maps memory, as the attach cookie names it. */
 enum mapping_kind {
@@ -464,6 +467,7 @@ enum call_condition {
 #define MAKE_EXIT(block, condition, depth, bp, bx)                                                 \
 	((__u64)CALL_RETURNS | (__u64)(block) << 8 | (__u64)(condition) << 12 |                    \
 	 (__u64)(depth) << 24 | (__u64)(bp) << 32 | (__u64)(bx) << 40)
+#define EXIT_AT_RETURN MAKE_EXIT(IN_AX, CONDITION_NONE, 0, 0, 0)
 #define EXIT_BLOCK(exit) ((exit) >> 8 & 0xf)
 #define EXIT_CONDITION(exit) ((exit) >> 12 & 0x1f)
 #define EXIT_DEPTH(exit) ((exit) >> 24 & 0xff)

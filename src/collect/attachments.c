@@ -61,7 +61,7 @@ static int attach_allocator(pid_t pid, const struct module *module, const struct
 
 	if (tables->sessions) {
 		programs.session_fd = bpf_program__fd(skel->progs.allocation_session);
-		programs.multi_fd = programs.session_fd;
+		programs.multi_fd = bpf_program__fd(skel->progs.allocation_pass);
 	} else {
 		programs.entry_fd = bpf_program__fd(skel->progs.allocation_entry);
 		programs.return_fd = bpf_program__fd(skel->progs.allocation_return);
@@ -75,7 +75,6 @@ static int attach_allocator(pid_t pid, const struct module *module, const struct
 	return err;
 }
 
-/* The hook wants what a free wants: to be seen at its entry. */
 static int attach_linker(pid_t pid, const struct module *module, const struct tables *tables,
 			 struct probe_links **links)
 {
@@ -83,7 +82,7 @@ static int attach_linker(pid_t pid, const struct module *module, const struct ta
 	int fd = bpf_program__fd(tables->skeleton->progs.libraries_changed);
 	struct probe_programs programs = { -1, tables->sessions ? fd : -1,
 					   tables->sessions ? -1 : fd, -1 };
-	struct probe probe = { .kind = CALL_FREES, .symbol = "_dl_debug_state",
+	struct probe probe = { .symbol = "_dl_debug_state",
 			       .function = hook->function, .offset = hook->function };
 	struct probes probes = { .items = &probe, .count = 1 };
 	uint64_t address;
@@ -106,7 +105,6 @@ static int attach_mappers(pid_t pid, const struct module *module, const struct t
 
 	if (tables->sessions) {
 		programs.session_fd = bpf_program__fd(skel->progs.mapping_session);
-		programs.multi_fd = programs.session_fd;
 	} else {
 		programs.entry_fd = bpf_program__fd(skel->progs.mapping_entry);
 		programs.return_fd = bpf_program__fd(skel->progs.mapping_return);
@@ -115,7 +113,7 @@ static int attach_mappers(pid_t pid, const struct module *module, const struct t
 		const struct mapper *mapper = &module->mappers.items[i];
 
 		items[i] = (struct probe){
-			.kind = CALL_ALLOCATES, .symbol = mapper->symbol, .cookie = mapper->kind,
+			.symbol = mapper->symbol, .cookie = mapper->kind, .return_probe = true,
 			.function = mapper->function, .offset = mapper->offset,
 		};
 	}

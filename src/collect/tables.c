@@ -93,6 +93,7 @@ static void choose_programs(struct memtracebpf_bpf *skel, const struct tables_op
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
 	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);
 	bpf_program__set_autoload(skel->progs.allocation_return, !sessions);
+	bpf_program__set_autoload(skel->progs.allocation_pass, sessions);
 	bpf_program__set_autoload(skel->progs.mapping_session, opts->regions && sessions);
 	bpf_program__set_autoload(skel->progs.mapping_entry, opts->regions && !sessions);
 	bpf_program__set_autoload(skel->progs.mapping_return, opts->regions && !sessions);
@@ -101,6 +102,7 @@ static void choose_programs(struct memtracebpf_bpf *skel, const struct tables_op
 	bpf_program__set_expected_attach_type(skel->progs.allocation_session,
 					      TRACE_UPROBE_SESSION);
 	bpf_program__set_expected_attach_type(skel->progs.mapping_session, TRACE_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(skel->progs.allocation_pass, TRACE_UPROBE_MULTI);
 	bpf_program__set_expected_attach_type(skel->progs.libraries_changed, TRACE_UPROBE_MULTI);
 }
 

@@ -38,12 +38,11 @@ static __attribute__((naked, noinline)) void stepped(void)
 
 static const struct {
 	void (*function)(void);
-	enum call_kind kind;	/* what it stands for: free has no return probe */
-	bool emulated;
+	bool return_probe, emulated;
 } subjects[] = {
-	{ entered, CALL_FREES, true },
-	{ entered_and_returned, CALL_ALLOCATES, true },
-	{ stepped, CALL_FREES, false },
+	{ entered, false, true },
+	{ entered_and_returned, true, true },
+	{ stepped, false, false },
 };
 
 #define NSUBJECTS (sizeof(subjects) / sizeof(subjects[0]))
@@ -143,10 +142,9 @@ static int make_probes(struct probe items[NSUBJECTS])
 		uint64_t address = (uintptr_t)subjects[i].function;
 
 		items[i] = (struct probe){
-			.kind = subjects[i].kind,
-			.cookie = subjects[i].kind,
 			.symbol = "function",
 			.emulated = subjects[i].emulated,
+			.return_probe = subjects[i].return_probe,
 		};
 		for (size_t j = 0; j < maps.count; j++)
 			if (address >= maps.items[j].start && address < maps.items[j].end)

@@ -36,6 +36,8 @@ double cost__pair_ns(const struct cost *cost)
 
 const char *carrier__reason(const struct carrier *carrier)
 {
-	return carrier->probes.count ? NULL :
-				       "recognised, but memtracebpf cannot keep its books yet";
+	if (carrier->probes.count)
+		return NULL;
+	return carrier->probes.why_refused ? carrier->probes.why_refused :
+					     "recognised, but memtracebpf cannot keep its books yet";
 }

@@ -208,7 +208,7 @@ const struct allocator allocators[] = {
 	/* Shared: a stage of its dynamic linker; static, where symbols are left. */
 	{ .name = "musl", .marker = "__dls2b" },
 	{ .name = "musl", .marker = "__malloc_atfork" },
-	{ .name = "unknown", .has_operators = true },
+	{ .name = "unknown", .has_operators = true, .flags = CALL_PENDING },
 };
 const size_t nallocators = sizeof(allocators) / sizeof(allocators[0]);
 _Static_assert(sizeof(allocators) / sizeof(allocators[0]) <= MAX_ALLOCATORS, "room for each");

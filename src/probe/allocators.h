@@ -31,7 +31,7 @@ struct allocator {
 	/* All its functions have names that begin so; it has no part in what is called malloc. */
 	const char *prefix;
 	const struct function *functions;	/* beside the standard ones, or NULL */
-	__u32 flags;		/* to be said of each call: CALL_CHUNK_HEADS */
+	__u32 flags;		/* to be said of each call: CALL_CHUNK_HEADS, CALL_PENDING */
 	bool unfollowed;	/* known to keep books that our way of looking would disturb */
 };
 

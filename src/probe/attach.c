@@ -117,28 +117,7 @@ bool probe__has_sessions(void)
 	return probe__has_links(TRACE_UPROBE_SESSION);
 }
 
-/* Does the call have a return to be seen by a return probe? */
-static bool has_return_probe(const struct probe *probe)
-{
-	switch (probe->kind) {
-	case CALL_FREES:
-	case CALL_NEWS:
-	case CALL_RETURNS:
-	case CALL_DESTROYS:
-		return false;
-	default:
-		return true;
-	}
-}
-
-/* Which probes a link is for. */
-enum returns {
-	WITHOUT_RETURN,
-	WITH_RETURN,
-	ALL_PROBES,
-};
-
-static int attach_multi(struct attachment *attachment, enum returns returns, int prog_fd,
+static int attach_multi(struct attachment *attachment, bool returns, int prog_fd,
 			uint32_t attach_type)
 {
 	uint64_t offsets[MAX_PROBES], cookies[MAX_PROBES];
@@ -157,7 +136,7 @@ static int attach_multi(struct attachment *attachment, enum returns returns, int
 	for (size_t i = 0; i < attachment->probes->count; i++) {
 		const struct probe *probe = attachment->order[i];
 
-		if (returns != ALL_PROBES && has_return_probe(probe) != (returns == WITH_RETURN))
+		if (probe->return_probe != returns)
 			continue;
 		offsets[n] = probe->offset;
 		cookies[n++] = probe->cookie;
@@ -173,17 +152,16 @@ static int attach_session(struct attachment *attachment)
 	const struct probe_programs *programs = attachment->programs;
 	int err;
 
-	/* 6.6 to 6.9 take a multi link's pid for a thread's; whoever has sessions does not. */
-	if (programs->multi_fd == programs->session_fd) {
-		err = attach_multi(attachment, ALL_PROBES, programs->session_fd,
-				   TRACE_UPROBE_SESSION);
-	} else {
-		err = attach_multi(attachment, WITHOUT_RETURN, programs->multi_fd,
-				   TRACE_UPROBE_MULTI);
-		if (!err)
-			err = attach_multi(attachment, WITH_RETURN, programs->session_fd,
-					   TRACE_UPROBE_SESSION);
-	}
+	/*
+	 * A session would do for both, were it not for children that share the memory (vfork): of the
+	 * wrong process, they do not run the program, so nobody says that the return is not wanted, and
+	 * the kernel writes over what the stack pointer points at (kernel/trace/bpf_trace.c,
+	 * uprobe_prog_run()). 6.6 to 6.9 take a multi link's pid for a thread's; whoever has sessions
+	 * does not.
+	 */
+	err = attach_multi(attachment, false, programs->multi_fd, TRACE_UPROBE_MULTI);
+	if (!err)
+		err = attach_multi(attachment, true, programs->session_fd, TRACE_UPROBE_SESSION);
 	if (err && err != -ESRCH)
 		log__error("%s: its %zu allocator functions cannot be probed: %s",
 			   attachment->name, attachment->probes->count, explain(err));
@@ -251,7 +229,7 @@ static int attach_perf_events(struct attachment *attachment)
 	for (size_t i = 0; i < attachment->probes->count; i++) {
 		const struct probe *probe = attachment->order[i];
 
-		if (has_return_probe(probe))
+		if (probe->return_probe)
 			err = attach_perf_event(attachment, probe, programs->return_fd, type,
 						1ULL << return_bit);
 		if (!err)
@@ -267,16 +245,17 @@ static int attach_perf_events(struct attachment *attachment)
 }
 
 /*
- * Processes run while they are attached to, one probe after the other. What ends blocks comes first:
- * what is allocated meanwhile would else stay in the books although it was freed.
+ * Processes run while they are attached to, one probe after the other. What ends blocks or calls comes
+ * first: what is allocated meanwhile would else stay in the books although it was freed.
  */
-static bool ends_blocks(const struct probe *probe)
+static bool comes_first(const struct probe *probe)
 {
 	switch (probe->kind) {
 	case CALL_FREES:
 	case CALL_REALLOCATES:
 	case CALL_REALLOCATES_OR_FREES:
 	case CALL_RESIZES:
+	case CALL_RETURNS:
 		return true;
 	default:
 		return false;
@@ -288,9 +267,9 @@ static void order_probes(struct attachment *attachment)
 	const struct probes *probes = attachment->probes;
 	size_t n = 0;
 
-	for (int ending = 1; ending >= 0; ending--)
+	for (int first = 1; first >= 0; first--)
 		for (size_t i = 0; i < probes->count; i++)
-			if (ends_blocks(&probes->items[i]) == ending)
+			if (comes_first(&probes->items[i]) == first)
 				attachment->order[n++] = &probes->items[i];
 }
 
@@ -307,7 +286,7 @@ int probe__attach(const struct probe_programs *programs, const char *path, const
 		return -ENOMEM;
 	attachment.links = *links;
 	order_probes(&attachment);
-	if (programs->multi_fd >= 0) {
+	if (programs->entry_fd < 0) {
 		(*links)->kind = "uprobe.session";
 		err = attach_session(&attachment);
 	} else {

@@ -18,8 +18,7 @@
 struct probe_programs {
 	/* With sessions, by their expected attach type. */
 	int session_fd;	/* TRACE_UPROBE_SESSION: at entry and return of what allocates */
-	int multi_fd;	/* TRACE_UPROBE_MULTI: where there is no return probe. Or the same as
-			 * session_fd, which then returns 1 there */
+	int multi_fd;	/* TRACE_UPROBE_MULTI: where there is no return probe */
 	/* Without, expected attach type 0. */
 	int entry_fd;	/* at every probe */
 	int return_fd;	/* at return of what allocates */

@@ -69,8 +69,8 @@ bool code__described(struct code *code, uint64_t address, uint64_t *start, uint6
 	return false;
 }
 
-/* The address of a symbol of .dynsym, if it is defined here. */
-static bool symbol_address(const struct code *code, uint64_t index, uint64_t *address)
+/* The address of a symbol of .dynsym or, if it is not defined here, its name. */
+static bool follow_symbol(const struct code *code, uint64_t index, struct relocation *new)
 {
 	const struct elf_symbol_table *table = &code->symbols.tables[0];
 	Elf64_Sym symbol;
@@ -78,18 +78,23 @@ static bool symbol_address(const struct code *code, uint64_t index, uint64_t *ad
 	if (index >= table->count)
 		return false;
 	memcpy(&symbol, table->entries.data + index * sizeof(symbol), sizeof(symbol));
-	*address = symbol.st_value;
-	return symbol.st_shndx != SHN_UNDEF;
+	new->target = symbol.st_value;
+	if (symbol.st_shndx != SHN_UNDEF)
+		return true;
+	if (symbol.st_name < table->names.size)
+		new->import = (const char *)table->names.data + symbol.st_name;
+	return new->import;
 }
 
-static bool follow_relocation(const struct code *code, const Elf64_Rela *rela, uint64_t *target)
+static bool follow_relocation(const struct code *code, const Elf64_Rela *rela,
+			      struct relocation *new)
 {
 	switch (ELF64_R_TYPE(rela->r_info)) {
 	case R_X86_64_JUMP_SLOT:
 	case R_X86_64_GLOB_DAT:
-		return symbol_address(code, ELF64_R_SYM(rela->r_info), target);
+		return follow_symbol(code, ELF64_R_SYM(rela->r_info), new);
 	case R_X86_64_RELATIVE:
-		*target = rela->r_addend;
+		new->target = rela->r_addend;
 		return true;
 	default:
 		return false;
@@ -101,11 +106,11 @@ static void add_relocations(struct code *code, const struct elf_bytes *bytes)
 	Elf64_Rela rela;
 
 	for (size_t at = 0; bytes->size - at >= sizeof(rela); at += sizeof(rela)) {
-		struct relocation new;
+		struct relocation new = {};
 
 		memcpy(&rela, bytes->data + at, sizeof(rela));
 		new.slot = rela.r_offset;
-		if (!follow_relocation(code, &rela, &new.target))
+		if (!follow_relocation(code, &rela, &new))
 			continue;
 		if (elf_file__is_late(&code->file) ||
 		    array__make_room(&code->relocations, code->nrelocations, sizeof(new)))
@@ -141,16 +146,30 @@ static void read_relocations(struct code *code)
 		qsort(code->relocations, code->nrelocations, sizeof(*code->relocations), by_slot);
 }
 
-bool code__relocated(struct code *code, uint64_t slot, uint64_t *target)
+static const struct relocation *find_relocation(struct code *code, uint64_t slot)
 {
-	const struct relocation wanted = { .slot = slot }, *found;
+	const struct relocation wanted = { .slot = slot };
 
 	if (!code->has_relocations)
 		read_relocations(code);
 	if (!code->nrelocations)
+		return NULL;
+	return bsearch(&wanted, code->relocations, code->nrelocations, sizeof(wanted), by_slot);
+}
+
+bool code__relocated(struct code *code, uint64_t slot, uint64_t *target)
+{
+	const struct relocation *found = find_relocation(code, slot);
+
+	if (!found || found->import)
 		return false;
-	found = bsearch(&wanted, code->relocations, code->nrelocations, sizeof(*found), by_slot);
-	if (found)
-		*target = found->target;
-	return found;
+	*target = found->target;
+	return true;
+}
+
+const char *code__import(struct code *code, uint64_t slot)
+{
+	const struct relocation *found = find_relocation(code, slot);
+
+	return found ? found->import : NULL;
 }

@@ -13,6 +13,7 @@
 /* What the dynamic linker will write into a word of the file. */
 struct relocation {
 	uint64_t slot, target;	/* addresses */
+	const char *import;	/* the symbol of another file; NULL: `target` is it */
 };
 
 struct code {
@@ -40,5 +41,7 @@ bool code__described(struct code *code, uint64_t address, uint64_t *start, uint6
 /* Where the word at `slot` will point once the dynamic linker has filled it in, if within this
  * file: what a jump through the PLT leads to. */
 bool code__relocated(struct code *code, uint64_t slot, uint64_t *target);
+/* The name of the symbol of another file that the word at `slot` will point at; NULL: there is none. */
+const char *code__import(struct code *code, uint64_t slot);
 
 #endif

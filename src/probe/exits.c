@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/types.h"
+#include "probe/allocators.h"
 #include "probe/flow.h"
 #include "probe/instruction.h"
 
@@ -233,19 +234,61 @@ static void add_return(struct search *search, uint64_t address, struct exits *ex
 
 	search->nfound = 0;
 	search->nsteps = 0;
-	if (look_back(search, &at_return)) {
+	if (!search->flow->tables && look_back(search, &at_return)) {
 		for (size_t i = 0; i < search->nfound; i++)
 			add_exit(exits, &search->found[i]);
 		return;
 	}
 	add_exit(exits, &(struct exit){
 		.address = address,
-		.cookie = MAKE_EXIT(IN_AX, CONDITION_NONE, 0, 0, 0),
+		.cookie = EXIT_AT_RETURN,
 		.text = "ret",
 	});
 }
 
-int exits__find(struct code *code, uint64_t start, const struct probed *probed,
+/* Of the C library, what returns its first argument. */
+static bool returns_first(const char *name)
+{
+	static const char *const names[] = { "memset", "memcpy", "memmove", "__memset_chk",
+					     "__memcpy_chk", "__memmove_chk" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/* The calls of allocators are seen themselves. */
+static bool is_allocation(const char *name)
+{
+	for (const struct function *f = standard_functions; f->symbol; f++)
+		if (!strcmp(name, f->symbol))
+			return true;
+	for (const struct function *f = cxx_operators; f->symbol; f++)
+		if (!strcmp(name, f->symbol))
+			return true;
+	return false;
+}
+
+/* The function ends in a jump to one of another file, whose end is not seen. */
+static bool add_way_out(struct search *search, const struct way_out *out, struct exits *exits)
+{
+	struct outlook there = { .address = out->from, .block = IN_DI };
+
+	if (is_allocation(out->name))
+		return true;
+	search->nfound = 0;
+	if (!returns_first(out->name) ||
+	    !(out->is_stub ? add_jumps(search, &there) :
+			     (add_jump(search, &there, out->from, CONDITION_NONE),
+			      search->nfound)))
+		return false;
+	for (size_t i = 0; i < search->nfound; i++)
+		add_exit(exits, &search->found[i]);
+	return true;
+}
+
+int exits__find(struct code *code, uint64_t start, uint64_t size, const struct probed *probed,
 		struct exits *exits)
 {
 	struct search *search = calloc(1, sizeof(*search));
@@ -255,12 +298,15 @@ int exits__find(struct code *code, uint64_t start, const struct probed *probed,
 	if (!exits->items)
 		exits->items = calloc(MAX_EXITS, sizeof(*exits->items));
 	err = search && exits->items ?
-		      flow__follow(&flow, code, start, probed->starts, probed->count) : -ENOMEM;
+		      flow__follow(&flow, code, start, size, probed->starts, probed->count) :
+		      -ENOMEM;
 	if (!err) {
 		search->flow = &flow;
 		search->probed = probed;
 		for (size_t i = 0; i < flow.nreturns; i++)
 			add_return(search, flow.returns[i], exits);
+		for (size_t i = 0; i < flow.nout; i++)
+			exits->all &= add_way_out(search, &flow.out[i], exits);
 		exits->all &= flow.all;
 	}
 	flow__release(&flow);

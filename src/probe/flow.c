@@ -21,7 +21,11 @@ static struct part *add_part(struct flow *flow, uint64_t address)
 
 	if (flow->nparts == MAX_PARTS || elf_file__is_late(&flow->code->file))
 		return NULL;
-	code__described(flow->code, address, &start, &end);
+	if (!code__described(flow->code, address, &start, &end) &&
+	    address - flow->start < flow->size) {
+		start = flow->start;
+		end = start + flow->size;
+	}
 	if (end - start > MAX_PART_SIZE)
 		return NULL;
 	part->start = start;
@@ -34,11 +38,11 @@ static struct part *add_part(struct flow *flow, uint64_t address)
 	return address - start < part->size ? part : NULL;
 }
 
-static const struct part *find_part(const struct flow *flow, uint64_t address)
+static struct part *find_part(const struct flow *flow, uint64_t address)
 {
 	for (size_t i = 0; i < flow->nparts; i++)
 		if (address - flow->parts[i].start < flow->parts[i].size)
-			return &flow->parts[i];
+			return (struct part *)&flow->parts[i];
 	return NULL;
 }
 
@@ -96,12 +100,56 @@ static bool decode(const struct flow *flow, const struct part *part, uint64_t ad
 						   part->size - at, &step->insn, step->operands));
 }
 
+/*
+ * Is it the jump of a `switch`? Compilers load the distance from a table and add where that lies, or
+ * jump by a table of addresses. What is loaded and jumped to as it is, is somebody's function.
+ */
+static bool is_table_jump(const struct flow *flow, const struct step *jump)
+{
+	const ZydisDecodedOperand *to = &jump->operands[0];
+	struct step before;
+
+	if (to->type == ZYDIS_OPERAND_TYPE_MEMORY)
+		return to->mem.index != ZYDIS_REGISTER_NONE && to->mem.scale == 8;
+	return to->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       flow__before(flow, jump->address, &before) == 1 &&
+	       before.insn.mnemonic == ZYDIS_MNEMONIC_ADD &&
+	       before.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       before.operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       before.operands[0].reg.value == to->reg.value;
+}
+
+/* A jump that does not lead into the file. `way` is where the way to it began. */
+static bool add_way_out(struct flow *flow, struct part *part, uint64_t way,
+			const struct step *jump)
+{
+	const ZydisDecodedOperand *to = &jump->operands[0];
+	struct way_out out = { .from = jump->address };
+	uint64_t slot;
+
+	if (is_table_jump(flow, jump)) {
+		part->has_table = flow->tables = true;
+		return true;
+	}
+	if (to->type != ZYDIS_OPERAND_TYPE_MEMORY || to->mem.base != ZYDIS_REGISTER_RIP ||
+	    !ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&jump->insn, to, jump->address, &slot)))
+		return false;
+	out.name = code__import(flow->code, slot);
+	out.is_stub = way != flow->start && jump->address - way <= 4;	/* endbr64 */
+	if (out.is_stub)
+		out.from = way;
+	if (!out.name || flow->nout == MAX_WAYS_OUT)
+		return false;
+	flow->out[flow->nout++] = out;
+	return true;
+}
+
 /* Follows one way to where it ends or meets another. False: it gets lost. */
 static bool follow_way(struct flow *flow, uint64_t address)
 {
-	const struct part *part = find_part(flow, address);
+	struct part *part = find_part(flow, address);
+	uint64_t way = address, target;
 	struct step step;
-	uint64_t target;
 
 	if (!part)
 		part = add_part(flow, address);
@@ -118,9 +166,10 @@ static bool follow_way(struct flow *flow, uint64_t address)
 			add_return(flow, address);
 		if (step.insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
 		    step.insn.meta.category == ZYDIS_CATEGORY_COND_BR) {
-			if (!jump_target(flow, &step, &target))
+			if (jump_target(flow, &step, &target))
+				add_way(flow, address, target);
+			else if (!add_way_out(flow, part, way, &step))
 				return false;
-			add_way(flow, address, target);
 		}
 		if (is_end(&step.insn))
 			return true;
@@ -128,10 +177,28 @@ static bool follow_way(struct flow *flow, uint64_t address)
 	return true;
 }
 
-int flow__follow(struct flow *flow, struct code *code, uint64_t start, const uint64_t *stops,
-		 size_t nstops)
+/* Every instruction of a part may be where its table leads. False: all were met. */
+static bool add_unmet(struct flow *flow)
 {
-	*flow = (struct flow){ .code = code, .stops = stops, .nstops = nstops, .all = true };
+	for (size_t i = 0; i < flow->nparts && flow->all; i++) {
+		const struct part *part = &flow->parts[i];
+		size_t at = 0;
+
+		while (part->has_table && at < part->size && part->lengths[at])
+			at += part->lengths[at];
+		if (part->has_table && at < part->size) {
+			flow->ways[flow->nways++] = part->start + at;
+			return true;
+		}
+	}
+	return false;
+}
+
+int flow__follow(struct flow *flow, struct code *code, uint64_t start, uint64_t size,
+		 const uint64_t *stops, size_t nstops)
+{
+	*flow = (struct flow){ .code = code, .start = start, .size = size, .stops = stops,
+			       .nstops = nstops, .all = true };
 	flow->ways = calloc(MAX_WAYS, sizeof(*flow->ways));
 	flow->jumps = calloc(MAX_JUMPS, sizeof(*flow->jumps));
 	flow->returns = calloc(MAX_RETURNS, sizeof(*flow->returns));
@@ -139,9 +206,11 @@ int flow__follow(struct flow *flow, struct code *code, uint64_t start, const uin
 		return -ENOMEM;
 	ZydisDecoderInit(&flow->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	flow->ways[flow->nways++] = start;
-	while (flow->nways)
-		if (!follow_way(flow, flow->ways[--flow->nways]))
-			flow->all = false;
+	do {
+		while (flow->nways)
+			if (!follow_way(flow, flow->ways[--flow->nways]))
+				flow->all = false;
+	} while (add_unmet(flow));
 	return 0;
 }
 

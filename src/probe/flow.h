@@ -18,14 +18,25 @@ struct part {
 	size_t size;
 	uint8_t *bytes;
 	uint8_t *lengths;	/* by byte: of the instruction that begins here; 0: none was met */
+	bool has_table;		/* a table says where a jump leads */
 };
 
 struct jump {
 	uint64_t from, to;
 };
 
+/* A jump to a function of another file. */
+struct way_out {
+	uint64_t from;		/* the jump, or the stub of the PLT that it is in */
+	const char *name;
+	bool is_stub;
+};
+
+#define MAX_WAYS_OUT 32
+
 struct flow {
 	struct code *code;
+	uint64_t start, size;	/* of the function; size 0: not known */
 	const uint64_t *stops;	/* not to be followed beyond these */
 	size_t nstops;
 	struct part parts[MAX_PARTS];
@@ -34,6 +45,9 @@ struct flow {
 	size_t njumps;
 	uint64_t *returns;	/* `ret` instructions, each once */
 	size_t nreturns;
+	struct way_out out[MAX_WAYS_OUT];
+	size_t nout;
+	bool tables;		/* jumps by a table are not among the jumps */
 	uint64_t *ways;		/* addresses still to be followed */
 	size_t nways;
 	bool all;		/* every way was followed to its end */
@@ -49,10 +63,11 @@ struct step {
 
 /*
  * Follows all ways from `start`, also into functions that it ends in by a jump, but for those at
- * `stops`. 0 or -ENOMEM; flow__release() in any case.
+ * `stops`. The function's size counts where .eh_frame does not describe it; 0: it is not known.
+ * 0 or -ENOMEM; flow__release() in any case.
  */
-int flow__follow(struct flow *flow, struct code *code, uint64_t start, const uint64_t *stops,
-		 size_t nstops);
+int flow__follow(struct flow *flow, struct code *code, uint64_t start, uint64_t size,
+		 const uint64_t *stops, size_t nstops);
 void flow__release(struct flow *flow);
 
 /* The bytes at an instruction that was met, up to the end of its part; NULL: it was not. */

@@ -37,6 +37,43 @@ static bool decode(const struct function_code *code, size_t offset, struct decod
 						   decoded->operands));
 }
 
+/* Does it do nothing? As far as arch/x86/lib/insn.c, insn_is_nop(), takes instructions for that. */
+static bool is_nop(const struct decoded *decoded)
+{
+	const ZydisDecodedOperand *to = &decoded->operands[0], *from = &decoded->operands[1];
+
+	switch (decoded->insn.mnemonic) {
+	case ZYDIS_MNEMONIC_NOP:
+		return true;
+	case ZYDIS_MNEMONIC_JMP:
+		return to->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !to->imm.value.u;
+	case ZYDIS_MNEMONIC_LEA:
+		return from->mem.base == to->reg.value && !from->mem.disp.value &&
+		       from->mem.index == ZYDIS_REGISTER_NONE;
+	case ZYDIS_MNEMONIC_MOV:
+		return to->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		       from->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		       to->reg.value == from->reg.value;
+	default:
+		return false;
+	}
+}
+
+/*
+ * May the kernel put a call to a page of its own there instead of a breakpoint? It does not copy
+ * that page at fork, and the child dies of the call (Linux 6.18, arch/x86/kernel/uprobes.c,
+ * can_optimize(): nops of five bytes; what follows it takes those of ten, and a jump over eight).
+ */
+static bool may_become_call(const struct decoded *decoded)
+{
+	const ZydisDecodedInstruction *insn = &decoded->insn;
+
+	return (insn->length >= 5 && is_nop(decoded)) ||
+	       (insn->length == 2 && insn->mnemonic == ZYDIS_MNEMONIC_JMP &&
+		decoded->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+		decoded->operands[0].imm.value.s == 8);
+}
+
 /*
  * arch/x86/kernel/uprobes.c, branch_setup_xol_ops() and push_setup_xol_ops(), less what only some
  * kernels emulate: nops of several bytes are stepped before 6.16, `66 90` and prefixed branches
@@ -51,7 +88,7 @@ static bool is_emulated(const struct decoded *decoded, const uint8_t *bytes)
 
 	if (one_byte && opcode >= 0x50 && opcode <= 0x57)	/* push reg */
 		return insn->length == 1 || (insn->length == 2 && bytes[0] == 0x41);
-	if (insn->raw.prefix_count)
+	if (insn->raw.prefix_count || may_become_call(decoded))
 		return false;
 	if (one_byte)
 		return opcode == 0x90 ||			/* nop */
@@ -190,22 +227,37 @@ static void say_where(const struct arguments *arguments, struct instruction *cho
 		chosen->arguments[i] = __builtin_ctz(arguments->in[i]);
 }
 
+/* The first instruction that may be probed, where none is emulated. */
+static void choose_first(const struct function_code *code, struct instruction *chosen)
+{
+	struct decoded decoded;
+
+	size_t offset = 0;
+
+	while (decode(code, offset, &decoded)) {
+		if (!may_become_call(&decoded)) {
+			chosen->offset = offset;
+			format(&decoded, code->address + offset, chosen->text,
+			       sizeof(chosen->text));
+			return;
+		}
+		offset += decoded.insn.length;
+		if (is_control_transfer(&decoded.insn) || may_jump_into(code, offset))
+			break;
+	}
+	chosen->none = offset;	/* what cannot be decoded, the kernel judges */
+}
+
 void instruction__choose(const struct function_code *code, struct instruction *chosen)
 {
 	struct arguments at_entry = { .count = code->nargs }, arguments;
-	struct decoded first, decoded;
-	size_t offset = 0;
+	struct decoded decoded;
 
 	for (unsigned int i = 0; i < code->nargs; i++)
 		at_entry.in[i] = 1 << (IN_DI + i);
 	*chosen = (struct instruction){ .text = "(bad)" };
-	say_where(&at_entry, chosen);
-	if (!decode(code, 0, &first))
-		return;
 	arguments = at_entry;
-	for (decoded = first;; offset += decoded.insn.length) {
-		if (!decode(code, offset, &decoded))
-			break;
+	for (size_t offset = 0; decode(code, offset, &decoded); offset += decoded.insn.length) {
 		if (is_emulated(&decoded, code->bytes + offset)) {
 			if (offset && may_jump_into(code, offset))
 				break;
@@ -219,7 +271,8 @@ void instruction__choose(const struct function_code *code, struct instruction *c
 		if (is_control_transfer(&decoded.insn) || !keep_arguments(&decoded, &arguments))
 			break;
 	}
-	format(&first, code->address, chosen->text, sizeof(chosen->text));
+	say_where(&at_entry, chosen);
+	choose_first(code, chosen);
 }
 
 bool instruction__describe(const uint8_t *bytes, size_t size, uint64_t address, char *text,

@@ -23,6 +23,7 @@ struct function_code {
 struct instruction {
 	size_t offset;		/* from the function's first byte */
 	bool emulated;		/* by every kernel with uprobes: no single step */
+	bool none;		/* there is no instruction that may be probed */
 	/* Where the arguments are by then. */
 	enum call_register arguments[MAX_ARGUMENTS];
 	char text[64];		/* AT&T syntax, "(bad)" where it cannot be decoded */
@@ -32,11 +33,15 @@ struct instruction {
  * The first instruction that the kernel emulates, in the function's straight-line beginning,
  * where the arguments are still in registers, the stack pointer still points at the return address
  * (a return probe replaces what it points at), and which one call passes exactly once. Where there
- * is none: the function's first instruction.
+ * is none: the function's first instruction; or the next where the kernel might turn that into a
+ * call (chosen->none where a call may pass that one twice).
  */
 void instruction__choose(const struct function_code *code, struct instruction *chosen);
 
-/* The text of the first instruction of the bytes. Returns whether the kernel emulates it. */
+/*
+ * The text of the first instruction of the bytes. Returns whether the kernel emulates it, and only
+ * that: one that it may turn into a call is not.
+ */
 bool instruction__describe(const uint8_t *bytes, size_t size, uint64_t address, char *text,
 			   size_t text_size);
 

@@ -35,40 +35,42 @@ static bool is_dynamic(struct elf_file *file)
 }
 
 /* Bytes from the function's first to the instruction for the probe: one that is emulated, if the
- * arguments are all in their own registers there. */
-static uint64_t place_of_probe(const struct code *code, size_t row, const Elf64_Sym *sym)
+ * arguments are all in their own registers there. -1: none may be probed. */
+static int64_t place_of_probe(const struct code *code, size_t row, const Elf64_Sym *sym)
 {
 	size_t size = sym->st_size < MAX_FUNCTION_SIZE ? sym->st_size : MAX_FUNCTION_SIZE;
 	unsigned int nargs = functions[row].nargs;
 	uint8_t bytes[MAX_FUNCTION_SIZE];
 	ssize_t n = code__read(code, sym->st_value, bytes, size);
-	struct instruction chosen;
-
-	if (n <= 0)
-		return 0;
-	instruction__choose(&(struct function_code){
+	struct function_code function = {
 		.bytes = bytes,
-		.size = n,
-		.whole = (size_t)n == sym->st_size,
+		.size = n > 0 ? n : 0,
+		.whole = n > 0 && (size_t)n == sym->st_size,
 		.address = sym->st_value,
 		.nargs = nargs,
-	}, &chosen);
+	};
+	struct instruction chosen;
+
+	instruction__choose(&function, &chosen);
 	for (unsigned int i = 0; i < nargs; i++)
 		if (chosen.arguments[i] != IN_DI + i)
-			return 0;
-	return chosen.offset;
+			function.whole = false;
+	if (!function.whole)	/* the first instruction, then */
+		instruction__choose(&function, &chosen);
+	return chosen.none ? -1 : (int64_t)chosen.offset;
 }
 
 static void add_mapper(const struct code *code, size_t row, const Elf64_Sym *sym, uint64_t offset,
 		       struct mappers *mappers)
 {
+	int64_t place = place_of_probe(code, row, sym);
+
 	for (size_t i = 0; i < mappers->count; i++)
 		if (mappers->items[i].function == offset)
 			return;
-	if (mappers->count < MAX_MAPPERS)
+	if (place >= 0 && mappers->count < MAX_MAPPERS)
 		mappers->items[mappers->count++] = (struct mapper){
-			functions[row].symbol, functions[row].kind, offset,
-			offset + place_of_probe(code, row, sym),
+			functions[row].symbol, functions[row].kind, offset, offset + place,
 		};
 }
 

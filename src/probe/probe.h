@@ -20,12 +20,14 @@ struct probe {
 				 * lie in another function, even before this one */
 	uint64_t cookie;	/* what the program there learns from it: MAKE_CALL() */
 	bool emulated;		/* the kernel emulates that instruction: one trap, no single step */
+	bool return_probe;	/* one, too: the call returns before anything else runs on the thread */
 	char instruction[64];	/* as text, for -v and doctor */
 };
 
 /* The dynamic linker's interface to debuggers (elf/link.h, struct r_debug). */
 struct linker_hook {
-	uint64_t function;	/* file offset of _dl_debug_state; 0: this file is no linker */
+	uint64_t function;	/* file offset of _dl_debug_state, or of its first instruction that may
+				 * be probed; 0: this file is no linker */
 	uint64_t r_debug;	/* address of _r_debug in the file's own numbering; 0: not exported */
 };
 
@@ -36,6 +38,8 @@ struct probes {
 	size_t count;		/* 0: no allocator, or one that is not followed */
 	const char *allocator;	/* "glibc", "jemalloc", ..., "unknown"; static; NULL: none */
 	const char *unseen;	/* a function that can return from where it is not seen; or NULL */
+	const char *refused;	/* one for which none is followed; NULL: there is none */
+	const char *why_refused; /* static */
 	/* Where the allocator frees what it cached for a thread that ends (file offset, bytes): no
 	 * frees of the program. Known where the file has its full symbol table; else size 0. */
 	uint64_t cleanup, cleanup_size;

@@ -13,12 +13,7 @@
 #include "probe/code.h"
 #include "probe/custom.h"
 #include "probe/exits.h"
-#include "probe/instruction.h"
-
-/* Longer functions are not read to their end, and so only probed at their first instruction. */
-#define MAX_FUNCTION_SIZE (1 << 20)
-/* Of functions whose size nobody wrote down: as much as one instruction can have. */
-#define MAX_INSTRUCTION_SIZE 15
+#include "probe/place.h"
 
 /* A function of the file that an allocator's row names. */
 struct found {
@@ -74,13 +69,17 @@ static int search_tables(struct search *search, symbol_fn look)
 /* Only what is exported is meant for others: a static program's hook is never called. */
 static void note_linker(struct search *search, const char *name, const Elf64_Sym *sym)
 {
+	struct instruction chosen;
 	uint64_t available;
 
 	if (!strcmp(name, "_r_debug"))
 		search->linker.r_debug = sym->st_value;
-	else if (!strcmp(name, "_dl_debug_state") &&
-		 !code__offset(&search->code, sym->st_value, &search->linker.function, &available))
-		search->linker.function = 0;
+	if (strcmp(name, "_dl_debug_state"))
+		return;
+	search->linker.function = 0;
+	if (!place__choose(&search->code, sym->st_value, sym->st_size, 0, &chosen) && !chosen.none)
+		code__offset(&search->code, sym->st_value + chosen.offset,
+			     &search->linker.function, &available);
 }
 
 /* An IFUNC's address is its resolver's. */
@@ -139,6 +138,11 @@ static int find_owner(struct search *search)
 
 /* ---- their functions ---- */
 
+static bool returns_block(__u32 call)
+{
+	return CALL_KIND(call) != CALL_FREES && CALL_KIND(call) != CALL_DESTROYS;
+}
+
 static bool outranks(const struct found *a, const struct found *b)
 {
 	bool a_throws = CALL_KIND(a->function->call) == CALL_NEWS;
@@ -147,7 +151,7 @@ static bool outranks(const struct found *a, const struct found *b)
 	return a_throws != b_throws ? a_throws : a->rank < b->rank;
 }
 
-/* Keeps one entry a file offset. */
+/* Keeps one entry a file offset. Of one code under two names, who knows it best says how it ends. */
 static int add_function(struct search *search, struct found *new)
 {
 	uint64_t available;
@@ -164,6 +168,8 @@ static int add_function(struct search *search, struct found *new)
 
 		if (old->offset != new->offset)
 			continue;
+		if (!(old->flags & CALL_PENDING))
+			new->flags &= ~CALL_PENDING;
 		if (outranks(new, old))
 			*old = *new;
 		return 0;
@@ -185,6 +191,8 @@ static int look_in(struct search *search, const struct allocator *allocator,
 		if (strcmp(name, list->symbol))
 			continue;
 		new.function = list;
+		if (CALL_KIND(list->call) == CALL_NEWS)
+			new.flags |= CALL_PENDING;
 		return add_function(search, &new);
 	}
 	return 0;
@@ -232,7 +240,7 @@ static int look_at_function(struct search *search, const char *name, const Elf64
 
 /* ---- what the user describes ---- */
 
-static const struct allocator custom_allocator = { .name = "custom" };
+static const struct allocator custom_allocator = { .name = "custom", .flags = CALL_PENDING };
 
 static int look_at_custom(struct search *search, const char *name, const Elf64_Sym *sym)
 {
@@ -319,34 +327,29 @@ static __u32 located(__u32 call, const struct instruction *chosen)
 		    pointer ? chosen->arguments[pointer - 1] : IN_NONE);
 }
 
-/* Places the probe in the function at probe->function, of which `size` bytes are known. */
-static int place_probe(const struct search *search, const struct found *found,
+static void refuse(struct probes *probes, const struct found *found, const char *why)
+{
+	probes->refused = found->function->symbol;
+	probes->why_refused = why;
+}
+
+/* Places the probe in the function at probe->function. */
+static int place_probe(struct search *search, const struct found *found, struct probes *probes,
 		       struct probe *probe)
 {
-	bool whole = found->size && found->size <= MAX_FUNCTION_SIZE;
-	size_t size = whole ? found->size : MAX_INSTRUCTION_SIZE;
-	uint8_t *bytes = malloc(size);
 	struct instruction chosen;
-	ssize_t n;
+	int err = place__choose(&search->code, found->address, found->size,
+				last_argument(found->function->call), &chosen);
 
-	if (!bytes)
-		return -ENOMEM;
-	n = code__read(&search->code, found->address, bytes, size);
-	if (n <= 0) {
-		free(bytes);
-		return n < 0 ? (int)n : -ENOEXEC;
-	}
-	instruction__choose(&(struct function_code){
-		.bytes = bytes,
-		.size = n,
-		.whole = whole && (size_t)n == size,
-		.address = found->address,
-		.nargs = last_argument(found->function->call),
-	}, &chosen);
-	free(bytes);
+	if (err)
+		return err;
+	if (chosen.none)
+		refuse(probes, found, "the kernel would put a call in place of its first instruction");
 	probe->cookie = located(found->function->call, &chosen) | found->flags;
 	probe->offset = found->offset + chosen.offset;
 	probe->emulated = chosen.emulated;
+	probe->return_probe = returns_block(found->function->call) &&
+			      !(found->flags & CALL_PENDING);
 	memcpy(probe->instruction, chosen.text, sizeof(probe->instruction));
 	return 0;
 }
@@ -359,13 +362,15 @@ static int add_probe(struct probes *probes, const struct probe *probe)
 	return 0;
 }
 
-/* Of what can throw, the returns are probed. */
+/* Of what has no return probe, the returns are probed. */
 static int add_exits(struct search *search, const struct found *found,
 		     const struct probed *probed, struct exits *exits, struct probes *probes)
 {
 	size_t known = exits->count;
-	int err = exits__find(&search->code, found->address, probed, exits);
+	int err;
 
+	exits->all = true;
+	err = exits__find(&search->code, found->address, found->size, probed, exits);
 	for (size_t i = known; !err && i < exits->count; i++) {
 		const struct exit *exit = &exits->items[i];
 		struct probe probe = { .kind = CALL_RETURNS, .cookie = exit->cookie,
@@ -377,8 +382,10 @@ static int add_exits(struct search *search, const struct found *found,
 		if (code__offset(&search->code, exit->address, &probe.offset, &available))
 			err = add_probe(probes, &probe);
 	}
-	if (!exits->all)
+	if (!exits->all && CALL_KIND(found->function->call) == CALL_NEWS)
 		probes->unseen = found->function->symbol;
+	else if (!exits->all)
+		refuse(probes, found, "where it returns cannot be found");
 	return err;
 }
 
@@ -386,7 +393,7 @@ static int add_all_exits(struct search *search, struct probes *probes)
 {
 	uint64_t starts[MAX_PROBES], places[MAX_PROBES];
 	struct probed probed = { starts, places, search->nfound };
-	struct exits exits = { .all = true };
+	struct exits exits = {};
 	int err = 0;
 
 	for (size_t i = 0; i < search->nfound; i++) {
@@ -394,7 +401,8 @@ static int add_all_exits(struct search *search, struct probes *probes)
 		places[i] = starts[i] + (probes->items[i].offset - probes->items[i].function);
 	}
 	for (size_t i = 0; i < search->nfound && !err; i++)
-		if (CALL_KIND(search->found[i].function->call) == CALL_NEWS)
+		if (search->found[i].flags & CALL_PENDING &&
+		    returns_block(search->found[i].function->call))
 			err = add_exits(search, &search->found[i], &probed, &exits, probes);
 	exits__release(&exits);
 	return err;
@@ -424,11 +432,25 @@ static int make_probes(struct search *search, struct probes *probes)
 				       .symbol = found->function->symbol,
 				       .function = found->offset };
 
-		err = place_probe(search, found, &probe);
+		err = place_probe(search, found, probes, &probe);
 		if (!err)
 			err = add_probe(probes, &probe);
 	}
 	return err ? err : add_all_exits(search, probes);
+}
+
+/* All or nothing: of an allocator that is seen in part, the blocks would never end, or never begin. */
+static int refuse_all(const struct search *search, const char *path, struct probes *probes)
+{
+	probes->count = 0;
+	if (!search->custom) {
+		log__warn("%s: its allocator is not followed: of %s, %s", path, probes->refused,
+			  probes->why_refused);
+		return 0;
+	}
+	log__error("--allocator: %s cannot be followed: of %s, %s", path, probes->refused,
+		   probes->why_refused);
+	return -EOPNOTSUPP;
 }
 
 static int find_probes(struct search *search, const char *path, struct probes *probes)
@@ -446,7 +468,9 @@ static int find_probes(struct search *search, const char *path, struct probes *p
 	probes->allocator = allocator->name;
 	if (!allocator->unfollowed)
 		err = search_tables(search, look_at_function);
-	return err || !search->nfound ? err : make_probes(search, probes);
+	if (!err && search->nfound)
+		err = make_probes(search, probes);
+	return !err && probes->refused ? refuse_all(search, path, probes) : err;
 }
 
 int probes__find(int fd, const char *path, struct custom_allocator *custom,

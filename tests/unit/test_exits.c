@@ -38,12 +38,18 @@ static void find_probes(const char *code, struct probes *probes)
 	close(fd);
 }
 
+/* The library's malloc has one, too. */
+static bool is_exit(const struct probe *probe)
+{
+	return probe->kind == CALL_RETURNS && strcmp(probe->symbol, "malloc");
+}
+
 static size_t count_exits(const struct probes *probes)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < probes->count; i++)
-		n += probes->items[i].kind == CALL_RETURNS;
+		n += is_exit(&probes->items[i]);
 	return n;
 }
 
@@ -141,7 +147,7 @@ static void test_foreseen(void **state)
 		for (size_t j = 0; j < probes.count; j++) {
 			const struct probe *probe = &probes.items[j];
 
-			if (probe->kind != CALL_RETURNS)
+			if (!is_exit(probe))
 				continue;
 			if (n == 2 || probe->cookie != foreseen[i].exits[n])
 				fail_msg("%s: exit %zu is %s, %#lx", foreseen[i].code, n,

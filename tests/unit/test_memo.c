@@ -67,6 +67,11 @@ static __u64 trampoline_return(__u64 slot, __u64 pc)
 }
 
 struct walk;
+static bool is_sought(struct walk *w)
+{
+	return false;
+}
+
 static int load_mapping(struct walk *w, __u64 address)
 {
 	return -1;

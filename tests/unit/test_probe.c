@@ -361,11 +361,11 @@ static void test_unknown_allocator(void **state)
 	compile("own", "-fno-builtin -shared -fPIC",
 		"void *malloc(long n) { return (void *)n; } void free(void *p) {}\n"
 		"void free_sized(void *p, long n) { __asm__ volatile(\"nop; nop\"); }", path);
-	check_unknown(path, 3);
+	check_unknown(path, 4);
 	/* Only in .symtab: an executable does not export its functions. */
 	compile("executable", "-fno-builtin",
 		"void *malloc(long n) { return (void *)n; } int main(void) { return 0; }", path);
-	check_unknown(path, 1);
+	check_unknown(path, 2);
 	compile("own-names", "-shared -fPIC", "void *je_malloc(long n) { return 0; }", path);
 	assert_int_equal(find_in(path, &probes), 0);
 	assert_int_equal(probes.count, 1);

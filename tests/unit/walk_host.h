@@ -113,13 +113,19 @@ static __u64 *rule_cache_at(__u32 index)
 	return &host->cache[index];
 }
 
+struct walk;
+
 /* Captured processes have no probes. */
+static bool is_sought(struct walk *w)
+{
+	return false;
+}
+
 static __u64 trampoline_return(__u64 slot, __u64 pc)
 {
 	return 0;
 }
 
-struct walk;
 static int load_mapping(struct walk *w, __u64 address);
 
 #define repeat(n, step, context)                                                                   \

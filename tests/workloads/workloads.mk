@@ -52,7 +52,7 @@ WL_PROGRAMS := \
 	$(addprefix threads.,fp nofp musl) \
 	$(addprefix containers.,fp nofp) \
 	operators.libstdc++ $(addprefix operators.,$(patsubst libs_%,%,$(filter libs_%,$(.VARIABLES)))) \
-	jemalloc tcmalloc mimalloc pool \
+	jemalloc tcmalloc mimalloc pool fibers.pool fibers.heap \
 	$(addprefix lifecycle.,fp) \
 	$(addprefix processes.,nofp musl static) \
 	$(addprefix quick.,nofp musl-static) become.musl-static crowd.nofp \
@@ -117,6 +117,14 @@ $(WL)/operators.%: tests/workloads/operators.cc $(WL)/truth.o tests/workloads/wo
 $(WL)/pool: tests/workloads/pool.cc tests/workloads/pool_user.cc $(WL)/truth.o tests/workloads/workloads.mk
 	$(call msg,WORKLOAD,$@)
 	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(WL_NOFP) -o $@ $(filter %.cc %.o,$^)
+
+flags_heap := -DHEAP -fno-builtin -rdynamic
+boost := $(if $(wildcard /usr/include/boost/context),-DBOOST -lboost_context)
+
+$(WL)/fibers.%: tests/workloads/fibers.cc $(WL)/truth.o tests/workloads/workloads.mk
+	$(call msg,WORKLOAD,$@)
+	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(WL_NOFP) $(flags_$*) -o $@ \
+		$(filter %.cc %.o,$^) $(boost)
 
 $(WL)/jemalloc $(WL)/tcmalloc $(WL)/mimalloc: $(WL)/%: tests/workloads/%.c $(WL)/truth.o \
 		tests/workloads/workloads.mk
