@@ -51,6 +51,26 @@ static void report_probes(const struct module *module, const struct probe_links 
 	}
 }
 
+/* Where an allocator is none of our table's: its `ret`s are probed, and the kernel steps over them. */
+static void report_steps(const struct module *module)
+{
+	const struct probes *probes = &module->probes;
+	size_t nstepped = 0;
+	bool own = false;
+
+	for (size_t i = 0; i < probes->count; i++) {
+		const struct probe *probe = &probes->items[i];
+
+		own |= probe->kind != CALL_RETURNS && probe->kind != CALL_NEWS &&
+		       probe->cookie & CALL_PENDING;
+		nstepped += probe->kind == CALL_RETURNS && !probe->emulated;
+	}
+	if (own && nstepped)
+		log__info("%s: its allocator is none that is known, so that %zu of its returns are"
+			  " single-stepped: a second trap a call, very dear in virtual machines (-v"
+			  " lists them, memtracebpf doctor measures)", module->path, nstepped);
+}
+
 static int attach_allocator(pid_t pid, const struct module *module, const struct tables *tables,
 			    struct probe_links **links)
 {
@@ -70,8 +90,10 @@ static int attach_allocator(pid_t pid, const struct module *module, const struct
 	if (!pid)
 		own_code__spare(module);
 	err = probe__attach(&programs, path, module->path, pid, &module->probes, links);
-	if (!err)
+	if (!err) {
 		report_probes(module, *links);
+		report_steps(module);
+	}
 	return err;
 }
 

@@ -54,6 +54,20 @@ def test_heap(spawn, way, order):
     check(report, truth, way)
 
 
+@pytest.mark.parametrize("program", ["nops.mcount", "nops.patchable"])
+@pytest.mark.parametrize("options", [[], ["--follow-fork"]])
+def test_nops(spawn, program, options):
+    """A nop that the kernel would replace by a call, which children do not survive."""
+    workload = spawn(Workload, program, "children")
+    tracer = spawn(Tracer, "-p", workload.pid, *options)
+    truth = workload.run()
+    report = tracer.stop()
+    assert finish(workload) == 0
+    assert {k: v for k, v in lines_of(report, "nops.c").items()
+            if k in lines_of_truth(truth)} == lines_of_truth(truth)
+    assert losses(report) == {}
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("program", ["fibers.pool", "fibers.heap"])
 def test_bystander(spawn, program):

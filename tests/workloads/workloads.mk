@@ -52,7 +52,7 @@ WL_PROGRAMS := \
 	$(addprefix threads.,fp nofp musl) \
 	$(addprefix containers.,fp nofp) \
 	operators.libstdc++ $(addprefix operators.,$(patsubst libs_%,%,$(filter libs_%,$(.VARIABLES)))) \
-	jemalloc tcmalloc mimalloc pool fibers.pool fibers.heap \
+	jemalloc tcmalloc mimalloc pool fibers.pool fibers.heap nops.mcount nops.patchable \
 	$(addprefix lifecycle.,fp) \
 	$(addprefix processes.,nofp musl static) \
 	$(addprefix quick.,nofp musl-static) become.musl-static crowd.nofp \
@@ -117,6 +117,17 @@ $(WL)/operators.%: tests/workloads/operators.cc $(WL)/truth.o tests/workloads/wo
 $(WL)/pool: tests/workloads/pool.cc tests/workloads/pool_user.cc $(WL)/truth.o tests/workloads/workloads.mk
 	$(call msg,WORKLOAD,$@)
 	$(Q)g++ -std=gnu++17 $(WL_FLAGS) $(WL_NOFP) -o $@ $(filter %.cc %.o,$^)
+
+# A nop of five bytes at the beginning of each function.
+flags_mcount := -pg -mfentry -mnop-mcount
+compiler_patchable := $(CLANG)
+flags_patchable := -fpatchable-function-entry=5
+
+$(WL)/nops.%: tests/workloads/nops.c $(WL)/truth.o tests/workloads/workloads.mk
+	$(call msg,WORKLOAD,$@)
+	$(Q)$(wl_cc) -std=gnu11 $(WL_FLAGS) -fasynchronous-unwind-tables -fno-pie -fno-builtin \
+		$(flags_$*) -c -o $@.o $<
+	$(Q)gcc -no-pie -rdynamic -o $@ $@.o $(WL)/truth.o
 
 flags_heap := -DHEAP -fno-builtin -rdynamic
 boost := $(if $(wildcard /usr/include/boost/context),-DBOOST -lboost_context)
