@@ -254,6 +254,9 @@ static void read_module(struct modules *modules, struct module *module)
 		tables__set_rows(modules->tables, module->file, NULL, 0);
 		return;
 	}
+	if (module->probes.refused)
+		log__warn("%s: its allocator is not followed: of %s, %s", module->path,
+			  module->probes.refused, module->probes.why_refused);
 	describe(modules, module, file.library);
 	module->unread = true;
 	__atomic_fetch_add(&modules->nunread, 1, __ATOMIC_RELAXED);

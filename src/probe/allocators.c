@@ -206,8 +206,8 @@ const struct allocator allocators[] = {
 	{ .name = "glibc", .marker = "__libc_malloc", .is_malloc = true,
 	  .flags = CALL_CHUNK_HEADS },
 	/* Shared: a stage of its dynamic linker; static, where symbols are left. */
-	{ .name = "musl", .marker = "__dls2b" },
-	{ .name = "musl", .marker = "__malloc_atfork" },
+	{ .name = "musl", .marker = "__dls2b", .hidden = true },
+	{ .name = "musl", .marker = "__malloc_atfork", .hidden = true },
 	{ .name = "unknown", .has_operators = true, .flags = CALL_PENDING },
 };
 const size_t nallocators = sizeof(allocators) / sizeof(allocators[0]);

@@ -26,6 +26,7 @@ struct allocator {
 	const char *marker;	/* the symbol that gives it away */
 	bool is_malloc;		/* the marker is another name of its malloc: where malloc is other
 				 * code, that is another allocator's */
+	bool hidden;		/* the marker is not exported: a static PIE has it as a local symbol */
 	/* Has operator new and delete of its own, which do not pass through its malloc. */
 	bool has_operators;
 	/* All its functions have names that begin so; it has no part in what is called malloc. */

@@ -108,6 +108,14 @@ static int note_owner(struct search *search, const char *name, const Elf64_Sym *
 	return 0;
 }
 
+static int note_hidden(struct search *search, const char *name, const Elf64_Sym *sym)
+{
+	for (size_t i = 0; i < nallocators; i++)
+		if (allocators[i].hidden && !strcmp(name, allocators[i].marker))
+			search->markers[i] = sym->st_value;
+	return 0;
+}
+
 /* Is malloc, where there is one, this allocator's? */
 static bool owns_malloc(const struct search *search, size_t i)
 {
@@ -129,6 +137,10 @@ static int find_owner(struct search *search)
 	if (!err && !search->its_malloc) {
 		search->locals = true;
 		err = search_tables(search, note_owner);
+	} else if (!err) {
+		search->locals = true;
+		err = search_tables(search, note_hidden);
+		search->locals = false;
 	}
 	for (size_t i = 0; !err && !search->owner && i < nallocators; i++)
 		if (owns_malloc(search, i))
@@ -443,11 +455,8 @@ static int make_probes(struct search *search, struct probes *probes)
 static int refuse_all(const struct search *search, const char *path, struct probes *probes)
 {
 	probes->count = 0;
-	if (!search->custom) {
-		log__warn("%s: its allocator is not followed: of %s, %s", path, probes->refused,
-			  probes->why_refused);
-		return 0;
-	}
+	if (!search->custom)
+		return 0;	/* whoever attaches says so */
 	log__error("--allocator: %s cannot be followed: of %s, %s", path, probes->refused,
 		   probes->why_refused);
 	return -EOPNOTSUPP;
