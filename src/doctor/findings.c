@@ -39,5 +39,5 @@ const char *carrier__reason(const struct carrier *carrier)
 	if (carrier->probes.count)
 		return NULL;
 	return carrier->probes.why_refused ? carrier->probes.why_refused :
-					     "recognised, but memtracebpf cannot keep its books yet";
+					     "recognised, but memtracebpf cannot follow it yet";
 }

@@ -76,7 +76,7 @@ static void write_cost(FILE *out, const struct cost *cost, bool works)
 		"  %8.0f  at the entry and the return\n"
 		"  %8.0f  at the entry, on one that it has to single-step (test)\n"
 		"  A malloc/free pair costs at least %.0f ns more while traced; a program that"
-		" makes 100,000\n  a second loses at least %.0f %% of a CPU. Keeping the books"
+		" makes 100,000\n  a second loses at least %.0f %% of a CPU. What is done in them"
 		" comes on top.\n",
 		cost->kind, cost->call_ns, cost->entry_ns, cost->entry_return_ns, cost->stepped_ns,
 		pair_ns, pair_ns * 100000 / 1e9 * 100);

@@ -101,7 +101,7 @@ static int report_block(struct session *session)
 	int err = collector__find_block(session->collector, options->block, &found);
 
 	if (err == -ENOENT) {
-		log__error("no block at 0x%llx is in the books: it was allocated before tracing "
+		log__error("no block at 0x%llx is tracked: it was allocated before tracing "
 			   "began, or freed", (unsigned long long)options->block);
 		return err;
 	}

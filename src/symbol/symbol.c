@@ -352,7 +352,7 @@ int symbolizer__name_all(struct symbolizer *symbolizer, struct names *names)
 	if (err)
 		goto out;
 	qsort(queries, nqueries, sizeof(*queries), by_module);
-	progress__begin(&progress, "naming", "places", nqueries);
+	progress__begin(&progress, "naming", "call sites", nqueries);
 	for (first = 0; !err && first < nqueries; first = next) {
 		uint32_t module = queries[first].module;
 
