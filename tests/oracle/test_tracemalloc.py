@@ -107,7 +107,9 @@ def test_text(seed, tmp_path):
         return text[1:-1]
 
     assert lines("report", new.path) == [str(s) for s in new.python.statistics("lineno")]
-    assert lines("diff", old.path, new.path) == \
+    compared, *rows = lines("diff", old.path, new.path)
+    assert compared.startswith("from ")
+    assert rows == \
         [str(s) for s in new.python.compare_to(old.python, "lineno")]
 
 
