@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import fcntl
 import os
+import pathlib
+import shutil
+import tempfile
 
 import pytest
 
@@ -47,3 +50,12 @@ def spawn():
     yield start
     for process in reversed(processes):
         process.end()
+
+
+@pytest.fixture
+def public():
+    """A directory that everybody may use."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="memtracebpf-"))
+    directory.chmod(0o777)
+    yield directory
+    shutil.rmtree(directory)

@@ -11,7 +11,6 @@ import signal
 import stat
 import struct
 import subprocess
-import tempfile
 
 import pytest
 
@@ -41,15 +40,6 @@ class Opens:
                     n += 1
         except BlockingIOError:
             return n
-
-
-@pytest.fixture
-def public():
-    """A directory that everybody may use."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="memtracebpf-"))
-    directory.chmod(0o777)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

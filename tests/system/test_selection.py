@@ -54,12 +54,13 @@ def test_renamed_away(spawn, tmp_path):
     assert_nothing_lost(report)
 
 
-def test_user(spawn):
+def test_user(spawn, public):
     """Also who becomes that user while it runs."""
-    others = [spawn(Workload, "processes.nofp", "hold", 10),
-              spawn(Workload, "processes.nofp", "hold", 10, user=54322)]
-    workloads = [spawn(Workload, "processes.nofp", "hold", 20, user=54321),
-                 spawn(Workload, "processes.nofp", "as_user", 54321, 30)]
+    program = shutil.copy(WORKLOADS / "processes.nofp", public)
+    others = [spawn(Workload, program, "hold", 10),
+              spawn(Workload, program, "hold", 10, user=54322)]
+    workloads = [spawn(Workload, program, "hold", 20, user=54321),
+                 spawn(Workload, program, "as_user", 54321, 30)]
     tracer = spawn(Tracer, "--user", 54321)
     for other in others:
         other.run()
@@ -67,15 +68,16 @@ def test_user(spawn):
     assert_exactly(tracer.stop(), workloads, truths)
 
 
-def test_all_must_hold(spawn):
+def test_all_must_hold(spawn, public):
     """Pids and names and users, in one tracing."""
-    program = "processes.nofp"
+    program, other = (pathlib.Path(shutil.copy(WORKLOADS / name, public))
+                      for name in ("processes.nofp", "processes.musl"))
     others = [spawn(Workload, program, "hold", 10),
               spawn(Workload, program, "hold", 10, user=54321),
-              spawn(Workload, "processes.musl", "hold", 10, user=54321)]
+              spawn(Workload, other, "hold", 10, user=54321)]
     workload = spawn(Workload, program, "hold", 20, user=54321)
     tracer = spawn(Tracer, "-p", f"{others[0].pid},{others[2].pid},{workload.pid}",
-                   "--comm", program, "--user", 54321)
+                   "--comm", program.name, "--user", 54321)
     for other in others:
         other.run()
     truth = workload.run()
