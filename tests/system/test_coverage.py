@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tracing import MEMTRACEBPF, WORKLOADS, Process, Tracer, Workload
+from tracing import MEMTRACEBPF, WORKLOADS, Process, Tracer, Workload, lacks
 
 MIB = 1 << 20
 
@@ -119,7 +119,7 @@ def test_32_bit(spawn, tmp_path):
     built = subprocess.run(["gcc", "-m32", "-w", "-o", tmp_path / "small", source],
                            capture_output=True, text=True)
     if built.returncode:
-        pytest.skip("gcc cannot build 32-bit programs here: apt-get install gcc-multilib")
+        lacks("gcc-multilib")
     small = spawn(Process, tmp_path / "small")
     result = subprocess.run([MEMTRACEBPF, "-p", str(small.pid)], capture_output=True, text=True)
     assert result.returncode == 1

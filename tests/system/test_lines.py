@@ -6,12 +6,11 @@ what: "N blocks", or "N blocks of M bytes", behind it.
 
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
-from tracing import ROOT, TIMEOUT, Tracer
+from tracing import ROOT, TIMEOUT, Tracer, needs
 
 SOURCES = ROOT / "tests/workloads/lines"
 
@@ -27,8 +26,7 @@ def truth_of(source):
 
 
 def build(compiler, source, output):
-    if not shutil.which(compiler.split()[0]):
-        pytest.skip("no " + compiler.split()[0])
+    needs(compiler.split()[0])
     subprocess.run([*compiler.split(), "-o", output, SOURCES / source], check=True, timeout=TIMEOUT)
 
 
@@ -73,8 +71,8 @@ def test_cxx_library(spawn, tmp_path, compiler):
     "gcc -fuse-ld=bfd", "gcc -fuse-ld=gold", "clang -gdwarf-4 -fuse-ld=lld",
 ])
 def test_dropped_functions(spawn, tmp_path, options):
-    if "lld" in options and not shutil.which("ld.lld"):
-        pytest.skip("no lld")
+    if "lld" in options:
+        needs("ld.lld")
     program = tmp_path / "program"
     build(options + " -g -O1 -ffunction-sections -Wl,--gc-sections", "dropped.c", program)
     assert_truth(held_at_exit(spawn, program), "dropped.c")

@@ -73,10 +73,14 @@ class Stream:
         return self.lines
 
 
+def lacks(what):
+    """Skips a test for what is not installed; with ALL_PROGRAMS in the environment it fails."""
+    (pytest.fail if os.environ.get("ALL_PROGRAMS") else pytest.skip)(f"needs {what}")
+
+
 def needs(program):
-    """Skips a test where the program is not installed; with ALL_PROGRAMS in the environment it fails."""
     if not shutil.which(program):
-        (pytest.fail if os.environ.get("ALL_PROGRAMS") else pytest.skip)(f"needs {program}")
+        lacks(program)
 
 
 def traces_the_machine(command):

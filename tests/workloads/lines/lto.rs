@@ -29,6 +29,6 @@ fn main() {
         let second = first.twice();
         held.push((first, second, boxed(), text(i)));
     }
-    std::hint::black_box(&held)[99].2[0];
+    unsafe { std::ptr::read_volatile(&held[99].2[0]) };
     std::process::exit(0);
 }
