@@ -187,27 +187,38 @@ static const struct function mimalloc_functions[] = {
 	{}
 };
 
+const struct allocator prefixed_jemalloc = { .name = "jemalloc", .functions = jemalloc_functions };
+
+const char *const jemalloc_signs[] = { "mallctl", "mallctlbymib", "malloc_stats_print", "mallocx",
+				       "rallocx", "sdallocx", NULL };
+
 const struct allocator allocators[] = {
 	/* The dynamic linker: glibc's exports malloc up to 2.31. */
 	{ .marker = "_rtld_global", .unfollowed = true },
 	{ .name = "jemalloc", .marker = "mallctl", .has_operators = true,
 	  .functions = jemalloc_functions },
-	{ .name = "jemalloc", .marker = "je_malloc", .prefix = "je_",
+	{ .name = "jemalloc", .marker = "je_malloc", .also = "je_free", .prefix = "je_",
 	  .functions = jemalloc_functions },
 	/* Rust's crate tikv-jemalloc-sys */
-	{ .name = "jemalloc", .marker = "_rjem_malloc", .prefix = "_rjem_",
-	  .functions = jemalloc_functions },
-	{ .name = "tcmalloc", .marker = "tc_malloc", .is_malloc = true, .has_operators = true,
-	  .functions = tcmalloc_functions },
-	{ .name = "mimalloc", .marker = "mi_malloc", .is_malloc = true, .has_operators = true,
-	  .functions = mimalloc_functions },
+	{ .name = "jemalloc", .marker = "_rjem_malloc", .also = "_rjem_sdallocx",
+	  .prefix = "_rjem_", .functions = jemalloc_functions },
+	{ .name = "tcmalloc", .marker = "tc_malloc", .also = "tc_free", .is_malloc = true,
+	  .has_operators = true, .functions = tcmalloc_functions },
+	{ .name = "mimalloc", .marker = "mi_malloc", .also = "mi_free", .is_malloc = true,
+	  .has_operators = true, .functions = mimalloc_functions },
+	/* All that is left of it in a program of Rust that has no use for the other. */
+	{ .name = "mimalloc", .marker = "mi_malloc_aligned", .also = "mi_free",
+	  .is_malloc = true, .functions = mimalloc_functions },
 	{ .name = "sanitizer", .marker = "__interceptor_malloc", .is_malloc = true,
 	  .unfollowed = true },
-	{ .name = "glibc", .marker = "__libc_malloc", .is_malloc = true,
-	  .flags = CALL_CHUNK_HEADS },
+	/* Browsers' allocators have a __libc_malloc, too, but none of glibc's tuning. */
+	{ .name = "glibc", .marker = "__libc_malloc", .also = "__libc_mallopt",
+	  .is_malloc = true, .flags = CALL_CHUNK_HEADS },
 	/* Shared: a stage of its dynamic linker; static, where symbols are left. */
 	{ .name = "musl", .marker = "__dls2b", .hidden = true },
 	{ .name = "musl", .marker = "__malloc_atfork", .hidden = true },
+	/* What musl calls itself, whoever's malloc is. */
+	{ .name = "musl", .marker = "__libc_malloc_impl", .prefix = LIBC_PREFIX },
 	{ .name = "unknown", .has_operators = true, .flags = CALL_PENDING },
 };
 const size_t nallocators = sizeof(allocators) / sizeof(allocators[0]);

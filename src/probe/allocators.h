@@ -24,6 +24,7 @@ extern const struct function cxx_functions[];
 struct allocator {
 	const char *name;	/* NULL: the dynamic linker, whose malloc is for itself alone */
 	const char *marker;	/* the symbol that gives it away */
+	const char *also;	/* another that has to be there; NULL: the one is enough */
 	bool is_malloc;		/* the marker is another name of its malloc: where malloc is other
 				 * code, that is another allocator's */
 	bool hidden;		/* the marker is not exported: a static PIE has it as a local symbol */
@@ -36,7 +37,14 @@ struct allocator {
 	bool unfollowed;	/* known to keep books that our way of looking would disturb */
 };
 
-#define MAX_ALLOCATORS 16
+/* Before the standard names: what others may replace goes by these, too. */
+#define LIBC_PREFIX "__libc_"
+
+#define MAX_ALLOCATORS 24
+
+/* jemalloc can be built with any prefix to all its names: two of these with the same tell. */
+extern const char *const jemalloc_signs[];
+extern const struct allocator prefixed_jemalloc;
 
 /* Ends with a row without a marker: what defines malloc and is none of the others. The first row
  * that fits decides whose malloc is. */

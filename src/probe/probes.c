@@ -24,12 +24,22 @@ struct found {
 	uint64_t offset;		/* in the file */
 };
 
+#define MAX_PREFIXES 4
+
+/* What a jemalloc's names may begin with. */
+struct prefix {
+	char text[32];
+	unsigned int signs;		/* a bit for each of jemalloc_signs that was found with it */
+};
+
 struct search {
 	struct code code;
 	bool exported;			/* the symbols at hand are meant for other files */
 	bool locals;			/* look at local symbols too */
 	uint64_t its_malloc;		/* address; 0: the file defines none */
 	uint64_t markers[MAX_ALLOCATORS]; /* addresses; 0: not found */
+	bool also[MAX_ALLOCATORS];	/* the other symbol that an allocator needs is there */
+	struct prefix prefixes[MAX_PREFIXES];
 	const struct allocator *owner;	/* of its malloc; NULL: none, or the linker */
 	uint64_t go_start, go_end;	/* code that Go's compiler made */
 	uint64_t cleanup, cleanup_size;	/* address; 0: not found */
@@ -88,13 +98,47 @@ static bool is_function(const Elf64_Sym *sym)
 	return ELF64_ST_TYPE(sym->st_info) == STT_FUNC;
 }
 
+static void note_prefix(struct search *search, const char *name, size_t length, unsigned int sign)
+{
+	struct prefix *prefix = search->prefixes;
+
+	/* Mangled names end in anything. */
+	if (!length || length >= sizeof(prefix->text) || !strncmp(name, "_Z", 2) ||
+	    !strncmp(name, "_R", 2))
+		return;
+	for (size_t i = 0; i < MAX_PREFIXES; i++, prefix++)
+		if (!prefix->signs ||
+		    (!strncmp(prefix->text, name, length) && !prefix->text[length])) {
+			memcpy(prefix->text, name, length);
+			prefix->signs |= 1U << sign;
+			return;
+		}
+}
+
+static void note_signs(struct search *search, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (unsigned int i = 0; jemalloc_signs[i]; i++) {
+		size_t sign = strlen(jemalloc_signs[i]);
+
+		if (length > sign && !strcmp(name + length - sign, jemalloc_signs[i]))
+			note_prefix(search, name, length - sign, i);
+	}
+}
+
 static int note_owner(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	if (search->exported)
 		note_linker(search, name, sym);
-	for (size_t i = 0; i < nallocators; i++)
+	for (size_t i = 0; i < nallocators; i++) {
 		if (allocators[i].marker && !strcmp(name, allocators[i].marker))
 			search->markers[i] = sym->st_value;
+		if (allocators[i].also && !strcmp(name, allocators[i].also))
+			search->also[i] = true;
+	}
+	if (is_function(sym))
+		note_signs(search, name);
 	if (is_function(sym) && !strcmp(name, standard_functions[0].symbol))
 		search->its_malloc = sym->st_value;
 	if (!strcmp(name, "__malloc_arena_thread_freeres")) {
@@ -116,6 +160,17 @@ static int note_hidden(struct search *search, const char *name, const Elf64_Sym 
 	return 0;
 }
 
+static bool is_there(const struct search *search, size_t i)
+{
+	return search->markers[i] && (!allocators[i].also || search->also[i]);
+}
+
+/* More than one sign. */
+static bool is_jemallocs(const struct prefix *prefix)
+{
+	return prefix->signs & (prefix->signs - 1);
+}
+
 /* Is malloc, where there is one, this allocator's? */
 static bool owns_malloc(const struct search *search, size_t i)
 {
@@ -125,7 +180,7 @@ static bool owns_malloc(const struct search *search, size_t i)
 		return false;
 	if (!allocator->marker)		/* a local malloc is somebody's own */
 		return search->its_malloc && !search->locals;
-	return search->markers[i] && (!allocator->is_malloc || !search->its_malloc ||
+	return is_there(search, i) && (!allocator->is_malloc || !search->its_malloc ||
 				      search->markers[i] == search->its_malloc);
 }
 
@@ -235,6 +290,7 @@ static int look_in_own(struct search *search, const struct allocator *allocator,
 static int look_at_function(struct search *search, const char *name, const Elf64_Sym *sym)
 {
 	const struct allocator *owner = search->owner;
+	const size_t prefix = strlen(LIBC_PREFIX);
 	int err = 0;
 
 	if (!is_function(sym))
@@ -242,11 +298,20 @@ static int look_at_function(struct search *search, const char *name, const Elf64
 	if (owner && search->its_malloc)
 		err = look_in(search, owner, standard_functions, RANK_STANDARD, name,
 			      sym);
+	if (!err && owner && search->its_malloc && !strncmp(name, LIBC_PREFIX, prefix))
+		err = look_in(search, owner, standard_functions, RANK_OWN, name + prefix, sym);
 	if (!err && owner && owner->has_operators)
 		err = look_in(search, owner, cxx_operators, RANK_OPERATORS, name, sym);
 	for (size_t i = 0; !err && i < nallocators; i++)
-		if (search->markers[i])
+		if (is_there(search, i))
 			err = look_in_own(search, &allocators[i], name, sym);
+	for (size_t i = 0; !err && i < MAX_PREFIXES; i++) {
+		struct allocator jemalloc = prefixed_jemalloc;
+
+		jemalloc.prefix = search->prefixes[i].text;
+		if (is_jemallocs(&search->prefixes[i]))
+			err = look_in_own(search, &jemalloc, name, sym);
+	}
 	return err;
 }
 
@@ -311,8 +376,11 @@ static const struct allocator *name_allocator(const struct search *search)
 {
 	const struct allocator *allocator = search->owner;
 
+	for (size_t i = 0; !allocator && i < MAX_PREFIXES; i++)
+		if (is_jemallocs(&search->prefixes[i]))
+			allocator = &prefixed_jemalloc;
 	for (size_t i = 0; !allocator && i < nallocators; i++)
-		if (search->markers[i] && allocators[i].functions)
+		if (is_there(search, i) && (allocators[i].functions || allocators[i].prefix))
 			allocator = &allocators[i];
 	return allocator || !search->custom ? allocator : &custom_allocator;
 }

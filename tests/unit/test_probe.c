@@ -90,7 +90,8 @@ static uint64_t offset_from_address(const char *path)
 }
 
 #define STANDARD "malloc|calloc|realloc|reallocarray|reallocf|free|cfree|posix_memalign|" \
-		 "aligned_alloc|memalign|valloc|pvalloc|free_sized|free_aligned_sized"
+		 "aligned_alloc|memalign|valloc|pvalloc|free_sized|free_aligned_sized|" \
+		 "__libc_(malloc|calloc|realloc|free|cfree|memalign|valloc|pvalloc)"
 /* Whole families: whoever adds a function to an allocator learns it here. */
 #define OPERATORS "_Zn[wa]m.*|_Zd[la]Pv.*"
 #define JEMALLOC "[mrxd]allocx|sdallocx"
@@ -299,8 +300,9 @@ static void test_static_executables(void **state)
 	/* Another allocator beside it, under names of its own, does not make malloc that one's. */
 	compile("static-beside", "-static",
 		"#include <stdlib.h>\nvoid *je_malloc(size_t n) { return malloc(n) + 1; }\n"
+		"void je_free(void *p) { free((char *)p - 1); }\n"
 		"void *(*volatile f)(size_t) = je_malloc; int main(void) { return !f(1); }", path);
-	check_file(path, "", "glibc", STANDARD "|je_malloc");
+	check_file(path, "", "glibc", STANDARD "|je_malloc|je_free");
 }
 
 static void check_none(const char *path)
@@ -355,7 +357,6 @@ static void check_unknown(const char *path, size_t count)
 
 static void test_unknown_allocator(void **state)
 {
-	struct probes probes;
 	char path[128];
 
 	compile("own", "-fno-builtin -shared -fPIC",
@@ -366,11 +367,41 @@ static void test_unknown_allocator(void **state)
 	compile("executable", "-fno-builtin",
 		"void *malloc(long n) { return (void *)n; } int main(void) { return 0; }", path);
 	check_unknown(path, 2);
-	compile("own-names", "-shared -fPIC", "void *je_malloc(long n) { return 0; }", path);
+	/* A browser's allocator serves those who call glibc's by its own name, and C++. */
+	compile("browser", "-fno-builtin -shared -fPIC",
+		"void *malloc(long n) { return (void *)n; } void free(void *p) {}\n"
+		"void *__libc_malloc(long) __attribute__((alias(\"malloc\")));\n"
+		"void *_Znwm(long n) { return (char *)n + 1; }", path);
+	check_file(path, "-D", "unknown", "malloc|free|_Znwm");
+}
+
+/* Without its malloc, under names that begin in any way, with no more than a program of Rust needs. */
+static void test_own_names(void **state)
+{
+	struct probes probes;
+	char path[128];
+
+	compile("je", "-shared -fPIC", "void *je_malloc(long n) { return 0; } void je_free(void *p) {}",
+		path);
+	check_file(path, "-D", "jemalloc", "je_malloc|je_free");
+	compile("prefix", "-shared -fPIC",
+		"int mydb_mallctl(char *name) { return 0; }\n"
+		"void *mydb_malloc(long n) { return (void *)n; }\n"
+		"void *mydb_mallocx(long n, int f) { return (char *)n + f; }\n"
+		"void mydb_sdallocx(void *p, long n, int f) { __asm__ volatile(\"nop\"); }\n"
+		"void other_mallocx(void) {} int _Z7mallctl, _Z7mallocx;", path);
+	check_file(path, "-D", "jemalloc", "mydb_(malloc|mallocx|sdallocx)");
+	compile("no-prefix", "-shared -fPIC", "void *mydb_mallocx(long n) { return 0; }\n"
+		"void *mydb_malloc(long n) { return 0; }", path);
 	assert_int_equal(find_in(path, &probes), 0);
-	assert_int_equal(probes.count, 1);
-	assert_string_equal(probes.allocator, "jemalloc");
+	assert_int_equal(probes.count, 0);
 	probes__free(&probes);
+	compile("mi", "-shared -fPIC",
+		"void *mi_malloc_aligned(long n, long a) { return (char *)n + a; }\n"
+		"void *mi_zalloc_aligned(long n, long a) { return (char *)n - a; }\n"
+		"void *mi_realloc_aligned(void *p, long n, long a) { return (char *)n + a + 1; }\n"
+		"void mi_free(void *p) {}", path);
+	check_file(path, "-D", "mimalloc", "mi_((m|z|re)alloc_aligned|free)");
 }
 
 /* Return probes move with a goroutine's stack; C code in a Go program has another. */
@@ -656,6 +687,7 @@ int main(void)
 		cmocka_unit_test(test_static_executables),
 		cmocka_unit_test(test_no_allocator),
 		cmocka_unit_test(test_unknown_allocator),
+		cmocka_unit_test(test_own_names),
 		cmocka_unit_test(test_endbr64),
 		cmocka_unit_test(test_hand_made),
 		cmocka_unit_test(test_text),
