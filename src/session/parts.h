@@ -60,7 +60,7 @@ int output__open(struct session *session);
 struct price *price__measure(void);
 /* In nanoseconds; 0: it is not known yet. Takes NULL. */
 double price__of_pair(const struct price *price);
-void price__free(struct price *price);	/* takes NULL; waits for the measurement to end */
+void price__free(struct price *price);	/* takes NULL; waits for nothing */
 
 /* What processes that have ended still held. */
 int session__report_exited(struct session *session);

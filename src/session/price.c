@@ -51,6 +51,10 @@ void price__free(struct price *price)
 {
 	if (!price)
 		return;
+	if (!__atomic_load_n(&price->known, __ATOMIC_ACQUIRE)) {
+		pthread_detach(price->thread);	/* it ends with us, and its child with it */
+		return;
+	}
 	pthread_join(price->thread, NULL);
 	free(price);
 }
