@@ -119,10 +119,14 @@ static int add_clone(const struct image_code *code, size_t syscall, struct piece
  * function returns to the very first byte, so the lookup at pc - 1 misses the entry, which says
  * nothing useful anyway. mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi; je.
  */
-static void make_coroutine_bottom(const struct image_code *code, struct piece *piece)
+static void make_coroutine_bottom(struct image *image, const struct image_code *code,
+				  struct piece *piece)
 {
-	if (!starts_with(code, piece->start - code->address,
-			 "\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff\x74", 11))
+	static const char begin[] = "\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff\x74";
+	const uint8_t *bytes = unwind_image__peek(image, code, piece->start,
+						  piece->start + sizeof(begin) - 1);
+
+	if (!bytes || memcmp(bytes, begin, sizeof(begin) - 1))
 		return;
 	*piece = (struct piece){ .start = piece->start - 1, .end = piece->end,
 				 .rule = { .cfa = CFA_BOTTOM } };
@@ -136,19 +140,34 @@ static int add_syscall(const struct image_code *code, size_t syscall, struct pie
 	return err ?: add_clone(code, syscall, pieces, functions);
 }
 
-static int add_syscalls(const struct image_code *code, uint64_t start, uint64_t end,
-			struct pieces *pieces, struct functions *functions)
+/* memchr is ten times as fast as memmem, and old linkers put data into these segments. */
+static const uint8_t *find_syscall(const uint8_t *at, const uint8_t *end)
 {
-	const uint8_t *at = code->data + (start - code->address);
-	const uint8_t *stop = code->data + (end - code->address);
-	const uint8_t *second = at;
+	const uint8_t *second = at + 1;
+
+	while (second < end && (second = memchr(second, 0x05, end - second))) {
+		if (second[-1] == 0x0f)
+			return second - 1;
+		second++;
+	}
+	return NULL;
+}
+
+static int add_syscalls(struct image *image, const struct image_code *code, uint64_t start,
+			uint64_t end, struct pieces *pieces, struct functions *functions)
+{
+	const uint8_t *bytes = unwind_image__peek(image, code, start, end), *at, *stop;
 	int err = 0;
 
-	/* memchr is ten times as fast as memmem, and old linkers put data into these segments. */
-	while (!err && (second = memchr(second, 0x05, stop - second))) {
-		if (second > at && second[-1] == 0x0f)
-			err = add_syscall(code, second - 1 - code->data, pieces, functions);
-		second++;
+	/* Hardly any gap has one. */
+	if ((bytes && !find_syscall(bytes, bytes + (end - start))) ||
+	    !unwind_image__load(image, code, start, end))
+		return 0;
+	at = code->data + (start - code->address);
+	stop = code->data + (end - code->address);
+	while (!err && (at = find_syscall(at, stop))) {
+		err = add_syscall(code, at - code->data, pieces, functions);
+		at += 2;
 	}
 	return err;
 }
@@ -167,20 +186,16 @@ static int search_gaps(struct image *image, const struct image_code *code, struc
 		if (piece.end <= start)
 			continue;
 		if (piece.start > start && piece.start < end) {
-			if (!unwind_image__load(image, code, start, piece.start))
-				return 0;
-			err = add_syscalls(code, start, piece.start, pieces, functions);
+			err = add_syscalls(image, code, start, piece.start, pieces, functions);
 			if (err)
 				return err;
-			make_coroutine_bottom(code, &pieces->list[i]);
+			make_coroutine_bottom(image, code, &pieces->list[i]);
 		}
 		start = piece.end;
 		if (start >= end)
 			return 0;
 	}
-	if (!unwind_image__load(image, code, start, end))
-		return 0;
-	return add_syscalls(code, start, end, pieces, functions);
+	return add_syscalls(image, code, start, end, pieces, functions);
 }
 
 int decode__uncovered(struct image *image, struct pieces *pieces)

@@ -63,6 +63,7 @@ void unwind_image__close(struct image *image)
 		free(image->code[i].loaded);
 	}
 	image->ncode = 0;
+	free(image->window.data);
 	elf_symbols__release(&image->symbols);
 }
 
@@ -88,6 +89,40 @@ bool unwind_image__load(struct image *image, const struct image_code *code, uint
 		if (!load_chunk(image, code, chunk))
 			return false;
 	return true;
+}
+
+static bool move_window(struct image *image, const struct image_code *code, uint64_t start)
+{
+	struct image_window *window = &image->window;
+	size_t skip = start - code->address, size = MIN(CHUNK, code->size - skip);
+	ssize_t n;
+
+	window->size = 0;
+	if (!window->data)
+		window->data = malloc(CHUNK);
+	if (!window->data || !elf_file__take(image->file, size))
+		return false;
+	n = elf_file__pread(image->file, window->data, size, code->offset + skip);
+	if (n < 0)
+		return false;
+	memset(window->data + n, 0, size - n);	/* as where nothing was read */
+	window->address = start;
+	window->size = size;
+	return true;
+}
+
+const uint8_t *unwind_image__peek(struct image *image, const struct image_code *code,
+				  uint64_t start, uint64_t end)
+{
+	const struct image_window *window = &image->window;
+
+	if (start < code->address || end < start || end - code->address > code->size ||
+	    end - start > CHUNK)
+		return NULL;
+	if ((start < window->address || end - window->address > window->size) &&
+	    !move_window(image, code, start))
+		return NULL;
+	return window->data + (start - window->address);
 }
 
 const struct image_code *unwind_image__segment_at(const struct image *image, uint64_t address)

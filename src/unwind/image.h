@@ -23,6 +23,11 @@ struct image {
 	uint32_t ncode;
 	struct elf_symbols symbols;	/* once they were asked for */
 	bool has_symbols;
+	struct image_window {
+		uint8_t *data;
+		uint64_t address;
+		size_t size;
+	} window;		/* of unwind_image__peek() */
 };
 
 /* 0 or -ENOMEM. `file` outlives the image; unwind_image__close() in any case. */
@@ -53,5 +58,11 @@ const struct image_code *unwind_image__code_at(struct image *image, uint64_t add
  * that is over a limit. */
 bool unwind_image__load(struct image *image, const struct image_code *code, uint64_t start,
 			uint64_t end);
+/*
+ * The bytes of [start, end) for one look, until the next call; who goes through all code in the
+ * order of addresses takes no memory for it. NULL: they are too many, or over a limit.
+ */
+const uint8_t *unwind_image__peek(struct image *image, const struct image_code *code,
+				  uint64_t start, uint64_t end);
 
 #endif
