@@ -12,8 +12,7 @@ int arrivals__start(struct machine *machine, struct arrivals **arrivals);
 /* Ends the thread; takes NULL. */
 void arrivals__stop(struct arrivals *arrivals);
 
-/* Readable when files have come whose rows are to be published; arrivals__seen() says that they
- * will be. */
+/* Readable when files have come, until arrivals__seen(). */
 int arrivals__fd(const struct arrivals *arrivals);
 void arrivals__seen(struct arrivals *arrivals);
 

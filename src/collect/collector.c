@@ -500,11 +500,9 @@ static void notice_ends(struct collector *collector, int pidfd)
 	}
 }
 
-/* Files have come and been attached to; all else about them has had time until now. */
 static void read_arrivals(struct collector *collector)
 {
 	arrivals__seen(collector->arrivals);
-	modules__publish(collector->modules);
 	machine__forget_unused(&collector->machine);
 }
 

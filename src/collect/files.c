@@ -83,7 +83,8 @@ void tables__drop_files(struct tables *tables, const uint32_t *files, uint32_t n
 	for (uint32_t i = 0; i < n; i++) {
 		struct code_file *file = &tables->files[files[i]];
 
-		tables->row_bytes -= file->nrows * sizeof(struct unwind_row);
+		__atomic_fetch_sub(&tables->row_bytes, file->nrows * sizeof(struct unwind_row),
+				   __ATOMIC_RELAXED);
 		memset(file, 0, sizeof(*file));
 	}
 	if (n && replace_rows(maps, files, n))
@@ -104,11 +105,78 @@ static void publish(struct tables *tables, uint32_t file, uint32_t nrows)
 	__atomic_fetch_add(&tables->skeleton->data->files_read, 1, __ATOMIC_ACQ_REL);
 }
 
+static int put_batch(struct tables *tables, const struct row_batch *batch)
+{
+	int table = bpf_map__fd(tables->skeleton->maps.rows_of);
+	int err = put_maps(table, batch->files, batch->maps, batch->n);
+
+	for (uint32_t i = 0; i < batch->n; i++) {
+		if (!err)
+			publish(tables, batch->files[i], batch->nrows[i]);
+		close(batch->maps[i]);
+	}
+	return err;
+}
+
+static void *put_batches(void *context)
+{
+	struct tables *tables = context;
+	struct row_changes *changes = &tables->changes;
+
+	pthread_mutex_lock(&changes->lock);
+	while (changes->next.n) {
+		struct row_batch batch = changes->next;
+		int err;
+
+		changes->next.n = 0;
+		pthread_mutex_unlock(&changes->lock);
+		err = put_batch(tables, &batch);
+		pthread_mutex_lock(&changes->lock);
+		changes->err = changes->err ?: err;
+	}
+	changes->nputters--;
+	pthread_cond_broadcast(&changes->changed);
+	pthread_mutex_unlock(&changes->lock);
+	return NULL;
+}
+
+/*
+ * Whoever puts a table into a table waits for a grace period (see grow_pieces()), so threads of
+ * their own do. Needs the lock. False: there is no thread.
+ */
+static bool start_putter(struct tables *tables)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, put_batches, tables))
+		return false;
+	pthread_detach(thread);
+	tables->changes.nputters++;
+	return true;
+}
+
+static int add_change(struct tables *tables, uint32_t file, uint32_t nrows, int map)
+{
+	struct row_changes *changes = &tables->changes;
+	struct row_batch alone = { { file }, { nrows }, { map }, 1 };
+	bool taken;
+
+	pthread_mutex_lock(&changes->lock);
+	taken = changes->next.n < MAX_ROW_CHANGES &&
+		(changes->nputters == MAX_ROW_PUTTERS || start_putter(tables));
+	if (taken) {
+		changes->next.files[changes->next.n] = file;
+		changes->next.nrows[changes->next.n] = nrows;
+		changes->next.maps[changes->next.n++] = map;
+	}
+	pthread_mutex_unlock(&changes->lock);
+	return taken ? 0 : put_batch(tables, &alone);
+}
+
 int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
 		     uint32_t nrows)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	struct row_changes *changes = &tables->changes;
 	void *memory;
 	int fd;
 
@@ -116,8 +184,6 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 		publish(tables, file, 0);
 		return 0;
 	}
-	if (changes->n == MAX_ROW_CHANGES)
-		tables__commit_rows(tables);
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rows", 4, sizeof(*rows), nrows, &opts);
 	if (fd < 0)
 		return -errno;
@@ -128,26 +194,25 @@ int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_r
 	}
 	memcpy(memory, rows, nrows * sizeof(*rows));
 	unmap_array(memory, nrows, sizeof(*rows));
-	changes->files[changes->n] = file;
-	changes->nrows[changes->n] = nrows;
-	changes->maps[changes->n++] = fd;
-	tables->row_bytes += nrows * sizeof(*rows);
-	return 0;
+	__atomic_fetch_add(&tables->row_bytes, nrows * sizeof(*rows), __ATOMIC_RELAXED);
+	return add_change(tables, file, nrows, fd);
 }
 
-int tables__commit_rows(struct tables *tables)
+int tables__finish_rows(struct tables *tables)
 {
-	int table = bpf_map__fd(tables->skeleton->maps.rows_of), err;
 	struct row_changes *changes = &tables->changes;
+	int err;
 
-	if (!changes->n)
-		return 0;
-	err = put_maps(table, changes->files, changes->maps, changes->n);
-	for (uint32_t i = 0; i < changes->n; i++) {
-		if (!err)
-			publish(tables, changes->files[i], changes->nrows[i]);
-		close(changes->maps[i]);
-	}
-	changes->n = 0;
+	pthread_mutex_lock(&changes->lock);
+	while (changes->nputters)
+		pthread_cond_wait(&changes->changed, &changes->lock);
+	err = changes->err;
+	changes->err = 0;
+	pthread_mutex_unlock(&changes->lock);
 	return err;
+}
+
+uint64_t tables__row_bytes(const struct tables *tables)
+{
+	return __atomic_load_n(&tables->row_bytes, __ATOMIC_RELAXED);
 }

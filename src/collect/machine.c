@@ -188,9 +188,10 @@ static void forget(struct machine *machine, bool deleted)
 		if (deleted)
 			leave_linked(machine, files);
 		detach(machine, files);
+		modules__pause(machine->modules);
 		drop(machine, files, used);
+		modules__resume(machine->modules);
 		machine__add_all(machine);
-		modules__publish(machine->modules);
 	}
 	free(used);
 	free(files);
@@ -245,7 +246,6 @@ void machine__catch_up(struct machine *machine)
 		machine->ndeleted = count_deleted(machine);
 	} else if (behind) {
 		machine__add_all(machine);
-		modules__publish(machine->modules);
 	}
 }
 

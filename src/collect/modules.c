@@ -6,19 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "collect/identical.h"
+#include "collect/row_reader.h"
 #include "collect/twins.h"
 #include "files/describe.h"
 #include "process/path.h"
-#include "unwind/unwind.h"
-
 
 struct modules {
 	pthread_mutex_t lock;
@@ -28,8 +26,7 @@ struct modules {
 	struct symbolizer *symbolizer;
 	struct custom_allocator *custom;
 	struct twins *twins;
-	struct unwind_rules *rules;
-	uint32_t nrules;	/* rules that the kernel has */
+	struct row_reader *reader;
 	struct module **by_file;
 	uint32_t met, nunread;
 	uint32_t *resting, *rested;	/* dropped files' indices: lately, and before that */
@@ -50,12 +47,11 @@ struct modules *modules__new(struct tables *tables, struct names *names, struct 
 	modules->symbolizer = symbolizer;
 	modules->custom = custom;
 	modules->twins = twins__new();
-	modules->rules = unwind_rules__new();
 	modules->by_file = calloc(MAX_FILES, sizeof(*modules->by_file));
 	modules->resting = calloc(MAX_FILES, sizeof(*modules->resting));
 	modules->rested = calloc(MAX_FILES, sizeof(*modules->rested));
-	if (!modules->twins || !modules->rules || !modules->by_file || !modules->resting ||
-	    !modules->rested) {
+	if (!modules->twins || !modules->by_file || !modules->resting || !modules->rested ||
+	    row_reader__start(modules, tables, symbolizer, &modules->reader)) {
 		modules__free(modules);
 		return NULL;
 	}
@@ -76,11 +72,11 @@ void modules__free(struct modules *modules)
 {
 	if (!modules)
 		return;
+	row_reader__stop(modules->reader);
 	for (uint32_t i = 0; modules->by_file && i < MAX_FILES; i++)
 		if (modules->by_file[i])
 			free_module(modules->by_file[i]);
 	twins__free(modules->twins);
-	unwind_rules__free(modules->rules);
 	free(modules->resting);
 	free(modules->rested);
 	free(modules->by_file);
@@ -112,113 +108,13 @@ struct module *modules__next(const struct modules *modules, const struct module 
 	return next;
 }
 
-static void upload_rules(struct modules *modules)
-{
-	uint32_t count;
-	const struct unwind_rule *rules = unwind_rules__table(modules->rules, &count);
-
-	memcpy(modules->tables->rules + modules->nrules, rules + modules->nrules,
-	       (count - modules->nrules) * sizeof(*rules));
-	modules->nrules = count;
-}
-
-/* The offset of a row: an address at a segment's end is its end. */
-static bool offset_of(const struct elf_code *code, uint64_t address, uint64_t *offset)
-{
-	uint64_t available;
-
-	if (elf_code__offset(code, address, offset, &available))
-		return true;
-	if (!elf_code__offset(code, address - 1, offset, &available))
-		return false;
-	++*offset;
-	return true;
-}
-
-/* From addresses in the file's own numbering to offsets in the file, in place. */
-static void number_by_offset(const struct module *module, struct unwind_rows *rows)
-{
-	uint32_t n = 0;
-	uint64_t offset;
-
-	for (uint32_t i = 0; i < rows->nrows; i++) {
-		struct unwind_row row = rows->rows[i];
-
-		if (!offset_of(&module->code, rows->base + row.start, &offset) || offset >> 32 ||
-		    (n && offset < rows->rows[n - 1].start))
-			continue;
-		row.start = offset;
-		rows->rows[n++] = row;
-	}
-	rows->nrows = n;
-}
-
-/* What is over a limit is left out: names, or tracebacks, of this file. */
-static void note_over(struct modules *modules, struct module *module, const char *over)
+void module__note_over(struct module *module, const struct tables *tables, const char *over)
 {
 	if (!over || module->over)
 		return;
 	module->over = true;
 	log__warn("%s: %s; some of its functions or tracebacks are left out", module->path, over);
-	tables__count_lost(modules->tables, LOST_LIMITS);
-}
-
-static int put_rows(struct modules *modules, struct module *module, struct unwind_rows *rows)
-{
-	if (modules->tables->row_bytes / sizeof(*rows->rows) + rows->nrows > MAX_ALL_ROWS) {
-		note_over(modules, module, "all files together have too many unwind rows");
-		rows->nrows = 0;
-	}
-	upload_rules(modules);
-	number_by_offset(module, rows);
-	return tables__set_rows(modules->tables, module->file, rows->rows, rows->nrows);
-}
-
-/* The separate debug file may have a .debug_frame where the file itself has nothing. */
-static bool open_debug_file(struct modules *modules, const struct module *module,
-			    struct elf_file *file)
-{
-	int fd = symbolizer__open_debug_file(modules->symbolizer, module->fd, module->path, module->root), err;
-
-	*file = (struct elf_file){ .fd = fd };
-	if (fd < 0)
-		return false;
-	err = elf_file__open(file, fd);
-	if (err)
-		log__warn("the debug file of %s cannot be read: %s", module->path,
-			  file->over ? file->over : strerror(-err));
-	return !err;
-}
-
-static void close_debug_file(struct elf_file *file)
-{
-	elf_file__close(file);
-	if (file->fd >= 0)
-		close(file->fd);
-}
-
-static int read_rows(struct modules *modules, struct module *module)
-{
-	struct unwind_rows rows = {};
-	struct elf_file file, debug;
-	bool has_debug;
-	int err;
-
-	err = elf_file__open(&file, module->fd);
-	has_debug = !err && open_debug_file(modules, module, &debug);
-	if (!err) {
-		err = unwind_rows__read(&file, has_debug ? &debug : NULL, module->path,
-					modules->rules, &rows);
-		close_debug_file(&debug);
-	}
-	note_over(modules, module, file.over);
-	if (has_debug)
-		note_over(modules, module, debug.over);
-	elf_file__close(&file);
-	if (!err)
-		err = put_rows(modules, module, &rows);
-	unwind_rows__free(&rows);
-	return err;
+	tables__count_lost(tables, LOST_LIMITS);
 }
 
 /* What the kernel half wants to know of the file besides its rows. */
@@ -245,7 +141,7 @@ static void read_module(struct modules *modules, struct module *module)
 
 	if (module->fd >= 0)
 		file__describe(module->fd, module->path, modules->custom, &file);
-	note_over(modules, module, file.over);
+	module__note_over(module, modules->tables, file.over);
 	strcpy(module->build_id, file.build_id);
 	module->code = file.code;
 	module->probes = file.probes;
@@ -262,29 +158,49 @@ static void read_module(struct modules *modules, struct module *module)
 	__atomic_fetch_add(&modules->nunread, 1, __ATOMIC_RELAXED);
 }
 
+uint32_t modules__unread(const struct modules *modules)
+{
+	return __atomic_load_n(&modules->nunread, __ATOMIC_ACQUIRE);
+}
+
+static uint64_t code_size(const struct module *module)
+{
+	uint64_t size = 0;
+
+	for (uint32_t i = 0; i < module->code.count; i++)
+		size += module->code.segments[i].size;
+	return size;
+}
+
+struct module *modules__take_unread(struct modules *modules)
+{
+	struct module *module = NULL, *smallest = NULL;
+
+	if (!modules__unread(modules))
+		return NULL;
+	while ((module = modules__next(modules, module)))
+		if (module->unread && (!smallest || code_size(module) < code_size(smallest)))
+			smallest = module;
+	if (smallest) {
+		smallest->unread = false;
+		__atomic_fetch_sub(&modules->nunread, 1, __ATOMIC_RELAXED);
+	}
+	return smallest;
+}
+
 int modules__publish(struct modules *modules)
 {
-	size_t total = __atomic_load_n(&modules->nunread, __ATOMIC_RELAXED), done = 0;
-	struct module *module = NULL;
-	struct progress progress;
+	return row_reader__finish(modules->reader);
+}
 
-	progress__begin(&progress, "reading how code unwinds", "files", total);
-	while (__atomic_load_n(&modules->nunread, __ATOMIC_RELAXED) &&
-	       (module = modules__next(modules, module))) {
-		int err;
+void modules__pause(struct modules *modules)
+{
+	row_reader__pause(modules->reader);
+}
 
-		if (!module->unread)
-			continue;
-		progress__step(&progress, done++);
-		module->unread = false;
-		__atomic_fetch_sub(&modules->nunread, 1, __ATOMIC_RELAXED);
-		err = read_rows(modules, module);
-		if (err)
-			log__warn("%s: no unwind information could be read: %s", module->path,
-				  strerror(-err));
-	}
-	progress__end(&progress);
-	return tables__commit_rows(modules->tables);
+void modules__resume(struct modules *modules)
+{
+	row_reader__resume(modules->reader);
 }
 
 /* A file with a name of which this one is a copy, or NULL. */
@@ -394,6 +310,14 @@ static int open_file(const struct tables *tables, const struct listed_mapping *l
 	return -ESTALE;
 }
 
+/* 0 where it cannot be said. */
+static int nice_of(pid_t pid)
+{
+	int nice = getpriority(PRIO_PROCESS, pid);	/* -1 is one, too; below ours none counts */
+
+	return nice > 0 ? nice : 0;
+}
+
 /* `fd` and `root` become the module's. */
 static struct module *add_module(struct modules *modules, const struct listed_mapping *listed,
 				 uint32_t file, const char *path, int fd, struct root *root)
@@ -410,6 +334,7 @@ static struct module *add_module(struct modules *modules, const struct listed_ma
 	module->file = file;
 	module->id = listed->id;
 	module->fd = fd;
+	module->nice = nice_of(listed->pid);
 	module->path = strdup(path);
 	if (!module->path) {
 		free_module(module);
@@ -417,6 +342,7 @@ static struct module *add_module(struct modules *modules, const struct listed_ma
 	}
 	read_module(modules, module);
 	__atomic_store_n(&modules->by_file[file], module, __ATOMIC_RELEASE);
+	row_reader__wake(modules->reader);
 	return module;
 }
 

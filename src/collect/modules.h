@@ -26,6 +26,7 @@ struct module {
 	uint32_t name;		/* index of names' modules; 0: not asked for yet */
 	struct elf_code code;	/* empty: nothing is known of the file */
 	bool unread;		/* its rows are yet to be read */
+	int nice;		/* of the process that it was first seen in, 0 to 19 */
 	bool over;		/* it is over a limit, and somebody said so */
 	uint32_t holders;	/* it must not be dropped while there are any */
 	struct probes probes;
@@ -40,8 +41,9 @@ struct modules *modules__new(struct tables *tables, struct names *names, struct 
 void modules__free(struct modules *modules);
 
 /*
- * One thread meets files, another reads their rows, reports and forgets them: who adds or drops
- * modules, or attaches to them, holds this lock. To find one takes none, where it cannot be dropped.
+ * One thread meets files, another reads their rows, a third reports and forgets them: who adds or
+ * drops modules, or attaches to them, holds this lock. To find one takes none, where it cannot be
+ * dropped.
  */
 void modules__lock(struct modules *modules);
 void modules__unlock(struct modules *modules);
@@ -54,9 +56,16 @@ void modules__unlock(struct modules *modules);
  */
 struct module *modules__use(struct modules *modules, const struct listed_mapping *mapping,
 			    struct target *target, const char *path);
-/* Reads the rows of all new modules, which takes longer, and gives them to the kernel half. It is
- * who drops modules that may call this, without the lock. 0 or -errno. */
+/* Waits until the kernel half has the rows of all modules; without the lock. 0 or -errno. */
 int modules__publish(struct modules *modules);
+/* In between no rows are read, and modules can be dropped; without the lock. */
+void modules__pause(struct modules *modules);
+void modules__resume(struct modules *modules);
+/* For who reads the rows: how many are to be read; the smallest of them, which then no longer is. */
+uint32_t modules__unread(const struct modules *modules);
+struct module *modules__take_unread(struct modules *modules);
+/* Warns, once a file, that a limit left out some of it: names, or tracebacks. NULL: it did not. */
+void module__note_over(struct module *module, const struct tables *tables, const char *over);
 /* Index of names' modules; 0: no memory. */
 uint32_t modules__name(struct modules *modules, struct module *module);
 /* Marks the names of all modules as in use, after all else was: see names__begin_forgetting(). */

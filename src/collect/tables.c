@@ -158,6 +158,8 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 	memset(tables, 0, sizeof(*tables));
 	pthread_mutex_init(&tables->growing, NULL);
 	pthread_mutex_init(&tables->growing_pieces, NULL);
+	pthread_mutex_init(&tables->changes.lock, NULL);
+	pthread_cond_init(&tables->changes.changed, NULL);
 	tables->max_blocks = opts->max_blocks;
 	tables->max_stacks = opts->max_stacks;
 	libbpf_set_print(print_libbpf);
@@ -188,6 +190,7 @@ int tables__open(const struct tables_opts *opts, struct tables *tables)
 void tables__close(struct tables *tables)
 {
 	tables__stop_growing(tables);
+	tables__finish_rows(tables);
 	mapped__free(tables->mapped);
 	for (uint32_t i = 0; i < tables->nsite_pieces; i++)
 		unmap_array(tables->sites[i], 1, SITE_PIECE_BYTES);
@@ -198,8 +201,6 @@ void tables__close(struct tables *tables)
 	for (int i = 0; i < 2; i++)
 		if (tables->block_tables[i])
 			close(tables->block_tables[i]);
-	for (uint32_t i = 0; i < tables->changes.n; i++)
-		close(tables->changes.maps[i]);
 	unmap_array(tables->processes, MAX_PROCESSES, sizeof(struct process));
 	unmap_array(tables->totals, MAX_PROCESSES * tables->ntotals, sizeof(struct totals));
 	unmap_array(tables->files, MAX_FILES, sizeof(struct code_file));
@@ -312,7 +313,7 @@ uint64_t tables__memory(const struct tables *tables)
 {
 	uint64_t bytes = tables->nsite_pieces * SITE_PIECE_BYTES +
 			 tables->nframe_pieces * FRAME_PIECE_BYTES +
-			 tables->nmapping_pieces * MAPPING_PIECE_BYTES + tables->row_bytes;
+			 tables->nmapping_pieces * MAPPING_PIECE_BYTES + tables__row_bytes(tables);
 	struct bpf_map *map;
 
 	for (int i = 0; i < 2; i++)

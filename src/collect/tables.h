@@ -35,12 +35,19 @@ struct tables_opts {
 };
 
 #define MAX_ROW_CHANGES 256
+#define MAX_ROW_PUTTERS 8
 
-/* Files whose rows the kernel half is yet to get. */
+/* Files whose rows the kernel half is yet to get, and threads that give them to it. */
 struct row_changes {
-	uint32_t files[MAX_ROW_CHANGES], nrows[MAX_ROW_CHANGES];
-	int maps[MAX_ROW_CHANGES];	/* fds */
-	uint32_t n;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct row_batch {
+		uint32_t files[MAX_ROW_CHANGES], nrows[MAX_ROW_CHANGES];
+		int maps[MAX_ROW_CHANGES];	/* fds */
+		uint32_t n;
+	} next;
+	uint32_t nputters;
+	int err;		/* the first one since tables__finish_rows() */
 };
 
 #define MOST_PUTS 16
@@ -140,11 +147,14 @@ void tables__drop_files(struct tables *tables, const uint32_t *files, uint32_t n
 /* The index may be another file's: rules that were remembered for it must be gone by then. */
 void tables__reuse_file(struct tables *tables, uint32_t file);
 
-/* Puts a file's rows where the kernel half finds them; nrows 0: it has none. Copies. It is done at
- * tables__commit_rows(). */
+/* Puts a file's rows where the kernel half finds them; nrows 0: it has none. Copies; does not wait
+ * until they are there. From one thread at a time, as tables__drop_files(). 0 or -errno. */
 int tables__set_rows(struct tables *tables, uint32_t file, const struct unwind_row *rows,
 		     uint32_t nrows);
-int tables__commit_rows(struct tables *tables);
+/* Waits until the kernel half has all rows that were set. 0, or -errno if it does not. */
+int tables__finish_rows(struct tables *tables);
+/* What the rows of all files take. */
+uint64_t tables__row_bytes(const struct tables *tables);
 
 /* Executable mappings of files, in address order within a process. */
 struct listed_mappings {

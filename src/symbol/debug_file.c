@@ -40,28 +40,47 @@ static bool read_checksum(struct elf_file *file, uint32_t *crc)
 	return !n;
 }
 
+static bool is_known(struct checksums *checksums, const struct stat *st, uint32_t *crc)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&checksums->lock);
+	for (unsigned int i = 0; i < checksums->count && !found; i++) {
+		const struct checksum *known = &checksums->known[i];
+
+		found = known->device == st->st_dev && known->inode == st->st_ino &&
+			known->size == st->st_size &&
+			known->changed.tv_sec == st->st_ctim.tv_sec &&
+			known->changed.tv_nsec == st->st_ctim.tv_nsec;
+		*crc = known->crc;
+	}
+	pthread_mutex_unlock(&checksums->lock);
+	return found;
+}
+
+static void keep_checksum(struct checksums *checksums, const struct stat *st, uint32_t crc)
+{
+	pthread_mutex_lock(&checksums->lock);
+	checksums->known[checksums->next] =
+		(struct checksum){ st->st_dev, st->st_ino, st->st_size, st->st_ctim, crc };
+	checksums->next = (checksums->next + 1) % KNOWN_CHECKSUMS;
+	if (checksums->count < KNOWN_CHECKSUMS)
+		checksums->count++;
+	pthread_mutex_unlock(&checksums->lock);
+}
+
 static bool checksum_is(struct elf_file *file, struct checksums *checksums, uint32_t expected)
 {
-	struct checksum *new = &checksums->known[checksums->next];
 	struct stat st;
 	uint32_t crc;
 
 	if (fstat(file->fd, &st))
 		return false;
-	for (unsigned int i = 0; i < checksums->count; i++) {
-		const struct checksum *known = &checksums->known[i];
-
-		if (known->device == st.st_dev && known->inode == st.st_ino &&
-		    known->size == st.st_size && known->changed.tv_sec == st.st_ctim.tv_sec &&
-		    known->changed.tv_nsec == st.st_ctim.tv_nsec)
-			return known->crc == expected;
-	}
+	if (is_known(checksums, &st, &crc))
+		return crc == expected;
 	if (!read_checksum(file, &crc))
 		return false;
-	*new = (struct checksum){ st.st_dev, st.st_ino, st.st_size, st.st_ctim, crc };
-	checksums->next = (checksums->next + 1) % KNOWN_CHECKSUMS;
-	if (checksums->count < KNOWN_CHECKSUMS)
-		checksums->count++;
+	keep_checksum(checksums, &st, crc);
 	return crc == expected;
 }
 

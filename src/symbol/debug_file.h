@@ -3,6 +3,7 @@
 #ifndef MT_SYMBOL_DEBUG_FILE_H
 #define MT_SYMBOL_DEBUG_FILE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 
 /* Checksums of whole files that were read lately: a hundred libraries may name the same one. */
 struct checksums {
+	pthread_mutex_t lock;	/* files are read by one thread, names looked up by another */
 	struct checksum {
 		dev_t device;
 		ino_t inode;

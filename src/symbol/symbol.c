@@ -44,6 +44,7 @@ struct symbolizer *symbolizer__new(struct roots *roots)
 
 	if (!symbolizer)
 		return NULL;
+	pthread_mutex_init(&symbolizer->checksums.lock, NULL);
 	symbolizer->ours = roots__open(roots, "/");
 	if (!symbolizer->ours) {
 		free(symbolizer);
@@ -229,7 +230,7 @@ static void note_over(struct symbolizer *symbolizer, struct module *module, cons
 	if (!over || module->over)
 		return;
 	module->over = true;
-	symbolizer->ncut++;
+	__atomic_fetch_add(&symbolizer->ncut, 1, __ATOMIC_RELAXED);
 	log__warn("%s: %s; some of its functions or lines are left out", module->path, over);
 }
 
@@ -273,7 +274,7 @@ int symbolizer__open_debug_file(struct symbolizer *symbolizer, int fd, const cha
 	if (!err)
 		err = fcntl(found.elf.fd, F_DUPFD_CLOEXEC, 0);
 	if (file.over) {
-		symbolizer->ncut++;
+		__atomic_fetch_add(&symbolizer->ncut, 1, __ATOMIC_RELAXED);
 		log__warn("%s: %s; what is there is left out", path, file.over);
 	}
 	debug_file__close(&found);
@@ -283,7 +284,7 @@ int symbolizer__open_debug_file(struct symbolizer *symbolizer, int fd, const cha
 
 uint64_t symbolizer__cut(const struct symbolizer *symbolizer)
 {
-	return symbolizer->ncut;
+	return __atomic_load_n(&symbolizer->ncut, __ATOMIC_RELAXED);
 }
 
 /* ---- the batch ---- */

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -44,6 +45,26 @@ def test_new_executable(spawn, tmp_path, program, scenario):
     tracer = spawn(Tracer, "--comm", copy.name, "--group-by", "traceback", "-v")
     workload = spawn(Workload, copy, *scenario)
     wait_attached(tracer, copy)
+    truth = workload.run()
+    assert_watched(tracer.stop(), workload, truth)
+
+
+def nice_values(pid):
+    """Of the threads of a process."""
+    stats = [task.read_text() for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+
+
+def test_read_at_the_priority_of_who_brought_it(spawn, tmp_path):
+    """Its rows are read by a thread that is as nice as the process; probes are placed at once."""
+    copy = own_copy("processes.static", tmp_path)
+    tracer = spawn(Tracer, "--comm", copy.name, "--group-by", "traceback", "-v", interval=0.1)
+    tracer.report()
+    assert 7 not in nice_values(tracer.pid)
+    workload = spawn(Workload, copy, "hold", 300, preexec_fn=lambda: os.nice(7))
+    wait_attached(tracer, copy)
+    assert any(7 in nice_values(tracer.pid) for _ in range(100) if tracer.report())
+    assert -20 in nice_values(tracer.pid)
     truth = workload.run()
     assert_watched(tracer.stop(), workload, truth)
 
