@@ -81,6 +81,10 @@ struct walk {
 	__u32 unread;		/* it met one that was not */
 	__u32 seeks;		/* the caller's: ask is_sought() at each frame */
 	__u32 enclosing;	/* the call that was found so; 0: none */
+	__u32 row;		/* the last search for a rule ended behind this one */
+	__u32 gap;		/* frames may be missing before the next one; see FRAME_GAP */
+	__u32 gaps;		/* so many times it was so */
+	__u32 pad;
 };
 
 #define FROM_BEGINNING ~0ULL
@@ -281,7 +285,10 @@ __noinline int search_rule(struct walk *w, __u64 offset)
 	const struct code_file *file;
 	struct bisection b = {};
 
-	if (!w || !w->mapping.file)
+	if (!w)
+		return 0;
+	w->row = 0;
+	if (!w->mapping.file)
 		return 0;
 	file = file_at(w->mapping.file);
 	if (!file)
@@ -295,6 +302,7 @@ __noinline int search_rule(struct walk *w, __u64 offset)
 	b.file = w->mapping.file;
 	b.high = file->nrows;
 	repeat(25, bisect_rows, &b);		/* 2^24 rows */
+	w->row = b.low;
 	if (!b.low)
 		return 0;
 	row = row_at(b.file, b.low - 1);
@@ -357,16 +365,95 @@ static __always_inline bool returns_to_bottom(struct walk *w)
 	return rule && rule->cfa == CFA_BOTTOM;
 }
 
+#define MAX_BARE_FUNCTION (1 << 16)
+#define MAX_BARE_WORDS 128	/* of its frame; in larger ones nothing is certain */
+
+/* What lies below the frame pointer: only this on the BPF stack. */
+struct bare_frame {
+	struct walk *w;
+	struct walk_room *room;
+	__u64 function;
+	__u64 whole;		/* no return address to it is there */
+};
+
+static long search_bare_frame(__u32 i, struct bare_frame *frame)
+{
+	struct walk *w = frame->w;
+	__u64 address = w->sp + 8 * (__u64)i, word;
+
+	if (address >= w->bp) {
+		frame->whole = 1;
+		return 1;
+	}
+	return stack_word(w, frame->room, address, &word) ||
+	       (word > frame->function && word < w->pc);
+}
+
+/*
+ * Is w->pc in `function`, whose frame pointer rbp is, and not in one behind it that this called? Then
+ * no return address to it lies between the stack and the frame pointer.
+ */
+__noinline int is_innermost(struct walk *w, struct walk_room *room, __u64 function)
+{
+	struct bare_frame frame = { w, room, function };
+
+	if (!w || !room)
+		return 0;
+	w->ntrail = MAX_TRAIL + 1;	/* words of any kind lead this walk */
+	repeat(MAX_BARE_WORDS, search_bare_frame, &frame);
+	return frame.whole;
+}
+
+/*
+ * The function that the call before `pc` leads to, if it makes rbp its frame pointer as compilers
+ * do: [endbr64] push %rbp; mov %rsp,%rbp. Else 0.
+ */
+__noinline __u64 called_with_frame(__u64 pc)
+{
+	__u8 call[5] = {}, code[8] = {};
+	__u64 function;
+	bool endbr;
+
+	if (user_read(call, sizeof(call), pc - sizeof(call)) || call[0] != 0xe8)
+		return 0;
+	function = pc + (__s32)(call[1] | call[2] << 8 | call[3] << 16 | (__u32)call[4] << 24);
+	if (user_read(code, sizeof(code), function))
+		return 0;
+	endbr = code[0] == 0xf3 && code[1] == 0x0f && code[2] == 0x1e && code[3] == 0xfa;
+	if (endbr ? code[4] != 0x55 || code[5] != 0x48 || (code[6] != 0x89 && code[6] != 0x8b) :
+		    code[0] != 0x55 || code[1] != 0x48 || (code[2] != 0x89 && code[2] != 0x8b))
+		return 0;
+	return function;
+}
+
+/*
+ * Does the call before `pc` lead to the function at w->pc, without unwind information as that is?
+ * `file` and `row` are those of w->pc.
+ */
+static __always_inline bool calls_this_frame(struct walk *w, struct walk_room *room, __u64 pc,
+					     __u32 file, __u32 row)
+{
+	__u64 function = called_with_frame(pc);
+
+	return function && function < w->pc && w->pc - function <= MAX_BARE_FUNCTION &&
+	       is_innermost(w, room, function) &&
+	       !rule_of(w, function) && w->mapping.file == file && w->row == row;
+}
+
 /*
  * A function without unwind information: if it keeps a frame pointer, that leads on. Believed only
- * where it leads up the stack to an address after a call in mapped code.
+ * where it leads up the stack to an address after a call in mapped code; where that call does not
+ * lead here, the frame pointer may be a caller's, and the frames up to it are passed over.
  */
 __noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
 {
 	__u64 bp, pc;
+	__u32 file, row;
 
 	if (!w || !room)
 		return 1;
+	file = w->mapping.file;
+	row = w->row;
 	need_bp(w, room);
 	if (returns_to_bottom(w)) {
 		w->stop = STOP_BOTTOM;
@@ -378,6 +465,8 @@ __noinline int step_by_frame_pointer(struct walk *w, struct walk_room *room)
 		w->stop = STOP_NO_ROWS;
 		return 1;
 	}
+	w->gap = !calls_this_frame(w, room, pc, file, row);
+	w->gaps += w->gap;
 	w->sp = w->bp + 16;
 	w->bp = bp;
 	w->bp_from = FROM_TRAIL;
@@ -527,7 +616,9 @@ static long walk_step(__u32 i, struct walker *walker)
 	}
 	if (w->seeks && is_sought(w))
 		return 1;
-	word = w->pc | (__u64)(w->exact ? FRAME_EXACT : FRAME_RETURN) << FRAME_TAG_SHIFT;
+	word = w->pc | (__u64)(w->exact ? FRAME_EXACT : w->gap ? FRAME_GAP : FRAME_RETURN)
+		       << FRAME_TAG_SHIFT;
+	w->gap = 0;
 	room->frames[n & (MAX_PADDED_FRAMES - 1)] = word;
 	w->nframes = n + 1;
 	w->hash = (w->hash ^ word) * 0xff51afd7ed558ccdULL;
@@ -563,6 +654,8 @@ static __always_inline void walk_stack(struct walk *w, struct walk_room *room)
 	w->bp_from = w->bx_from = FROM_BEGINNING;
 	w->ntrail = 0;
 	repeat(MAX_FRAMES + 1, walk_step, &walker);
+	if (w->gaps && (w->stop == STOP_BOTTOM || w->stop == STOP_LIMIT_ASKED))
+		w->stop = STOP_GAP;
 	n = w->nframes;
 	for (i = n; i < n + FRAME_GROUP - 1 && i < MAX_PADDED_FRAMES; i++)	/* no memset in BPF */
 		*(volatile __u64 *)&room->frames[i & (MAX_PADDED_FRAMES - 1)] = 0;

@@ -112,19 +112,22 @@ enum stop_reason {
 	STOP_STACK_READ,	/* the stack could not be read */
 	STOP_NO_PROGRESS,	/* the next frame would not lie above this one */
 	STOP_REGISTER,		/* the rule needs a register whose value is lost */
+	STOP_GAP,		/* the outermost frame; but some before a FRAME_GAP may be missing */
 	STOP_MAX,
 };
 
 /*
  * A frame is a word: the program counter in the low 56 bits and a tag above it. FRAME_RETURN: the
  * address after a call, to be looked up at pc - 1. FRAME_EXACT: the interrupted instruction below
- * a signal handler, to be looked up at pc.
+ * a signal handler, to be looked up at pc. FRAME_GAP: as FRAME_RETURN, found by a frame pointer of
+ * which it is not certain whose it is: frames may be missing between this one and the one before.
  */
 #define FRAME_TAG_SHIFT 56
 #define FRAME_PC_MASK ((1ULL << FRAME_TAG_SHIFT) - 1)
 enum frame_tag {
 	FRAME_RETURN = 0,
 	FRAME_EXACT = 1,
+	FRAME_GAP = 2,
 };
 
 /* Everything that could not be recorded, by cause. */

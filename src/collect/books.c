@@ -177,7 +177,7 @@ static int stack_of(struct books *books, uint32_t id, const struct site *site, u
 	uint32_t owner = books->tables->processes[site->process].id;
 	const uint64_t *words = tables__frames(books->tables, site->frames);
 	int err = reserve_stack(books, id);
-	uint32_t locations[MAX_FRAMES];
+	uint32_t locations[2 * MAX_FRAMES], nlocations = 0;
 	const struct mapping *last = NULL;
 	struct known_stack *known;
 	bool whole = true;
@@ -190,14 +190,18 @@ static int stack_of(struct books *books, uint32_t id, const struct site *site, u
 	if (*stack || !words || site->nframes > MAX_FRAMES)
 		return 0;
 	for (uint32_t i = 0; i < site->nframes && !err; i++) {
-		err = location_of(books, site, words[i], &last, &locations[i]);
+		if (words[i] >> FRAME_TAG_SHIFT == FRAME_GAP)
+			err = names__gap(books->names, &locations[nlocations++]);
+		if (err)
+			break;
+		err = location_of(books, site, words[i], &last, &locations[nlocations++]);
 		if (err == -EAGAIN) {
 			whole = false;
 			err = 0;
 		}
 	}
 	if (!err)
-		err = names__stack(books->names, locations, site->nframes, site->stop, stack);
+		err = names__stack(books->names, locations, nlocations, site->stop, stack);
 	if (!err && whole)
 		*known = (struct known_stack){ *stack, owner };
 	return !err && !whole ? -EAGAIN : err;

@@ -223,6 +223,17 @@ int names__add_location(struct names *names, uint32_t module, uint64_t offset, b
 	return 0;
 }
 
+int names__gap(struct names *names, uint32_t *index)
+{
+	static const struct names_frame frame = { .function = "<frames may be missing here>" };
+	/* No address is that high. */
+	int err = names__location(names, 0, UINT64_MAX, true, index);
+
+	if (err || names__get_location(names, *index)->nframes)
+		return err;
+	return names__set_frames(names, *index, &frame, 1);
+}
+
 struct names_location *names__get_location(const struct names *names, uint32_t index)
 {
 	return &((struct location_entry *)names->location_table.items[index])->location;

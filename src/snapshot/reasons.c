@@ -14,6 +14,7 @@ static const struct {
 	[STOP_STACK_READ] = { "stack_read", "the stack could not be read" },
 	[STOP_NO_PROGRESS] = { "no_progress", "the next frame does not lie above this one" },
 	[STOP_REGISTER] = { "register", "a register needed to go on has lost its value" },
+	[STOP_GAP] = { "gap", "frames may be missing: code without unwind information" },
 };
 
 #define TOO_SMALL "sums are too small"

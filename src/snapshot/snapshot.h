@@ -70,6 +70,8 @@ int names__add_location(struct names *names, uint32_t module, uint64_t offset, b
 			uint32_t *index);
 struct names_location *names__get_location(const struct names *names, uint32_t index);
 uint32_t names__nlocations(const struct names *names);	/* one past the highest index */
+/* The location that stands in a stack where frames may be missing. It has a frame that says so. */
+int names__gap(struct names *names, uint32_t *index);
 /* Copies frames (their strings are interned). Replaces what was there. */
 int names__set_frames(struct names *names, uint32_t location, const struct names_frame *frames,
 		      uint32_t nframes);

@@ -106,3 +106,22 @@ def test_debug_file_of_another_build(spawn, tmp_path):
     stat, = tracer.report()["statistics"]
     assert stat["traceback"][0]["function"] == "leak" and not stat["traceback"][0]["line"]
     tracer.err.find("another build")
+
+
+GAP = "<frames may be missing here>"
+
+
+@pytest.mark.parametrize("define,expected", [
+    ("KEEPS_IT", ["asm_alloc", GAP, "bystander", "main"]),
+    ("NEIGHBOUR", ["inner", GAP, "culprit", "bystander"]),
+    ("WITH_FRAME", ["asm_alloc", "culprit", "bystander", "main"]),
+])
+def test_frame_pointer_of_a_caller(spawn, tmp_path, define, expected):
+    """A frame that may have been passed over is a gap in the traceback, and counted."""
+    program = tmp_path / "program"
+    build(f"gcc -g -O2 -fno-omit-frame-pointer -D{define}", "frame_pointer.c", program)
+    report = held_at_exit(spawn, program, options=["-g", "traceback"])
+    stat, = report["statistics"]
+    assert [frame["function"] for frame in stat["traceback"]][:4] == expected
+    assert report["lost"]["frames_cut_by"]["gap"] == (100 if GAP in expected else 0)
+    assert report["lost"]["frames_cut"] == (100 if GAP in expected else 0)
