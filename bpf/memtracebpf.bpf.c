@@ -260,8 +260,11 @@ int list_mappings(struct bpf_iter__task_vma *ctx)
 SEC("iter/task")
 int adopt_children(struct bpf_iter__task *ctx)
 {
-	if (ctx->task)
-		adopt_child(ctx->task);
+	/* Read once: Linux 6.1 checks each reading for itself. */
+	struct task_struct *task = ctx->task;
+
+	if (task)
+		adopt_child(task);
 	return 0;
 }
 
