@@ -448,6 +448,8 @@ static int read_books(struct collector *collector, const struct books_opts *opts
 	snapshot->sample_bytes = collector->opts.sample_bytes;
 	snapshot->ended = collector->ended.sum;
 	snapshot->frees_inherited = collector->ended.frees_inherited;
+	for (int i = 0; i < STOP_MAX && !opts->only; i++)
+		snapshot->frames_cut[i] = collector->ended.frames_cut[i];
 	err = books__read(collector->books, opts, snapshot);
 	if (err) {
 		snapshot__free(snapshot);
@@ -558,8 +560,7 @@ int collector__clear(struct collector *collector)
 	int err = tables__clear(&collector->tables);
 
 	books__clear(collector->books);
-	collector->ended.sum = (struct snapshot_ended){};
-	collector->ended.frees_inherited = 0;
+	ended__clear(&collector->ended);
 	collector->started_ns = clock_ns(CLOCK_MONOTONIC);
 	return err;
 }

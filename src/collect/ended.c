@@ -2,6 +2,7 @@
 #include "collect/ended.h"
 
 #include <bpf/libbpf.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/saturate.h"
@@ -40,6 +41,8 @@ static void add_up(struct ended *ended, const struct tables *tables, uint32_t in
 
 		add_saturated(&sum->alloc_size, trace.alloc_size);
 		sum->alloc_count += trace.alloc_count;
+		ended->frames_cut[site->stop < STOP_MAX ? site->stop : STOP_BOTTOM] +=
+			trace.alloc_count;
 		totals.size += trace.size - (site->alloc_size - site->freed_size);
 		totals.unplaced += trace.count;
 	}
@@ -103,4 +106,11 @@ void ended__close(struct ended *ended, struct tables *tables, ended_fn last_look
 		close_all(ended, tables, last_look, context);
 	ended->seen = ends;
 	sweep(ended, tables);
+}
+
+void ended__clear(struct ended *ended)
+{
+	ended->sum = (struct snapshot_ended){};
+	ended->frees_inherited = 0;
+	memset(ended->frames_cut, 0, sizeof(ended->frames_cut));
 }
