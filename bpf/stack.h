@@ -152,18 +152,16 @@ static __always_inline __u32 take_frames(__u32 ngroups)
 	return frames;
 }
 
-/* A site that nobody has; 0: there is none. */
-__noinline __u32 take_site(void)
+/* A site that nobody has, out of `most`; 0: there is none. */
+__noinline __u32 take_site(__u32 most)
 {
 	__u32 id = take_free(&free_sites, site_at, ->next);
 
 	if (id)
 		return id;
 	id = *(volatile __u32 *)&next_site;
-	if (id > max_sites) {	/* the first is 1 */
-		count_lost(LOST_STACKS_FULL);
+	if (id > most)		/* the first is 1 */
 		return 0;
-	}
 	if (!site_at(id)) {
 		ask_to_grow(&piece_requests);
 		count_lost(LOST_STACKS_MEMORY);
@@ -184,7 +182,7 @@ __noinline __u32 new_site(struct walk *w, struct walk_room *room, __u64 hash)
 
 	if (!w || !room)
 		return 0;
-	id = take_site();
+	id = take_site(w->most_sites);
 	site = id ? site_at(id) : NULL;
 	if (!site)
 		return 0;
@@ -252,10 +250,10 @@ __noinline int list_site(struct process *process, struct site *site, __u32 id)
 }
 
 /*
- * The site of the walked stack, made if new. Whoever finds the slot taken that it wanted searches
+ * The site of the stack in the room, made if new. Whoever finds the slot taken that it wanted searches
  * again. A stack can still get two sites, where slots were freed in between; user space adds them.
  */
-__noinline __u32 site_of(struct walk *w, struct walk_room *room)
+__noinline __u32 find_site(struct walk *w, struct walk_room *room)
 {
 	struct site_search search = {};
 	struct process *process;
@@ -300,6 +298,48 @@ __noinline __u32 site_of(struct walk *w, struct walk_room *room)
 	if (!search.site)
 		count_lost(LOST_STACKS_MEMORY);
 	return search.site;
+}
+
+static __always_inline bool table_is_full(__u32 most)
+{
+	return *(volatile __u32 *)&next_site > most && !(*(volatile __u64 *)&free_sites & FREE_LIST_INDEX);
+}
+
+/*
+ * The site of the walked stack. Where there is no room for one more, its first frames may have been
+ * met, and are few: a part of the table is kept for these, and a part for single ones.
+ */
+__noinline __u32 site_of(struct walk *w, struct walk_room *room)
+{
+	__u32 site;
+
+	if (!w || !room)
+		return 0;
+	w->most_sites = max_sites;
+	site = find_site(w, room);
+	if (site || !table_is_full(max_sites))
+		return site;
+	if (w->nframes > FRAME_GROUP) {
+		w->nframes = FRAME_GROUP;
+		w->stop = STOP_TABLE_FULL;
+	}
+	w->hash = (room->frames[0] ^ room->frames[1] * 3 ^ room->frames[2] * 5 ^
+		   room->frames[3] * 7) * 0x9e3779b97f4a7c15ULL;
+	w->most_sites = SITES_WITH_FIRST_FRAMES(max_sites);
+	site = find_site(w, room);
+	if (site || !table_is_full(w->most_sites))
+		return site;
+	if (w->nframes > 1) {
+		w->nframes = 1;
+		w->stop = STOP_TABLE_FULL;
+	}
+	room->frames[1] = room->frames[2] = room->frames[3] = 0;
+	w->hash = room->frames[0] * 0x9e3779b97f4a7c15ULL;
+	w->most_sites = SITES_IN_ALL(max_sites);
+	site = find_site(w, room);
+	if (!site && table_is_full(w->most_sites))
+		count_lost(LOST_STACKS_FULL);
+	return site;
 }
 
 /* ---- what a walk needs ---- */

@@ -84,7 +84,7 @@ struct walk {
 	__u32 row;		/* the last search for a rule ended behind this one */
 	__u32 gap;		/* frames may be missing before the next one; see FRAME_GAP */
 	__u32 gaps;		/* so many times it was so */
-	__u32 pad;
+	__u32 most_sites;	/* the caller's: how many places there may be, with a new one */
 };
 
 #define FROM_BEGINNING ~0ULL

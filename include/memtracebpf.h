@@ -113,6 +113,7 @@ enum stop_reason {
 	STOP_NO_PROGRESS,	/* the next frame would not lie above this one */
 	STOP_REGISTER,		/* the rule needs a register whose value is lost */
 	STOP_GAP,		/* the outermost frame; but some before a FRAME_GAP may be missing */
+	STOP_TABLE_FULL,	/* --max-stacks was reached: only the first frames are kept */
 	STOP_MAX,
 };
 
@@ -287,6 +288,9 @@ struct block_tables {
  * (piece << SHIFT) | offset.
  */
 #define SITE_PIECE_SHIFT 10	/* 1,024 sites a piece */
+/* Beyond --max-stacks there is room for their first frames, and as much again for single ones. */
+#define SITES_WITH_FIRST_FRAMES(max) ((max) + (max) / 8 + 1024)
+#define SITES_IN_ALL(max) ((max) + 2 * ((max) / 8 + 1024))
 #define FRAME_PIECE_SHIFT 14	/* 16,384 words a piece */
 #define MAPPING_PIECE_SHIFT 11	/* 2,048 mappings a piece */
 #define SITE_PIECE (1U << SITE_PIECE_SHIFT)

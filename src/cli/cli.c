@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/help.h"
@@ -14,8 +15,10 @@
 
 #define MSEC 1000000ULL
 #define SEC 1000000000ULL
-#define FEW_STACKS (64 << 10)
-#define MANY_STACKS (512 << 10) /* of many processes */
+#define FEW_STACKS (64ULL << 10)
+#define MANY_STACKS (1ULL << 20)
+#define MOST_STACKS (3 << 20)
+#define MEMORY_PER_STACK (16 << 10) /* of the machine; a traceback takes some 300 bytes */
 #define MAX_SECONDS (1000000000 * SEC)
 /* The blocks' clock goes round after no less. */
 #define MAX_AGE (UINT32_MAX * MSEC)
@@ -162,7 +165,7 @@ static enum cli_result parse_trace_option(struct parser *parser, int option)
 	case OPT_MAX_BLOCKS:
 		return parse_u32(option, 1, 1 << 30, &options->max_blocks);
 	case OPT_MAX_STACKS:
-		return parse_u32(option, 1, MAX_SITE_PIECES << SITE_PIECE_SHIFT,
+		return parse_u32(option, 1, MOST_STACKS,
 				 &options->max_stacks);
 	case 'o':
 		return parse_output(option, options);
@@ -508,6 +511,17 @@ static enum cli_result parse_words(int argc, char **argv, struct parser *parser)
 	return CLI_USAGE;
 }
 
+/* The table grows with use: how far, is what the memory of the machine bears. */
+static uint32_t stacks_for_memory(void)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	uint64_t most = FEW_STACKS;
+
+	while (most < MANY_STACKS && 2 * most * MEMORY_PER_STACK <= bytes)
+		most *= 2;
+	return most;
+}
+
 enum cli_result cli__parse(int argc, char **argv, struct options *options)
 {
 	struct parser parser = { .options = options };
@@ -528,8 +542,7 @@ enum cli_result cli__parse(int argc, char **argv, struct options *options)
 	if (result == CLI_RUN)
 		result = parse_words(argc, argv, &parser);
 	if (!options->max_stacks)
-		options->max_stacks = options->everything || options->follow_fork ? MANY_STACKS :
-										     FEW_STACKS;
+		options->max_stacks = stacks_for_memory();
 	if (result == CLI_RUN)
 		result = check(options);
 	if (result == CLI_RUN)

@@ -124,7 +124,7 @@ static int grow_pieces(struct tables *tables, const struct pieces *pieces)
 
 static int grow_sites(struct tables *tables)
 {
-	uint32_t most = (tables->max_stacks >> SITE_PIECE_SHIFT) + 1;
+	uint32_t most = (SITES_IN_ALL(tables->max_stacks) >> SITE_PIECE_SHIFT) + 1;
 
 	return grow_pieces(tables, &(struct pieces){
 		.map = tables->skeleton->maps.site_pieces,

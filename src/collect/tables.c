@@ -35,7 +35,7 @@ static uint32_t shards_for_cpus(void)
 /* A quarter more slots than sites: with two buckets to choose from, none is refused for want. */
 static uint32_t buckets_for(uint32_t max_stacks)
 {
-	return max_stacks / SITE_BUCKET * 5 / 4 + 16;
+	return SITES_IN_ALL(max_stacks) / SITE_BUCKET * 5 / 4 + 16;
 }
 
 /* Blocks beyond 64 KiB, and the few that find no slot: a hash table's buckets are there at once. */

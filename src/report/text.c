@@ -179,29 +179,6 @@ static int text__columns(struct text *text, const struct selection *selection)
 	return 0;
 }
 
-static bool is_known_wrapper(const struct stat_frame *frame)
-{
-	struct wrappers wrappers;
-	bool yes = !wrappers__init(&wrappers, statistics_default_wrappers) &&
-		   wrappers__match(&wrappers, frame) != WRAPPER_NONE;
-
-	wrappers__release(&wrappers);
-	return yes;
-}
-
-/* Most of it is at one call site that does not say what the memory is for. */
-static void text__hint(const struct text *text, const struct selection *selection)
-{
-	const struct stat_frame *frame;
-
-	if (text->group_by != GROUP_BY_LINE || text->compared || !selection->count ||
-	    selection->items[0]->size <= text->snapshot->size / 5 * 4)
-		return;
-	frame = selection->items[0]->frames[0];
-	if (frame->module && ((!frame->function && !frame->line) || is_known_wrapper(frame)))
-		fputs("Hint: who calls it: -g traceback\n", text->out);
-}
-
 int report__text(FILE *out, const struct snapshot *snapshot, const struct snapshot *old,
 		 const struct report_opts *opts, struct statistics **kept)
 {
@@ -232,7 +209,6 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 		return err;
 	text__others(&text, &selection);
 	write_footer(out, snapshot, selection.statistics, opts);
-	text__hint(&text, &selection);
 	if (old)
 		write_beginnings(out, snapshot, old);
 	sources__forget(opts->sources);

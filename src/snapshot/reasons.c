@@ -13,6 +13,7 @@ static const struct {
 	[STOP_MAPS_CHANGED] = { "maps_changed", "code of a file that had not been read yet" },
 	[STOP_STACK_READ] = { "stack_read", "the stack could not be read" },
 	[STOP_NO_PROGRESS] = { "no_progress", "the next frame does not lie above this one" },
+	[STOP_TABLE_FULL] = { "stacks_full", "--max-stacks was reached" },
 	[STOP_REGISTER] = { "register", "a register needed to go on has lost its value" },
 	[STOP_GAP] = { "gap", "frames may be missing: code without unwind information" },
 };

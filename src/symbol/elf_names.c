@@ -30,11 +30,8 @@ static bool names_code(const struct elf_file *file, const Elf64_Sym *symbol)
 
 	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
 		return false;
-	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE)
-		return false;
-	if (!file->nsections)
-		return type != STT_NOTYPE && elf_code__has(&file->code, symbol->st_value);
-	if (symbol->st_shndx >= file->nsections)
+	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE ||
+	    symbol->st_shndx >= file->nsections)
 		return false;
 	section = &file->sections[symbol->st_shndx];
 	return (section->sh_flags & SHF_EXECINSTR) &&
@@ -49,7 +46,7 @@ static int add_symbols(struct symbols *symbols, const struct elf_file *file,
 	Elf64_Sym sym;
 
 	while (elf_symbols__next(tables, &cursor, &sym, &name)) {
-		uint64_t section_end = sym.st_value + sym.st_size;
+		const Elf64_Shdr *section;
 
 		if (!names_code(file, &sym))
 			continue;
@@ -62,15 +59,11 @@ static int add_symbols(struct symbols *symbols, const struct elf_file *file,
 			continue;
 		if (array__make_room(&symbols->items, symbols->count, sizeof(*symbols->items)))
 			return -ENOMEM;
-		if (file->nsections) {
-			const Elf64_Shdr *section = &file->sections[sym.st_shndx];
-
-			section_end = section->sh_addr + section->sh_size;
-		}
+		section = &file->sections[sym.st_shndx];
 		symbols->items[symbols->count++] = (struct symbol){
 			.start = sym.st_value,
 			.size = sym.st_size,
-			.section_end = section_end,
+			.section_end = section->sh_addr + section->sh_size,
 			.name = name,
 			.binding = ELF64_ST_BIND(sym.st_info),
 		};

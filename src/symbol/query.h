@@ -38,7 +38,6 @@ struct query {
 	uint64_t declared_file, line_file; /* indices into the unit's files */
 	uint32_t declared_line;	/* of the function; 0: not known */
 	bool has_line;		/* line_file is known */
-	bool returns_signal;	/* it is the code that signal handlers return to */
 	/* Functions are not described here: it may be of one that was inlined into the symbol's. */
 	bool foreign_line;
 };

@@ -177,39 +177,6 @@ static void warn_of_gaps(struct module *module, const struct symbol_files *files
 			  module->path);
 }
 
-/*
- * Signal handlers return to "mov $15, %rax; syscall" (rt_sigreturn). Nothing calls it: the address
- * before it is not its own. C libraries name it __restore_rt, but do not export that.
- */
-static void find_signal_returns(const struct elf_file *file, const struct names *names,
-				struct query *queries, size_t nqueries)
-{
-	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05 };
-
-	for (size_t i = 0; i < nqueries; i++) {
-		uint64_t offset = names__get_location(names, queries[i].location)->offset;
-		uint8_t bytes[sizeof(code)];
-
-		if (elf_file__pread(file, bytes, sizeof(bytes), offset) != sizeof(bytes) ||
-		    memcmp(bytes, code, sizeof(code)))
-			continue;
-		queries[i].offset = offset;
-		queries[i].returns_signal = true;
-	}
-}
-
-static int name_signal_returns(struct query *queries, size_t nqueries)
-{
-	for (size_t i = 0; i < nqueries; i++) {
-		if (!queries[i].returns_signal || queries[i].symbol)
-			continue;
-		queries[i].symbol = strdup("__restore_rt");
-		if (!queries[i].symbol)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 /* Sets the addresses; those outside of the code come first and stay without an answer. */
 static size_t set_addresses(const struct elf_code *code, struct query *queries, size_t nqueries)
 {
@@ -279,12 +246,9 @@ static int name_module(struct symbolizer *symbolizer, struct module *module, str
 
 	err = symbol_files__open(&files, module->fd, module->path, &search);
 	if (!err) {
-		find_signal_returns(&files.elf, names, queries, nqueries);
 		nunknown = set_addresses(&files.elf.code, queries, nqueries);
 		err = answer(&files, module, &search, names, queries + nunknown,
 			     nqueries - nunknown, &scopes);
-		if (!err)
-			err = name_signal_returns(queries + nunknown, nqueries - nunknown);
 		warn_of_gaps(module, &files, queries + nunknown, nqueries - nunknown);
 	}
 	for (size_t i = 0; i < nqueries && err != -ENOMEM; i++)

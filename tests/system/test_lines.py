@@ -125,16 +125,3 @@ def test_frame_pointer_of_a_caller(spawn, tmp_path, define, expected):
     assert [frame["function"] for frame in stat["traceback"]][:4] == expected
     assert report["lost"]["frames_cut_by"]["gap"] == (100 if GAP in expected else 0)
     assert report["lost"]["frames_cut"] == (100 if GAP in expected else 0)
-
-
-def test_without_section_headers(spawn, tmp_path):
-    """Exported functions have names; what the signal handler returns to has one in any case."""
-    library, program = tmp_path / "lib.so", tmp_path / "program"
-    build("gcc -O1 -shared -fPIC -DLIBRARY", "signal.c", library)
-    subprocess.run(["gcc", "-g", "-O1", SOURCES / "signal.c", library, "-o", program], check=True)
-    needs("llvm-strip")
-    subprocess.run(["llvm-strip", "--strip-sections", library], check=True)
-    stat, = held_at_exit(spawn, program, options=["-g", "traceback"])["statistics"]
-    names = [frame["function"] for frame in stat["traceback"]]
-    assert names[:3] == ["exported", "on_signal", "__restore_rt"]
-    assert stat["count"] == 50

@@ -272,45 +272,6 @@ static void test_compared_files(void **state)
 	free(text);
 }
 
-/* Is there a hint, in lines and in columns, where `size` of 1000 bytes are at the location? */
-static bool hints(struct names *names, uint32_t location, uint64_t size, enum group_by group_by)
-{
-	const uint32_t other = place(names, "main", "main.c", 12, "/bin/x", 0x10);
-	struct snapshot *snapshot = snapshot__new(names);
-	bool found[2];
-
-	hold(snapshot, stack(names, STOP_BOTTOM, location, 0), size, 1);
-	hold(snapshot, stack(names, STOP_BOTTOM, other, 0), 1000 - size, 1);
-	for (int i = 0; i < 2; i++) {
-		const struct report_opts opts = {
-			.statistics.group_by = group_by,
-			.terminal.width = i ? 80 : 0,
-		};
-		char *text = print(report__text, snapshot, NULL, opts);
-
-		found[i] = strstr(text, "\nHint: who calls it: -g traceback\n");
-		free(text);
-	}
-	snapshot__free(snapshot);
-	assert_int_equal(found[0], found[1]);
-	return found[0];
-}
-
-static void test_hint_at_callers(void **state)
-{
-	struct names *names = names__new();
-	uint32_t bare = place(names, NULL, NULL, 0, "/lib/n.so", 0x30);
-	uint32_t wrapper = place(names, "g_malloc", NULL, 0, "/lib/g.so", 0x40);
-	uint32_t line = place(names, "own", "own.c", 3, "/bin/x", 0x50);
-
-	assert_true(hints(names, bare, 810, GROUP_BY_LINE));
-	assert_true(hints(names, wrapper, 810, GROUP_BY_LINE));
-	assert_false(hints(names, bare, 800, GROUP_BY_LINE));
-	assert_false(hints(names, line, 810, GROUP_BY_LINE));
-	assert_false(hints(names, bare, 810, GROUP_BY_TRACEBACK));
-	names__free(names);
-}
-
 static void test_columns_on_a_terminal(void **state)
 {
 	const struct report_opts plain = { .terminal.width = 80, .top = 3 };
@@ -1147,7 +1108,6 @@ int main(void)
 		TEST(test_price),
 		TEST(test_compared_files),
 		TEST(test_growth_that_is_not_seen),
-		TEST(test_hint_at_callers),
 		TEST(test_columns_on_a_terminal),
 		TEST(test_tracebacks_on_a_terminal),
 		TEST(test_folded_tracebacks),
