@@ -265,7 +265,8 @@ fail:
 static int no_allocator(const struct traced *traced)
 {
 	const struct module *other = traced__not_followed(traced);
-	char *why = signs__explain(traced->pid);
+	uint64_t left_ns = SIGNS_NS;
+	char *why = signs__explain(traced->pid, &left_ns);
 	char comm[16];
 
 	target__comm(traced->pid, comm);

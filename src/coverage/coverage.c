@@ -36,6 +36,7 @@ struct coverage {
 	size_at_fork_fn *size_at_fork;
 	void *context;
 	struct known *known;
+	uint64_t left_ns;	/* for signs, in this measurement */
 };
 
 static struct known *add_known(struct coverage *coverage, pid_t pid)
@@ -166,7 +167,7 @@ static struct known *know(struct coverage *coverage, pid_t pid, struct process_u
 	return known;
 }
 
-static int add_gap(const struct coverage *coverage, struct snapshot *snapshot,
+static int add_gap(struct coverage *coverage, struct snapshot *snapshot,
 		   struct known *known, uint64_t grown)
 {
 	struct snapshot_coverage *sums = &snapshot->coverage;
@@ -175,10 +176,11 @@ static int add_gap(const struct coverage *coverage, struct snapshot *snapshot,
 
 	if (array__make_room(&sums->gaps, sums->ngaps, sizeof(*gap)))
 		return -ENOMEM;
-	if (!known->asked)
-		known->why = signs__explain(known->pid) ?:
+	if (!known->asked && coverage->left_ns) {	/* or in the next measurement */
+		known->why = signs__explain(known->pid, &coverage->left_ns) ?:
 			     layout__explain(known->pid, coverage->followed->mappings);
-	known->asked = true;
+		known->asked = true;
+	}
 	target__comm(known->pid, comm);
 	gap = &sums->gaps[sums->ngaps++];
 	*gap = (struct snapshot_gap){
@@ -287,6 +289,7 @@ int coverage__measure(struct coverage *coverage, struct snapshot *snapshot)
 
 	if (!sorted)
 		return -ENOMEM;
+	coverage->left_ns = SIGNS_NS;
 	err = followed__list(coverage->followed, &pids, &count);
 	for (size_t i = 0; i < count && !err; i++)
 		if (is_worth_it(coverage, pids[i]))

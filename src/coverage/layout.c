@@ -55,6 +55,8 @@ char *layout__explain(pid_t pid, bool mmap_followed)
 		return NULL;
 	read_layout(smaps, &layout);
 	fclose(smaps);
+	if (!layout.mapped && !layout.heap)	/* it has ended */
+		return NULL;
 	if (layout.mapped > layout.heap && mmap_followed)
 		return NULL;
 	if (layout.mapped > layout.heap &&

@@ -189,6 +189,7 @@ static int look_at_all(struct surveyor *surveyor)
 int survey__take(struct survey *survey, const pid_t *pids, size_t npids)
 {
 	struct surveyor surveyor = { .survey = survey };
+	uint64_t left_ns = SIGNS_NS;
 	int err = 0;
 
 	*survey = (struct survey){};
@@ -196,7 +197,7 @@ int survey__take(struct survey *survey, const pid_t *pids, size_t npids)
 		err = look_at_process(&surveyor, pids[i]);
 	/* Files are searched for them, which takes too long for all processes. */
 	for (size_t i = 0; npids && i < survey->nprocesses; i++)
-		survey->processes[i].signs = signs__explain(survey->processes[i].pid);
+		survey->processes[i].signs = signs__explain(survey->processes[i].pid, &left_ns);
 	if (!npids)
 		err = look_at_all(&surveyor);
 	free(surveyor.seen);

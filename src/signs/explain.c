@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "probe/probe.h"
 #include "process/process.h"
 #include "signs/signs.h"
@@ -54,22 +55,38 @@ static void search_window(const char *window, size_t size, struct found *found)
 	}
 }
 
-static int search_file(int fd, struct found *found)
+static bool is_late(uint64_t until_ns)
+{
+	return clock_ns(CLOCK_MONOTONIC) >= until_ns;
+}
+
+/* Where there is something to read from there on; a hole has no text. */
+static off_t skip_hole(int fd, off_t offset)
+{
+	off_t data = lseek(fd, offset, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? MAX_FILE : offset;
+	return data;
+}
+
+static int search_file(int fd, uint64_t until_ns, struct found *found)
 {
 	char *window = malloc(WINDOW + OVERLAP);
+	off_t offset = skip_hole(fd, 0);
 	size_t kept = 0;
-	off_t offset = 0;
 	ssize_t n;
 
 	if (!window)
 		return -ENOMEM;
-	while (offset < MAX_FILE && (n = pread(fd, window + kept, WINDOW, offset)) > 0) {
+	while (offset < MAX_FILE && !is_late(until_ns) &&
+	       (n = pread(fd, window + kept, WINDOW, offset)) > 0) {
 		size_t size = kept + n;
 
 		search_window(window, size, found);
 		kept = size < OVERLAP ? size : OVERLAP;
 		memmove(window, window + size - kept, kept);
-		offset += n;
+		offset = skip_hole(fd, offset + n);
 	}
 	free(window);
 	return 0;
@@ -89,17 +106,18 @@ static bool is_shown_by(const struct sign *sign, size_t index, const struct foun
 	return sign->file && !fnmatch(sign->file, base_name(found->path), 0);
 }
 
-/* Is it the allocator that is followed in this file? */
-static bool is_followed(int fd, const struct sign *sign, const char *path)
+/* The name of the allocator that is followed in this file; NULL: there is none. */
+static const char *followed_in(int fd, const char *path)
 {
+	const char *allocator = NULL;
 	struct probes probes;
-	bool followed;
 
 	if (probes__find(fd, path, NULL, &probes))
-		return false;
-	followed = probes.count && probes.allocator && !strcmp(probes.allocator, sign->name);
+		return NULL;
+	if (probes.count)
+		allocator = probes.allocator;
 	probes__free(&probes);
-	return followed;
+	return allocator;
 }
 
 static void write_sign(FILE *out, const struct sign *sign, size_t index, const struct found *found)
@@ -116,19 +134,26 @@ static void write_sign(FILE *out, const struct sign *sign, size_t index, const s
 }
 
 /* Adds the sentences of one file. Returns how many. */
-static int explain_file(FILE *out, int fd, const char *path, bool told[MAX_SIGNS], int n)
+static int explain_file(FILE *out, int fd, const char *path, uint64_t until_ns,
+			bool told[MAX_SIGNS], int n)
 {
 	struct found found = { .path = path };
+	const char *followed = NULL;
+	bool asked = false;
 	int before = n;
 
-	if (search_file(fd, &found))
+	if (search_file(fd, until_ns, &found))
 		return 0;
 	for (size_t i = 0; signs[i].name && n < MAX_SENTENCES; i++) {
 		const struct sign *sign = &signs[i];
 
 		if (told[i] || !is_shown_by(sign, i, &found))
 			continue;
-		if (sign->kind == SIGN_ALLOCATOR && is_followed(fd, sign, path))
+		if (sign->kind == SIGN_ALLOCATOR && !asked) {
+			followed = followed_in(fd, path);
+			asked = true;
+		}
+		if (sign->kind == SIGN_ALLOCATOR && followed && !strcmp(followed, sign->name))
 			continue;
 		for (size_t j = 0; signs[j].name; j++)
 			told[j] |= !strcmp(signs[j].name, sign->name);
@@ -153,13 +178,13 @@ static bool is_plain(const char *path)
 	return false;
 }
 
-static void explain_maps(FILE *out, pid_t pid, const struct target_maps *maps)
+static void explain_maps(FILE *out, pid_t pid, const struct target_maps *maps, uint64_t until_ns)
 {
 	bool told[MAX_SIGNS] = {};
 	uint64_t inode = 0;
 	int n = 0;
 
-	for (size_t i = 0; i < maps->count && n < MAX_SENTENCES; i++) {
+	for (size_t i = 0; i < maps->count && n < MAX_SENTENCES && !is_late(until_ns); i++) {
 		const struct target_mapping *mapping = &maps->items[i];
 		int fd;
 
@@ -170,7 +195,7 @@ static void explain_maps(FILE *out, pid_t pid, const struct target_maps *maps)
 		fd = target__open_mapping(pid, mapping);
 		if (fd < 0)
 			continue;
-		n += explain_file(out, fd, mapping->path, told, n);
+		n += explain_file(out, fd, mapping->path, until_ns, told, n);
 		close(fd);
 	}
 }
@@ -192,8 +217,9 @@ static bool is_32_bit(pid_t pid)
 	       ident[EI_CLASS] == ELFCLASS32;
 }
 
-char *signs__explain(pid_t pid)
+char *signs__explain(pid_t pid, uint64_t *left_ns)
 {
+	uint64_t start = clock_ns(CLOCK_MONOTONIC), spent;
 	struct target_maps maps;
 	char *text = NULL;
 	size_t size;
@@ -205,7 +231,10 @@ char *signs__explain(pid_t pid)
 		return NULL;
 	out = open_memstream(&text, &size);
 	if (out)
-		explain_maps(out, pid, &maps);
+		explain_maps(out, pid, &maps, start + (*left_ns < SIGNS_PROCESS_NS ?
+						       *left_ns : SIGNS_PROCESS_NS));
+	spent = clock_ns(CLOCK_MONOTONIC) - start;
+	*left_ns -= spent < *left_ns ? spent : *left_ns;
 	target_maps__free(&maps);
 	if (out && fclose(out)) {
 		free(text);

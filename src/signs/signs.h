@@ -5,7 +5,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+/* For the search of all processes of one report, and of one of them; nanoseconds. */
+#define SIGNS_NS 6000000000ULL
+#define SIGNS_PROCESS_NS 2000000000ULL
 
 enum sign_kind {
 	SIGN_ALLOCATOR,		/* it hands out memory and may not be followed */
@@ -28,9 +33,9 @@ extern const struct sign signs[];
 
 /*
  * Sentences about what the process shows: why its memory is not seen, and what leads on. Reads the
- * files that it maps, which may take some tenths of a second. The caller frees; NULL: nothing is
- * known of it, or there is no memory.
+ * files that it maps, for as long as SIGNS_PROCESS_NS and *left_ns allow, and takes from the latter
+ * what it took. The caller frees; NULL: nothing is known of it, or there is no memory.
  */
-char *signs__explain(pid_t pid);
+char *signs__explain(pid_t pid, uint64_t *left_ns);
 
 #endif

@@ -88,6 +88,29 @@ def test_python_leads_on_to_tracemalloc(spawn):
     assert gap["grown"] > 30 * MIB and "tracemalloc" in gap["why"]
 
 
+@pytest.mark.parametrize("held", ["holes", "text"])
+def test_files_that_take_long_to_search(spawn, tmp_path, held):
+    """Hundreds of huge files without anything in them, or the same two again and again."""
+    for name in "abc" if held == "holes" else "ab":
+        with open(tmp_path / name, "wb") as file:
+            file.write(b"x" * (1 << 12 if held == "holes" else 8 << 20))
+            file.truncate(255 << 20 if held == "holes" else 8 << 20)
+    program = spawn(Process, "/usr/bin/python3", "-S", "-c",
+                    "import mmap, sys\n"
+                    "files = [open(name, 'rb') for name in sys.argv[1:]]\n"
+                    "maps = [mmap.mmap(file.fileno(), 4096, mmap.MAP_PRIVATE, 5)\n"
+                    "        for _ in range(300) for file in files]\n"
+                    "print('ready', flush=True); input()\n"
+                    "block = mmap.mmap(-1, 40 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+                    "for i in range(0, len(block), 4096): block[i] = 1\n"
+                    "print('grown', flush=True); input()", *tmp_path.iterdir())
+    program.out.expect("ready")
+    tracer = spawn(Tracer, "-p", program.pid)
+    program.say()
+    program.out.expect("grown")
+    assert gaps(tracer.stop())[program.pid]["grown"] >= 40 * MIB
+
+
 def test_text(spawn):
     workload = spawn(Workload, "grow.nofp", "map", 40)
     tracer = spawn(Process, MEMTRACEBPF, "-p", workload.pid)
