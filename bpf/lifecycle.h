@@ -441,6 +441,11 @@ static __always_inline void process_begins(struct task_struct *parent, struct ta
 
 	if (parent->tgid == child->tgid)
 		return;
+	if (!whole_machine) {
+		if (follows_children(parent))
+			__sync_fetch_and_add(&children_left, 1);
+		return;
+	}
 	note_size_at_fork(child);
 	if (follow_fork && follows_children(parent) &&
 	    bpf_map_update_elem(&children, &tgid, &yes, BPF_ANY))

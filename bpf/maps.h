@@ -342,6 +342,7 @@ __u32 selection;		/* grows when what was not selected may be now */
 __u32 our_tgid;
 __u64 started;		/* CLOCK_MONOTONIC, in ns: when counting began */
 __u32 our_pid_level;
+__u32 children_left;	/* of processes that the user named, without --follow-fork */
 __u32 children_adopted;	/* see adopt_children */
 __u64 our_pid_namespace;	/* only compared */
 __u64 lost[LOST_MAX];

@@ -62,6 +62,9 @@ int collector__handle_events(struct collector *collector);
 /* All processes have ended, and none can come. */
 bool collector__ended(const struct collector *collector);
 
+/* A process that has been seen to allocate, and its name; 0: none has yet. */
+pid_t collector__first(const struct collector *collector, char comm[16]);
+
 /* Title for reports, "redis-server (4711)"; valid until the next call. */
 const char *collector__title(struct collector *collector);
 

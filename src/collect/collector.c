@@ -420,6 +420,9 @@ static int read_events(struct collector *collector)
 /* What the numbers of this report cannot tell, in words; NULL: nothing. */
 static const char *note(struct collector *collector)
 {
+	char words[WORDS_MAX];
+	uint32_t nchildren;
+
 	for (size_t i = 0; i < collector->nprocesses; i++) {
 		const struct traced *traced = collector->processes[i];
 		char note[WORDS_MAX];
@@ -427,7 +430,11 @@ static const char *note(struct collector *collector)
 		if (words__missing(&collector->opts, traced, books_of(collector, traced), note))
 			return names__string(collector->names, note);
 	}
-	return NULL;
+	nchildren = collector->tables.skeleton->bss->children_left;
+	if (!nchildren)
+		return NULL;
+	words__children(nchildren, words);
+	return names__string(collector->names, words);
 }
 
 static int read_books(struct collector *collector, const struct books_opts *opts,
@@ -537,6 +544,20 @@ bool collector__ended(const struct collector *collector)
 	return !selection__has_children(&collector->tables);
 }
 
+pid_t collector__first(const struct collector *collector, char comm[16])
+{
+	for (uint32_t i = 1; i < tables__nprocesses(&collector->tables); i++) {
+		const struct process *process = &collector->tables.processes[i];
+
+		if (__atomic_load_n(&process->state, __ATOMIC_ACQUIRE) == PROCESS_NONE)
+			continue;
+		memcpy(comm, process->comm, 16);
+		target__clean_comm(comm);
+		return process->pid;
+	}
+	return 0;
+}
+
 const char *collector__title(struct collector *collector)
 {
 	char comm[16];
@@ -562,6 +583,7 @@ int collector__clear(struct collector *collector)
 
 	books__clear(collector->books);
 	ended__clear(&collector->ended);
+	collector->tables.skeleton->bss->children_left = 0;
 	collector->started_ns = clock_ns(CLOCK_MONOTONIC);
 	return err;
 }

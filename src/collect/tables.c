@@ -88,7 +88,6 @@ static void size_maps(struct memtracebpf_bpf *skel, const struct tables_opts *op
 static void choose_programs(struct memtracebpf_bpf *skel, const struct tables_opts *opts,
 			    bool sessions)
 {
-	bpf_program__set_autoload(skel->progs.process_forked, opts->whole_machine);
 	bpf_program__set_autoload(skel->progs.task_moved, opts->select_by & SELECT_CGROUP);
 	bpf_program__set_autoload(skel->progs.allocation_session, sessions);
 	bpf_program__set_autoload(skel->progs.allocation_entry, !sessions);

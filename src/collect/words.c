@@ -33,6 +33,14 @@ bool words__missing(const struct collect_opts *opts, const struct traced *traced
 	return true;
 }
 
+void words__children(uint32_t nchildren, char words[WORDS_MAX])
+{
+	if (nchildren == 1)
+		snprintf(words, WORDS_MAX, "1 child was not followed: --follow-fork");
+	else
+		snprintf(words, WORDS_MAX, "%u children were not followed: --follow-fork", nchildren);
+}
+
 /* The calls that are followed, in words. */
 static const char *what(const struct collect_opts *opts)
 {

@@ -11,6 +11,8 @@
 /* What is missing of a process that the user named; false: nothing. `process` may be NULL. */
 bool words__missing(const struct collect_opts *opts, const struct traced *traced,
 		    const struct process *process, char words[WORDS_MAX]);
+/* "3 children were not followed: --follow-fork" */
+void words__children(uint32_t nchildren, char words[WORDS_MAX]);
 /* "every call of the allocator, by uprobe.session" */
 void words__how(const struct collect_opts *opts, bool sessions, char words[WORDS_MAX]);
 

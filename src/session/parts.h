@@ -42,6 +42,7 @@ struct session {
 	int ending;			/* eventfd: readable when it is time to end, for a signal */
 	pthread_t listener;		/* to the signals that end us */
 	bool listens;
+	bool waits;			/* for the first process that is selected */
 	struct price *price;		/* NULL: nobody asks for it */
 };
 
@@ -61,6 +62,10 @@ struct price *price__measure(void);
 /* In nanoseconds; 0: it is not known yet. Takes NULL. */
 double price__of_pair(const struct price *price);
 void price__free(struct price *price);	/* takes NULL; waits for nothing */
+
+/* Says so where nothing is selected yet, and who is the first. */
+void waiting__begin(struct session *session);
+void waiting__look(struct session *session);
 
 /* What processes that have ended still held. */
 int session__report_exited(struct session *session);

@@ -26,6 +26,8 @@ static struct timespec time_until(uint64_t then_ns, uint64_t now_ns)
 	return (struct timespec){ left / 1000000000ULL, left % 1000000000ULL };
 }
 
+#define LOOK_NS 100000000ULL	/* for the first that is selected */
+
 /* Waits until `deadline_ns`; true: it is time to end, for a signal, the targets' end or because
  * nobody reads our output any more. */
 static bool wait_until(struct session *session, uint64_t deadline_ns)
@@ -45,10 +47,13 @@ static bool wait_until(struct session *session, uint64_t deadline_ns)
 		session->snapshot_ns = write_due(session, session->snapshot_ns, now);
 		timeout = time_until(session->snapshot_ns < deadline_ns ? session->snapshot_ns :
 									  deadline_ns, now);
+		if (session->waits && (timeout.tv_sec || timeout.tv_nsec > (long)LOOK_NS))
+			timeout = (struct timespec){ .tv_nsec = LOOK_NS };
 		if (ppoll(fds, 4, &timeout, NULL) < 0 && errno != EINTR)
 			return true;
 		if (fds[0].revents)
 			collector__handle_events(session->collector);
+		waiting__look(session);
 		if (session__report_exited(session))
 			return true;
 		if (fds[1].revents)

@@ -202,6 +202,7 @@ static int start(struct session *session)
 	if (!command) {
 		log__info("tracing %s", collector__title(session->collector));
 		custom_allocators__warn(session->options->allocators);
+		waiting__begin(session);
 		return 0;
 	}
 	err = launch__go(&session->launch);

@@ -42,6 +42,20 @@ def test_names(spawn, tmp_path):
         "mt-name", "mt-name", strange.replace("\x01", "?")]
 
 
+@pytest.mark.parametrize("selection, says", [
+    (["--comm", "mt-none"], "no process is called mt-none; waiting"),
+    (["--user", 54399], "no process runs as user 54399; waiting"),
+    (["--user", 54399, "--comm", "mt-none"], "no process is selected by all that is asked for; waiting")])
+def test_nothing_is_selected(spawn, selection, says):
+    """Which is said at once, and who comes first."""
+    tracer = spawn(Tracer, *selection)
+    tracer.err.expect(says)
+    workload = spawn(Workload, "processes.nofp", "renamed", "mt-none", 20, user=54399)
+    workload.run()
+    assert tracer.err.expect("the first has come: ").endswith(f" ({workload.pid})")
+    assert [process["pid"] for process in tracer.stop()["processes"]] == [workload.pid]
+
+
 def test_renamed_away(spawn, tmp_path):
     """What was followed stays followed, under its new name, until exec."""
     program = shutil.copy(WORKLOADS / "processes.nofp", tmp_path / "mt-before")
@@ -165,6 +179,18 @@ def test_children(spawn, tmp_path):
     assert report["pids"] == [shell.pid]
     # The shell's own older blocks, and the first ones of the program that nobody has run before.
     assert losses(report).keys() <= {"frees_unmatched", "frames_cut"}
+
+
+def test_children_that_are_left(spawn):
+    """They are not followed, which is said, and what would."""
+    shell = spawn(Process, "dash", "-c", "read x; for i in 1 2 3; do (exit 0); done; read x")
+    tracer = spawn(Tracer, "-p", shell.pid, interval=0.05)
+    assert not tracer.report()["note"]
+    shell.say()
+    while not (note := tracer.report()["note"]) or not note.startswith("3 "):
+        assert not note or note.endswith("followed: --follow-fork")
+    assert note == "3 children were not followed: --follow-fork"
+    shell.say()
 
 
 @pytest.mark.parametrize("how", ["pid", "name"])
