@@ -283,6 +283,10 @@ test: as-root deps ## install, build, run all tests (as root)
 bare: as-root ## README's first commands and `make test` in a new, minimal Debian 12 (as root)
 	$(Q)tools/bare.sh
 
+.PHONY: field
+field: all ## programs of Debian hold memory, and the first entry is who asked for it (as root)
+	$(Q)BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/field
+
 .PHONY: soak
 soak: all workloads ## some twenty minutes of all sorts of processes: no loss, no growth, no harm (as root)
 	$(Q)BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -m soak tests/system

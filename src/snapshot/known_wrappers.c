@@ -114,10 +114,11 @@ const char *const statistics_default_wrappers[] = {
 	"zstrdup", "valkey_malloc*", "valkey_calloc*", "valkey_realloc*", "sdsnew*", "_sdsnewlen",
 	"sdsdup", "sdscat*", "sdsempty", "sdsMakeRoomFor*", "_sdsMakeRoomFor", "sdsgrowzero",
 	/* nginx */
-	"ngx_alloc", "ngx_calloc", "ngx_memalign", "ngx_palloc*", "ngx_pcalloc", "ngx_pnalloc",
-	"ngx_pmemalign", "ngx_create_pool", "ngx_pstrdup", "ngx_array_create", "ngx_array_push*",
-	"ngx_list_create", "ngx_list_push", "ngx_create_temp_buf", "ngx_create_chain_of_bufs",
-	"ngx_alloc_chain_link",
+	"ngx_alloc", "ngx_calloc", "ngx_memalign", "within ngx_palloc*", "within ngx_pcalloc",
+	"within ngx_pnalloc", "ngx_pmemalign", "ngx_create_pool", "within ngx_pstrdup",
+	"within ngx_array_create", "within ngx_array_push*", "within ngx_list_create",
+	"within ngx_list_push", "within ngx_create_temp_buf", "within ngx_create_chain_of_bufs",
+	"within ngx_alloc_chain_link",
 	/* PostgreSQL: palloc, its memory contexts and what grows in them */
 	"palloc", "palloc0", "palloc_extended",
 	"palloc_aligned", "palloc0_*", "repalloc", "repalloc0", "repalloc_extended", "repalloc_huge",
@@ -161,7 +162,7 @@ const char *const statistics_default_wrappers[] = {
 	"npy_alloc_cache*", "_npy_alloc_cache", "PyArray_NewFromDescr*",
 	/* Perl */
 	"Perl_safesys*", "Perl_savepv*", "Perl_savesv*", "Perl_sv_grow*", "Perl_more_bodies",
-	"S_more_sv", "Perl_get_arena", "Perl_newSV*",
+	"Perl_more_sv", "S_more_sv", "Perl_get_arena", "Perl_newSV*", "Perl_newRV*",
 	/* Ruby */
 	"ruby_x*alloc*", "rb_x*alloc*", "ruby_mimmalloc", "ruby_strdup", "objspace_x*alloc*",
 	"objspace_malloc*", "rb_gc_impl_*alloc*", "rb_alloc_tmp_buffer*", "rb_aligned_malloc",
