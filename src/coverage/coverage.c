@@ -2,6 +2,7 @@
 #include "coverage/coverage.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -36,6 +37,7 @@ struct coverage {
 	size_at_fork_fn *size_at_fork;
 	void *context;
 	struct known *known;
+	size_t most_32_bit;	/* processes at one time */
 	uint64_t left_ns;	/* for signs, in this measurement */
 };
 
@@ -280,6 +282,25 @@ static void forget_absent(struct coverage *coverage, const pid_t *pids, size_t c
 	}
 }
 
+/* Small ones, too: nothing else tells of them. */
+static void note_32_bit(struct coverage *coverage, struct snapshot *snapshot, const pid_t *pids,
+			size_t count)
+{
+	size_t now = 0;
+	char note[80];
+
+	for (size_t i = 0; i < count; i++)
+		now += signs__is_32_bit(pids[i]);
+	if (coverage->most_32_bit < now)
+		coverage->most_32_bit = now;
+	if (!coverage->most_32_bit)
+		return;
+	snprintf(note, sizeof(note), "%zu %s, and such programs are not followed",
+		 coverage->most_32_bit,
+		 coverage->most_32_bit == 1 ? "process is 32-bit" : "processes are 32-bit");
+	snapshot->note = names__string(snapshot->names, note);
+}
+
 int coverage__measure(struct coverage *coverage, struct snapshot *snapshot)
 {
 	struct by_pid *sorted = sort_by_pid(snapshot);
@@ -295,6 +316,7 @@ int coverage__measure(struct coverage *coverage, struct snapshot *snapshot)
 		if (is_worth_it(coverage, pids[i]))
 			err = measure_process(coverage, snapshot, sorted, pids[i]);
 	free(sorted);
+	note_32_bit(coverage, snapshot, pids, count);
 	if (!err)
 		forget_absent(coverage, pids, count);
 	free(pids);

@@ -200,7 +200,7 @@ static void explain_maps(FILE *out, pid_t pid, const struct target_maps *maps, u
 	}
 }
 
-static bool is_32_bit(pid_t pid)
+bool signs__is_32_bit(pid_t pid)
 {
 	unsigned char ident[EI_NIDENT] = {};
 	char path[64];
@@ -225,7 +225,7 @@ char *signs__explain(pid_t pid, uint64_t *left_ns)
 	size_t size;
 	FILE *out;
 
-	if (is_32_bit(pid))
+	if (signs__is_32_bit(pid))
 		return strdup("32-bit programs are not followed");
 	if (target_maps__read(pid, &maps))
 		return NULL;

@@ -38,4 +38,7 @@ extern const struct sign signs[];
  */
 char *signs__explain(pid_t pid, uint64_t *left_ns);
 
+/* Does it run a 32-bit program, which is never followed? */
+bool signs__is_32_bit(pid_t pid);
+
 #endif

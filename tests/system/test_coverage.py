@@ -136,6 +136,7 @@ def test_clearing_begins_again(spawn, tmp_path):
     assert report["coverage"]["grown"] < MIB and not report["coverage"]["not_seen"]
 
 
+@pytest.mark.alone
 def test_32_bit(spawn, tmp_path):
     source = tmp_path / "small.c"
     source.write_text("int main(void) { return getchar(); }\n")
@@ -147,3 +148,5 @@ def test_32_bit(spawn, tmp_path):
     result = subprocess.run([MEMTRACEBPF, "-p", str(small.pid)], capture_output=True, text=True)
     assert result.returncode == 1
     assert "32-bit programs are not followed" in result.stderr.splitlines()[-1]
+    tracer = spawn(Tracer, "--comm", "small")
+    assert tracer.stop()["note"] == "1 process is 32-bit, and such programs are not followed"
