@@ -60,8 +60,6 @@ int traced__sync(struct traced *traced, struct modules *modules, struct tables *
 	if (err)
 		return err == -ENOENT ? -ESRCH : err;
 	err = list.count ? set_modules(traced, modules, &list, tables) : -ESRCH;
-	if (!err)
-		err = modules__publish(modules);
 	modules__lock(modules);
 	for (size_t i = 0; !err && i < traced->nmodules; i++)
 		err = attachments__add(traced->attachments, traced->modules[i], tables);
@@ -69,7 +67,8 @@ int traced__sync(struct traced *traced, struct modules *modules, struct tables *
 		gone__look(&traced->gone, traced->pid, &list, modules, traced->attachments, tables);
 	modules__unlock(modules);
 	listed_mappings__free(&list);
-	return err;
+	/* Their rows are read while the kernel takes its time to attach. */
+	return err ? err : modules__publish(modules);
 }
 
 void traced__close(struct traced *traced)

@@ -35,7 +35,7 @@ struct tables_opts {
 };
 
 #define MAX_ROW_CHANGES 256
-#define MAX_ROW_PUTTERS 8
+#define MAX_ROW_PUTTERS 64
 
 /* Files whose rows the kernel half is yet to get, and threads that give them to it. */
 struct row_changes {
