@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "collect/mapped.h"
@@ -454,6 +455,19 @@ static bool is_asked_for(const struct books *books, uint32_t index, const struct
 	return opts->only ? index == opts->only : is_shown(&books->tables->processes[index]);
 }
 
+/* Is it the process that the books are of, though it may have ended? Its number can only be
+ * another's who began after the books. */
+static bool has_its_number(const struct process *process)
+{
+	uint64_t asleep = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+	uint64_t began = target__started(process->pid);
+
+	if (__atomic_load_n(&process->state, __ATOMIC_ACQUIRE) == PROCESS_LIVE)
+		return true;
+	return began && (began - 1) * (1000000000ULL / sysconf(_SC_CLK_TCK)) <
+				process->since + asleep;
+}
+
 void books__meet(struct books *books, uint32_t index)
 {
 	const struct process *process = &books->tables->processes[index];
@@ -469,8 +483,7 @@ void books__meet(struct books *books, uint32_t index)
 	free(path);
 	view__release(known->view);
 	known->view = view__of_process(books->roots, process->pid);
-	/* Who lives has had its number all the time. */
-	if (__atomic_load_n(&process->state, __ATOMIC_ACQUIRE) == PROCESS_LIVE)
+	if (has_its_number(process))
 		return;
 	known->cgroup = NULL;
 	view__release(known->view);

@@ -102,7 +102,7 @@ def test_forget(spawn):
     workload.say()
     workload.out.expect("mapped")
     tracer.signal(signal.SIGUSR2)
-    tracer.err.expect("forgot ")
+    tracer.err.expect("cleared ")
     truth = workload.run()
     assert_domain(tracer.stop(), truth, "mmap")
 

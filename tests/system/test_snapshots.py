@@ -48,7 +48,7 @@ class Snapshots(Tracer):
 
     def clear(self):
         self.signal(signal.SIGUSR2)
-        self.err.expect("forgot ")
+        self.err.expect("cleared ")
 
 
 def details(report, file=FILE):
