@@ -205,13 +205,11 @@ int report__text(FILE *out, const struct snapshot *snapshot, const struct snapsh
 		err = text__columns(&text, &selection);
 	else
 		text__lines(&text, &selection);
-	if (err)
-		return err;
 	text__others(&text, &selection);
 	write_footer(out, snapshot, selection.statistics, opts);
 	if (old)
 		write_beginnings(out, snapshot, old);
 	sources__forget(opts->sources);
 	selection__release(&selection);
-	return finish_stream(out);
+	return err ? err : finish_stream(out);
 }
