@@ -56,7 +56,7 @@ TABLE(selected_cgroups, struct cgroup_id, __u8, 1024);
 /* Children of what is followed, by thread group id. */
 TABLE(children, __u32, __u8, 65536);
 /* Bytes that a child of fork was given, by its pid, until it calls exec. */
-TABLE(sizes_at_fork, __u32, __u64, 65536);
+TABLE(sizes_at_fork, __u32, __u64, 16384);
 
 /* The block that a thread got last. */
 struct last_block {

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/help.h"
@@ -15,10 +14,9 @@
 
 #define MSEC 1000000ULL
 #define SEC 1000000000ULL
-#define FEW_STACKS (64ULL << 10)
-#define MANY_STACKS (1ULL << 20)
+#define FEW_STACKS (128 << 10)
+#define MANY_STACKS (512 << 10) /* of many processes */
 #define MOST_STACKS (3 << 20)
-#define MEMORY_PER_STACK (16 << 10) /* of the machine; a traceback takes some 300 bytes */
 #define MAX_SECONDS (1000000000 * SEC)
 /* The blocks' clock goes round after no less. */
 #define MAX_AGE (UINT32_MAX * MSEC)
@@ -511,15 +509,13 @@ static enum cli_result parse_words(int argc, char **argv, struct parser *parser)
 	return CLI_USAGE;
 }
 
-/* The table grows with use: how far, is what the memory of the machine bears. */
-static uint32_t stacks_for_memory(void)
+/*
+ * The table of stacks grows with use, but the index to find them by, some 13 bytes for each, is there
+ * from the start.
+ */
+static uint32_t choose_max_stacks(const struct options *options)
 {
-	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-	uint64_t most = FEW_STACKS;
-
-	while (most < MANY_STACKS && 2 * most * MEMORY_PER_STACK <= bytes)
-		most *= 2;
-	return most;
+	return options->everything || options->follow_fork ? MANY_STACKS : FEW_STACKS;
 }
 
 enum cli_result cli__parse(int argc, char **argv, struct options *options)
@@ -542,7 +538,7 @@ enum cli_result cli__parse(int argc, char **argv, struct options *options)
 	if (result == CLI_RUN)
 		result = parse_words(argc, argv, &parser);
 	if (!options->max_stacks)
-		options->max_stacks = stacks_for_memory();
+		options->max_stacks = choose_max_stacks(options);
 	if (result == CLI_RUN)
 		result = check(options);
 	if (result == CLI_RUN)

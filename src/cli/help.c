@@ -97,7 +97,7 @@ const char help_text[] =
 	"How to trace:\n"
 	"  -f, --nframe N            frames kept of a traceback, 1 to 127 (64)\n"
 	"      --max-blocks N        live blocks followed at one time (4194304)\n"
-	"      --max-stacks N        distinct tracebacks (by memory, 65536 to 1048576)\n"
+	"      --max-stacks N        distinct tracebacks (131072; of many processes 524288)\n"
 	"\n"
 	"What it costs:\n"
 	"  Each call of the allocator traps into the kernel, and once more when it returns memory:\n"
