@@ -602,6 +602,34 @@ static long meet_library(__u32 i, struct library_search *search)
 	return 0;
 }
 
+/* struct r_debug_extended: since glibc 2.35 the namespaces of dlmopen are chained. */
+struct r_namespace {
+	struct r_debug debug;
+	__u64 r_ldbase;
+	__u64 r_next;
+};
+
+#define MAX_NAMESPACES 16	/* glibc's DL_NNS */
+#define CHAINED_VERSION 2	/* of r_debug */
+
+struct namespace_search {
+	struct library_search libraries;
+	__u64 at;
+};
+
+static long meet_namespace(__u32 i, struct namespace_search *search)
+{
+	struct r_namespace namespace;
+
+	if (!search->at ||
+	    bpf_probe_read_user(&namespace, sizeof(namespace), (void *)search->at))
+		return 1;
+	search->libraries.at = namespace.debug.r_map;
+	bpf_loop(MAX_LIBRARIES, meet_library, &search->libraries, 0);
+	search->at = namespace.debug.r_version < CHAINED_VERSION ? 0 : namespace.r_next;
+	return 0;
+}
+
 /*
  * The dynamic linker calls its empty function _dl_debug_state before and after it changes the
  * list of libraries, for debuggers to put a breakpoint there. Its r_debug is `offset` bytes away.
@@ -611,7 +639,7 @@ static __always_inline void libraries_change(struct pt_regs *ctx, __s64 offset)
 	__u32 index = find_process(bpf_get_current_task_btf());
 	struct process *process = index ? process_at(index) : NULL;
 	struct r_debug debug = { .r_state = RT_CONSISTENT };
-	struct library_search search = {};
+	struct namespace_search search = {};
 
 	if (!process)
 		return;
@@ -625,10 +653,10 @@ static __always_inline void libraries_change(struct pt_regs *ctx, __s64 offset)
 	process->unloading = debug.r_state == RT_DELETE;
 	if (debug.r_state == RT_DELETE)
 		return;
-	if (whole_machine) {
-		search.at = debug.r_map;
-		search.pid = process->pid;
-		bpf_loop(MAX_LIBRARIES, meet_library, &search, 0);
+	if (whole_machine && offset) {
+		search.at = PT_REGS_IP(ctx) + offset;
+		search.libraries.pid = process->pid;
+		bpf_loop(MAX_NAMESPACES, meet_namespace, &search, 0);
 	}
 	if (process->flags & PROCESS_PINNED)
 		tell_of_process(EVENT_MAPPED, process->pid, index);

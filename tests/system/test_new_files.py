@@ -106,6 +106,56 @@ def test_new_opened_library(spawn, tmp_path):
     assert [(stat["count"], stat["size"]) for stat in own] == [(20, 20 * BLOCK)]
 
 
+POOL = """
+static char pool[1 << 20]; static unsigned long at;
+void *malloc(unsigned long n) { void *p = pool + at; at += n; __asm__ volatile("" : "+r"(p)); return p; }
+void free(void *p) { __asm__ volatile("nop"); }
+void run(void) { for (int i = 0; i < 100; i++) *(volatile char *)malloc(1000) = 1; }
+"""
+
+IN_A_NAMESPACE = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int c, char **v)
+{
+	setvbuf(stdout, NULL, _IONBF, 0);
+	free(malloc(10));
+	puts("ready");
+	getchar();
+	void *pool = dlmopen(LM_ID_NEWLM, v[1], RTLD_NOW);
+	puts("opened");
+	getchar();
+	((void (*)(void))dlsym(pool, "run"))();
+	puts("run");
+	getchar();
+	return 0;
+}
+"""
+
+
+def test_new_library_in_a_namespace(spawn, tmp_path):
+    """Of dlmopen: the linker has a list of libraries for each (glibc 2.35)."""
+    program = tmp_path / f"mtns{os.getpid()}"
+    pool = tmp_path / "pool.so"
+    subprocess.run(["gcc", "-xc", "-", "-o", program], input=IN_A_NAMESPACE, text=True, check=True)
+    subprocess.run(["gcc", "-O1", "-fno-builtin", "-nostdlib", "-shared", "-fPIC", "-xc", "-",
+                    "-o", pool], input=POOL, text=True, check=True)
+    process = spawn(Process, program, pool)
+    process.out.expect("ready")
+    tracer = spawn(Tracer, "--comm", program.name, "-v")
+    process.say()
+    process.out.expect("opened")
+    wait_attached(tracer, pool)
+    process.say()
+    process.out.expect("run")
+    report = tracer.stop()
+    counts = [stat["count"] for stat in report["statistics"]
+              if str(pool) in (stat["traceback"][0]["module"] or "")]
+    assert sum(counts) == 100
+
+
 def test_second_run(spawn, tmp_path):
     """The first run is over before anybody can look at it."""
     copy = own_copy("quick.musl-static", tmp_path)
