@@ -106,8 +106,9 @@ void coverage__free(struct coverage *coverage)
 
 	if (!coverage)
 		return;
-	HASH_ITER(hh, coverage->known, known, next)
+	HASH_ITER(hh, coverage->known, known, next) {
 		forget(coverage, known);
+	}
 	free(coverage);
 }
 

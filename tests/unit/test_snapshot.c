@@ -484,8 +484,8 @@ static void test_default_wrappers(void **state)
 		"<T as alloc::string::ToString>::to_string", "<&mut [T] as core::clone::Clone>::f",
 		"alloc::slice::<impl [T]>::to_vec", "std::rt::lang_start::{{closure}}",
 		"_ZN5alloc7raw_vec11finish_grow17h0123456789abcdefE",
-		"_ZN63_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..clone..Clone$GT$5clone"
-		"17h0123456789abcdefE",
+		("_ZN63_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..clone..Clone$GT$5clone"
+		 "17h0123456789abcdefE"),
 		"_RNvMs_NtCsaB1_5alloc7raw_vecINtB2_6RawVechE7reserve", "_ZNSt6vectorIiE3addEv",
 		"os::malloc(unsigned long, MEMFLAGS)", "my_malloc", "palloc0", "AllocSetAlloc",
 		"ngx_pnalloc", "apr_pstrdup", "CRYPTO_zalloc", "xmlBufCreate", "sqlite3_mprintf",
@@ -500,8 +500,8 @@ static void test_default_wrappers(void **state)
 		"<my::Type as core::clone::Clone>::clone", "gmalloc", "fopen_all", "newlist",
 		"<alloc::vec::Vec<T> as my::Trait>::fill", "<&[u8] as my::Trait>::fill",
 		"core::Engine::start(int)", "alloc::Pool::grow() const", "core_engine", "",
-		"_ZN63_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$my..Trait$GT$4fill"
-		"17h0123456789abcdefE",
+		("_ZN63_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$my..Trait$GT$4fill"
+		 "17h0123456789abcdefE"),
 		"_ZN2my5alloc4growE17h0123456789abcdefE", "_RNvXCs1_2myNtB2_1TNtB2_2Tr4fill",
 		"_R", "_RN", "_RNvC", "_RNvC99_x", "_ZN", "_ZN9", "<", "<x", "palloc_users(int)",
 	};
