@@ -92,6 +92,7 @@ unit_report := $(wildcard src/report/*.c) $(SNAPSHOT)
 unit_processes := $(unit_report)
 unit_cli := $(wildcard src/cli/*.c) src/probe/custom.c src/probe/allocators.c $(SNAPSHOT)
 unit_regions := src/collect/regions.c
+unit_jit_map := src/collect/jit_map.c $(PATHS) $(BASE)
 ELF := $(wildcard src/elf/*.c)
 unit_symbol := $(wildcard src/symbol/*.c) $(ELF) $(SNAPSHOT)
 unit_unwind := $(wildcard src/unwind/*.c) $(ELF) $(BASE)

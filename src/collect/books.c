@@ -7,29 +7,28 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "collect/jit_map.h"
 #include "collect/mapped.h"
 #include "collect/sampling.h"
+#include "collect/site_stacks.h"
 #include "memtracebpf.skel.h"
 #include "base/array.h"
 #include "process/process.h"
 #include "process/view.h"
-
-/* What was looked up for a site, while it was this process'. */
-struct known_stack {
-	uint32_t stack;		/* index of names' stacks; 0: not yet looked up */
-	uint32_t owner;		/* low half of the process' id */
-};
 
 /* What was looked up for a process, and what its books said when something last happened there. */
 struct known_process {
 	uint64_t id;
 	const char *cgroup;
 	struct view *view;	/* NULL: it was gone */
+	struct jit_map *jit;	/* names of what it made at run time; NULL: it was gone */
+	uint32_t jit_version;	/* that the traces' stacks were looked up in */
 	struct traces *traces;	/* NULL: they were not read */
 	uint32_t *sites;	/* by trace; 0: no site. While they are being read; else NULL */
 	uint64_t read_ns;	/* CLOCK_MONOTONIC */
 	uint64_t peak_epoch;
 	bool ages;		/* the traces tell them */
+	bool nameless;		/* some of their frames would be in the map */
 	bool passing;		/* what they say will not be so the next time */
 	uint64_t frames_cut[STOP_MAX];
 	uint64_t size, count;	/* the sum of the traces, with young blocks */
@@ -41,8 +40,7 @@ struct books {
 	struct modules *modules;
 	struct names *names;
 	struct roots *roots;
-	struct known_stack *stacks;	/* by site */
-	uint32_t nstacks;
+	struct site_stacks *stacks;
 	struct known_process *processes; /* by index of books */
 };
 
@@ -58,7 +56,8 @@ struct books *books__new(struct tables *tables, struct modules *modules, struct 
 	books->names = names;
 	books->roots = roots;
 	books->processes = calloc(MAX_PROCESSES, sizeof(*books->processes));
-	if (!books->processes) {
+	books->stacks = site_stacks__new(tables, modules, names);
+	if (!books->processes || !books->stacks) {
 		books__free(books);
 		return NULL;
 	}
@@ -73,10 +72,17 @@ static void forget_traces(struct known_process *known)
 	known->sites = NULL;
 }
 
+static void forget_view(struct known_process *known)
+{
+	jit_map__free(known->jit);
+	known->jit = NULL;
+	view__release(known->view);
+	known->view = NULL;
+}
+
 void books__clear(struct books *books)
 {
-	if (books->nstacks)
-		memset(books->stacks, 0, books->nstacks * sizeof(*books->stacks));
+	site_stacks__clear(books->stacks);
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
 		forget_traces(&books->processes[i]);
 }
@@ -85,127 +91,22 @@ void books__free(struct books *books)
 {
 	if (!books)
 		return;
-	if (books->processes)
-		books__clear(books);
-	for (uint32_t i = 0; books->processes && i < MAX_PROCESSES; i++)
-		view__release(books->processes[i].view);
-	free(books->stacks);
+	for (uint32_t i = 0; books->processes && i < MAX_PROCESSES; i++) {
+		forget_traces(&books->processes[i]);
+		forget_view(&books->processes[i]);
+	}
+	site_stacks__free(books->stacks);
 	free(books->processes);
 	free(books);
 }
 
-/* Stacks of sites that are others' by now are not asked for again. */
-static void use_stacks(struct books *books)
-{
-	for (uint32_t id = 1; id < books->nstacks; id++) {
-		const struct site *site = tables__site(books->tables, id);
-		struct known_stack *known = &books->stacks[id];
-
-		if (known->owner && site &&
-		    known->owner == (uint32_t)books->tables->processes[site->process].id)
-			names__use_stack(books->names, known->stack);
-		else
-			*known = (struct known_stack){};
-	}
-}
-
 void books__use_names(struct books *books)
 {
-	use_stacks(books);
+	site_stacks__use_names(books->stacks);
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++) {
 		names__use_traces(books->names, books->processes[i].traces);
 		names__use_string(books->names, books->processes[i].cgroup);
 	}
-}
-
-/* Room for what is known of the site: they come while we read. */
-static int reserve_stack(struct books *books, uint32_t site)
-{
-	uint32_t nsites = tables__nsites(books->tables);
-
-	if (site < books->nstacks)
-		return 0;
-	if (nsites <= site)
-		nsites = site + 1;
-	if (array__enlarge(&books->stacks, books->nstacks, nsites, sizeof(*books->stacks)))
-		return -ENOMEM;
-	books->nstacks = nsites;
-	return 0;
-}
-
-static bool is_in(const struct mapping *m, uint32_t epoch, uint64_t address)
-{
-	return m->epoch == epoch && address >= m->start && address < m->end;
-}
-
-/* The mapping that held the address during the epoch, or NULL. */
-static const struct mapping *find_mapping(const struct tables *tables, uint32_t process,
-					  uint32_t epoch, uint64_t address)
-{
-	uint32_t index = __atomic_load_n(&tables->processes[process].mappings, __ATOMIC_ACQUIRE);
-	const struct mapping *m;
-
-	for (; index && (m = tables__mapping(tables, index)); index = m->next)
-		if (is_in(m, epoch, address))
-			return m;
-	return NULL;
-}
-
-/* `last`: the mapping of the frame before, which often is this one's, too. -EAGAIN: in a file that
- * has yet to be read. */
-static int location_of(struct books *books, const struct site *site, uint64_t word,
-		       const struct mapping **last, uint32_t *location)
-{
-	bool exact = word >> FRAME_TAG_SHIFT == FRAME_EXACT;
-	uint64_t pc = word & FRAME_PC_MASK;
-	uint64_t address = exact ? pc : pc - 1;	/* a call at a mapping's very end returns past it */
-	const struct mapping *m = *last && is_in(*last, site->epoch, address) ? *last :
-				  find_mapping(books->tables, site->process, site->epoch, address);
-	struct module *module = m ? modules__get(books->modules, m->file) : NULL;
-	int err;
-
-	*last = m;
-	if (module)
-		return names__location(books->names, modules__name(books->modules, module),
-				       pc - m->bias, exact, location);
-	err = names__location(books->names, 0, pc, exact, location);
-	return err ? err : m ? -EAGAIN : 0;
-}
-
-/* The site's stack, from what was looked up before or anew. -EAGAIN: it will be known better. */
-static int stack_of(struct books *books, uint32_t id, const struct site *site, uint32_t *stack)
-{
-	uint32_t owner = books->tables->processes[site->process].id;
-	const uint64_t *words = tables__frames(books->tables, site->frames);
-	int err = reserve_stack(books, id);
-	uint32_t locations[2 * MAX_FRAMES], nlocations = 0;
-	const struct mapping *last = NULL;
-	struct known_stack *known;
-	bool whole = true;
-
-	*stack = 0;
-	if (err)
-		return err;
-	known = &books->stacks[id];
-	*stack = known->owner == owner ? known->stack : 0;
-	if (*stack || !words || site->nframes > MAX_FRAMES)
-		return 0;
-	for (uint32_t i = 0; i < site->nframes && !err; i++) {
-		if (words[i] >> FRAME_TAG_SHIFT == FRAME_GAP)
-			err = names__gap(books->names, &locations[nlocations++]);
-		if (err)
-			break;
-		err = location_of(books, site, words[i], &last, &locations[nlocations++]);
-		if (err == -EAGAIN) {
-			whole = false;
-			err = 0;
-		}
-	}
-	if (!err)
-		err = names__stack(books->names, locations, nlocations, site->stop, stack);
-	if (!err && whole)
-		*known = (struct known_stack){ *stack, owner };
-	return !err && !whole ? -EAGAIN : err;
 }
 
 /* Named processes are still to be told of when they have ended. */
@@ -288,7 +189,7 @@ static int add_site(struct books *books, struct known_process *known, uint32_t i
 	/* Counted last in the kernel half: what comes before is complete. */
 	if (!trace.alloc_count)
 		return 0;
-	err = stack_of(books, id, site, &trace.stack);
+	err = site_stacks__get(books->stacks, id, known->jit, &trace.stack, &known->nameless);
 	if (err && err != -EAGAIN)
 		return err;
 	known->passing |= err == -EAGAIN;
@@ -342,7 +243,8 @@ static bool has_changed(struct books *books, uint32_t index, const struct books_
 	const struct known_process *known = &books->processes[index];
 	bool changed = tables__take_change(books->tables, index);
 
-	return changed || !known->traces || known->passing || opts->min_age_ns ||
+	return changed || !known->traces || known->passing ||
+	       (known->nameless && jit_map__look(known->jit) != known->jit_version) || opts->min_age_ns ||
 	       (opts->ages && !known->ages) ||
 	       known->peak_epoch != books->tables->processes[index].peak_epoch;
 }
@@ -361,6 +263,7 @@ static int read_process(struct books *books, uint32_t index, const struct books_
 		.id = known->id,
 		.cgroup = known->cgroup,
 		.view = known->view,
+		.jit = known->jit,
 		.traces = traces__new(),
 		.sites = calloc(1, sizeof(*known->sites)),
 		.read_ns = clock_ns(CLOCK_MONOTONIC),
@@ -375,6 +278,8 @@ static int read_process(struct books *books, uint32_t index, const struct books_
 	for (uint32_t id = __atomic_load_n(&process->sites, __ATOMIC_ACQUIRE);
 	     id && !err && (site = tables__site(books->tables, id)); id = site->next)
 		err = add_site(books, known, id, &placed);
+	if (known->nameless)
+		known->jit_version = jit_map__look(known->jit);
 	return err ? err : add_unplaced(books, known, index, &placed);
 }
 
@@ -481,13 +386,14 @@ void books__meet(struct books *books, uint32_t index)
 	path = target__cgroup(process->pid);
 	known->cgroup = names__string(books->names, path);
 	free(path);
-	view__release(known->view);
+	forget_view(known);
 	known->view = view__of_process(books->roots, process->pid);
+	if (known->view)
+		known->jit = jit_map__new(known->view, process->pid);
 	if (has_its_number(process))
 		return;
 	known->cgroup = NULL;
-	view__release(known->view);
-	known->view = NULL;
+	forget_view(known);
 }
 
 /* Makes known what the processes' books say now. */
@@ -521,6 +427,7 @@ static int read_processes(struct books *books, const struct books_opts *opts)
 			scale_up(books, known);
 		free(known->sites);
 		known->sites = NULL;
+		jit_map__rest(known->jit);
 	}
 	return err;
 }
@@ -541,8 +448,7 @@ static void forget_views(struct books *books)
 
 		if (!books->processes[i].view || (state != PROCESS_NONE && state != PROCESS_CLEARED))
 			continue;
-		view__release(books->processes[i].view);
-		books->processes[i].view = NULL;
+		forget_view(&books->processes[i]);
 	}
 }
 
@@ -615,10 +521,16 @@ int books__read(struct books *books, const struct books_opts *opts, struct snaps
 int books__stack_of_site(struct books *books, uint32_t id, uint32_t *stack)
 {
 	const struct site *site = tables__site(books->tables, id);
-	int err = 0;
+	struct known_process *known;
+	bool nameless;
+	int err;
 
 	*stack = 0;
-	if (id && site)
-		err = stack_of(books, id, site, stack);
+	if (!id || !site)
+		return 0;
+	known = &books->processes[site->process];
+	err = site_stacks__get(books->stacks, id,
+			       known->id == books->tables->processes[site->process].id ?
+			       known->jit : NULL, stack, &nameless);
 	return err == -EAGAIN ? 0 : err;
 }

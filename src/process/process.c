@@ -148,6 +148,25 @@ uint64_t target__started(pid_t pid)
 	return read_stat(pid, &stat) ? 0 : stat.started + 1;
 }
 
+pid_t target__own_pid(pid_t pid)
+{
+	char path[32], *line = NULL, *number;
+	size_t size = 0;
+	FILE *status;
+	pid_t own = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	/* Its number in each namespace, the innermost last. */
+	while (status && !own && getline(&line, &size, status) >= 0)
+		if (!strncmp(line, "NSpid:", 6) && (number = strrchr(line, '\t')))
+			own = atoi(number);
+	if (status)
+		fclose(status);
+	free(line);
+	return own;
+}
+
 /* proc(5): the size of a task without memory is 0. */
 static bool has_memory(pid_t tid)
 {

@@ -30,6 +30,8 @@ int target__check(pid_t pid);
 /* When it began, in ticks of the clock: with its number it tells whether it is still the same
  * process. 0: it is gone. */
 uint64_t target__started(pid_t pid);
+/* By which number it knows itself: in its own pid namespace. 0: it is gone. */
+pid_t target__own_pid(pid_t pid);
 /* By which number /proc shows the memory of the process: a living thread's where the first has ended,
  * else its own. */
 pid_t target__thread(pid_t pid);

@@ -103,6 +103,11 @@ bool view__is_of_our_root(const struct view *view)
 	return view->root == view->ours;
 }
 
+uid_t view__user(const struct view *view)
+{
+	return view->rights.user;
+}
+
 int view__open(const struct view *view, const char *path)
 {
 	struct rights_before *before = rights__take(&view->rights);

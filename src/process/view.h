@@ -26,6 +26,9 @@ bool view__equal(const struct view *a, const struct view *b);
 /* Below our own root directory. */
 bool view__is_of_our_root(const struct view *view);
 
+/* Whose rights they are, as a number of our own user namespace. */
+uid_t view__user(const struct view *view);
+
 /* As path__open_below(); -EACCES also where we may not act for the owner. */
 int view__open(const struct view *view, const char *path);
 

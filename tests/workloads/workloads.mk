@@ -59,7 +59,7 @@ WL_PROGRAMS := \
 	$(addprefix grow.,nofp stripped) \
 	$(addprefix maps.,nofp static static-pie musl musl-static) \
 	$(addprefix snapshots.,nofp musl) \
-	$(addprefix samples.,nofp musl) absurd.nofp hide.nofp \
+	$(addprefix samples.,nofp musl) absurd.nofp hide.nofp made.nofp \
 	$(addprefix loader.,fp nofp) plugin1.so plugin2.so \
 	$(addprefix stacks.,$(patsubst variant_%,%,$(filter variant_%,$(.VARIABLES)))) \
 	bare
@@ -86,6 +86,7 @@ $(eval $(call wl_rule,snapshots,tests/workloads/snapshots.c))
 $(eval $(call wl_rule,samples,tests/workloads/samples.c))
 $(eval $(call wl_rule,absurd,tests/workloads/absurd.c,-fno-builtin))
 $(eval $(call wl_rule,hide,tests/workloads/hide.c))
+$(eval $(call wl_rule,made,tests/workloads/made.c))
 $(eval $(call wl_rule,loader,tests/workloads/loader.c,-rdynamic))
 $(eval $(call wl_rule,stacks,tests/workloads/stacks.c tests/workloads/stacks_asm.S))
 
