@@ -120,13 +120,22 @@ static const char *followed_in(int fd, const char *path)
 	return allocator;
 }
 
+/* A user chose it, and root may paste it into a shell. */
+static const char *pasteable(const char *path)
+{
+	bool plain = !path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789/._+-")];
+
+	return plain ? path : "FILE";
+}
+
 static void write_sign(FILE *out, const struct sign *sign, size_t index, const struct found *found)
 {
 	if (sign->kind != SIGN_ALLOCATOR)
 		fprintf(out, "%s: %s", base_name(found->path), sign->advice);
 	else if (sign->functions && found->functions[index])
 		fprintf(out, "%s in %s is not followed: --allocator %s:%s", sign->name,
-			base_name(found->path), found->path, sign->functions);
+			base_name(found->path), pasteable(found->path), sign->functions);
 	else
 		fprintf(out, "%s in %s is not followed: its functions have no names there "
 			     "(stripped?); a build with symbols would be", sign->name,

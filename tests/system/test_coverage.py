@@ -88,13 +88,8 @@ def test_python_leads_on_to_tracemalloc(spawn):
     assert gap["grown"] > 30 * MIB and "tracemalloc" in gap["why"]
 
 
-@pytest.mark.parametrize("held", ["holes", "text"])
-def test_files_that_take_long_to_search(spawn, tmp_path, held):
-    """Hundreds of huge files without anything in them, or the same two again and again."""
-    for name in "abc" if held == "holes" else "ab":
-        with open(tmp_path / name, "wb") as file:
-            file.write(b"x" * (1 << 12 if held == "holes" else 8 << 20))
-            file.truncate(255 << 20 if held == "holes" else 8 << 20)
+def gap_of_mapper(spawn, *files):
+    """Of a program that maps the files as code, again and again, and grows by 40 MiB."""
     program = spawn(Process, "/usr/bin/python3", "-S", "-c",
                     "import mmap, sys\n"
                     "files = [open(name, 'rb') for name in sys.argv[1:]]\n"
@@ -103,12 +98,31 @@ def test_files_that_take_long_to_search(spawn, tmp_path, held):
                     "print('ready', flush=True); input()\n"
                     "block = mmap.mmap(-1, 40 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
                     "for i in range(0, len(block), 4096): block[i] = 1\n"
-                    "print('grown', flush=True); input()", *tmp_path.iterdir())
+                    "print('grown', flush=True); input()", *files)
     program.out.expect("ready")
     tracer = spawn(Tracer, "-p", program.pid)
     program.say()
     program.out.expect("grown")
-    assert gaps(tracer.stop())[program.pid]["grown"] >= 40 * MIB
+    return gaps(tracer.stop())[program.pid]
+
+
+@pytest.mark.parametrize("held", ["holes", "text"])
+def test_files_that_take_long_to_search(spawn, tmp_path, held):
+    """Hundreds of huge files without anything in them, or the same two again and again."""
+    for name in "abc" if held == "holes" else "ab":
+        with open(tmp_path / name, "wb") as file:
+            file.write(b"x" * (1 << 12 if held == "holes" else 8 << 20))
+            file.truncate(255 << 20 if held == "holes" else 8 << 20)
+    assert gap_of_mapper(spawn, *tmp_path.iterdir())["grown"] >= 40 * MIB
+
+
+@pytest.mark.parametrize("name, shown", [("own.so", "{0}"), ("$(halt).so", "FILE")])
+def test_a_file_is_no_command(spawn, tmp_path, name, shown):
+    """What the report advises can be pasted into root's shell, whatever files are called."""
+    file = tmp_path / name
+    file.write_bytes(b"snmalloc\0sn_malloc\0" + bytes(4096))
+    advice = f"--allocator {shown.format(file)}:malloc=sn_malloc,"
+    assert advice in gap_of_mapper(spawn, file)["why"]
 
 
 def test_text(spawn):
