@@ -34,7 +34,7 @@
 
 /* The map of code made at run time: bytes and functions, of the newest. Large programs have 100,000. */
 #define MAX_JIT_MAP_SIZE (64L << 20)
-#define MAX_JIT_FUNCTIONS (1U << 20)
+#define MAX_JIT_FUNCTIONS (1U << 18)
 
 /* Of a snapshot that is read: unpacked bytes; samples; strings, locations and other records, each. */
 #define MAX_SNAPSHOT_SIZE (1UL << 30)

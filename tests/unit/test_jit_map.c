@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "collect/jit_map.h"
 #include "process/root.h"
 #include "process/view.h"
@@ -135,12 +136,31 @@ static void test_later_lines_hold(void **state)
 	}
 }
 
+/* Only the end of a large file is read: what is left of a line there is none. */
+static void test_large(void **state)
+{
+	struct test *t = *state;
+	static const char rest[] = "10 8 wrong\n", end[] = "\n30 8 last\n";
+	FILE *out = fopen(t->path, "w");
+
+	assert_non_null(out);
+	fprintf(out, "70000000%s", rest);
+	fseek(out, MAX_JIT_MAP_SIZE + 8 - (long)strlen(end), SEEK_SET);
+	fputs(end, out);
+	fclose(out);
+	jit_map__rest(t->map);
+	assert_name(t, 0x30, "last");
+	assert_name(t, 0x10, NULL);
+	assert_name(t, 0x7000000010, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_version, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_later_lines_hold, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_large, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
