@@ -153,8 +153,8 @@ static bool parse_line(char *line, struct function *function)
 	return *function->name && strlen(function->name) <= MAX_NAME_SIZE;
 }
 
-/* The functions of the `size` bytes of text, the latest first. A line that is still being written does
- * not count. */
+/* The functions of the `size` bytes of text, the latest first. A line that is still being written
+ * does not count. */
 static size_t parse_text(char *text, size_t size, struct function *functions)
 {
 	char *end = size ? memrchr(text, '\n', size) : NULL;

@@ -11,7 +11,7 @@
 struct known_stack {
 	uint32_t stack;		/* index of names' stacks; 0: not yet looked up */
 	uint32_t owner;		/* low half of the process' id */
-	uint32_t nameless;	/* one more than the version of the map that lacks a name; 0: none does */
+	uint32_t nameless;	/* 1 + the version of the map that lacks a name; 0: none does */
 };
 
 struct site_stacks {
@@ -105,8 +105,8 @@ static const struct mapping *find_mapping(const struct tables *tables, uint32_t 
 	return NULL;
 }
 
-/* An address in code that was made at run time. Each process has a map of its own, under a name that
- * may be another's, too; one address may be of several functions in turn. */
+/* An address in code that was made at run time. Each process has a map of its own, under a name
+ * that may be another's, too; one address may be of several functions in turn. */
 static int made_location(struct site_stacks *stacks, const struct lookup *lookup, uint64_t pc,
 			 bool exact, const char *function, uint32_t *location)
 {

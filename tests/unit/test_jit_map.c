@@ -83,7 +83,8 @@ static void test_lines(void **state)
 	assert_name(t, 0x20, "JS:*f /x.js:1:2");
 	assert_name(t, UINT64_MAX, NULL);
 	/* No function is in them. */
-	write_map(t, "\n\n10\n10 \n10 8\n10 8 \n10 0 f\nzz 8 f\n10 zz f\n10,8,f\nffffffffffffffff 8 f\n"
+	write_map(t, "\n\n10\n10 \n10 8\n10 8 \n10 0 f\nzz 8 f\n10 zz f\n10,8,f\n"
+		     "ffffffffffffffff 8 f\n"
 		     "10 8 unfinished");
 	assert_name(t, 0x10, NULL);
 	write_map(t, "\n");
