@@ -108,7 +108,6 @@ unit_doctor := $(addprefix src/doctor/,findings.c text.c json.c) src/report/form
 	src/base/text.c src/symbol/demangle.c
 unit_path := $(PATHS) $(BASE)
 unit_process := $(wildcard src/process/*.c) $(BASE)
-unit_process := $(wildcard src/process/*.c) $(BASE)
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)

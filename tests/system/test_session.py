@@ -137,8 +137,10 @@ def test_second_signal_ends_at_once(spawn, tmp_path):
 
 
 def test_hangup_is_like_term(spawn):
+    """Also where the tests themselves run under nohup."""
     workload = spawn(Workload, "alloc.fp", "entry_points")
-    tracer = spawn(Tracer, "-p", workload.pid)
+    tracer = spawn(Tracer, "-p", workload.pid,
+                   preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     truth = workload.run()
     assert_lines(tracer.stop(signal.SIGHUP), truth)
 

@@ -317,7 +317,7 @@ static void test_text_of_the_machine(void **state)
 		      "Total: size=1245 B, count=9, peak=1245 B\n"
 		      "Ended: 12 processes; allocated: size=97.7 KiB, count=70; "
 		      "still held: size=24 B, count=3\n"
-		      "Freed after fork: 7 blocks of a parent's books (no loss)\n");
+		      "Freed after fork: 7 blocks of the parent (no loss)\n");
 	now->frees_inherited = 0;
 	drop_last_process(old);	/* 8 was not there yet */
 	old->processes[1].size = 2004;
