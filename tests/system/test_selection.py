@@ -46,11 +46,12 @@ def test_names(spawn, tmp_path):
     (["--comm", "mt-none"], "no process is called mt-none; waiting"),
     (["--user", 54399], "no process runs as user 54399; waiting"),
     (["--user", 54399, "--comm", "mt-none"], "no process is selected by all that is asked for; waiting")])
-def test_nothing_is_selected(spawn, selection, says):
+def test_nothing_is_selected(spawn, public, selection, says):
     """Which is said at once, and who comes first."""
+    program = shutil.copy(WORKLOADS / "processes.nofp", public)
     tracer = spawn(Tracer, *selection)
     tracer.err.expect(says)
-    workload = spawn(Workload, "processes.nofp", "renamed", "mt-none", 20, user=54399)
+    workload = spawn(Workload, program, "renamed", "mt-none", 20, user=54399)
     workload.run()
     assert tracer.err.expect("the first has come: ").endswith(f" ({workload.pid})")
     assert [process["pid"] for process in tracer.stop()["processes"]] == [workload.pid]
