@@ -2,6 +2,7 @@
 """Code made at run time: names from the map that a runtime writes for perf."""
 
 import pathlib
+import shutil
 
 import pytest
 
@@ -56,8 +57,9 @@ def test_map_that_is_not_its_own(traced, whose):
 
 def test_map_in_a_namespace(spawn, tmp_path):
     """Under the number that the process knows itself by, where it sees it."""
+    shutil.copy(WORKLOADS / PROGRAM, tmp_path)		# the tree may lie below /tmp
     workload = spawn(Workload, "/usr/bin/unshare", "--pid", "--mount", "--fork", "sh", "-c",
-                     'mount --bind "$0" /tmp && exec "$@"', tmp_path, WORKLOADS / PROGRAM, "named")
+                     'mount --bind "$0" /tmp && exec "$@"', tmp_path, f"/tmp/{PROGRAM}", "named")
     child = pathlib.Path(f"/proc/{workload.pid}/task/{workload.pid}/children").read_text().strip()
     tracer = spawn(Tracer, "-p", child, *BY_TRACEBACK)
     workload.run()
