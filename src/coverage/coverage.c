@@ -256,13 +256,14 @@ static int measure_process(struct coverage *coverage, struct snapshot *snapshot,
 	return add_gap(coverage, snapshot, known, grown);
 }
 
-/* Of a whole machine, those that are too small to have a gap are not looked at closely. */
-static bool is_worth_it(const struct coverage *coverage, pid_t pid)
+/* Of a whole machine that has nothing swapped out, those that are too small to have a gap are not
+ * looked at closely. */
+static bool may_leave_small_out(const struct coverage *coverage)
 {
 	struct sysinfo info;
 
-	return !coverage->followed->everything || process__resident(pid) >= BOUND ||
-	       (!sysinfo(&info) && info.totalswap != info.freeswap);
+	return coverage->followed->everything && !sysinfo(&info) &&
+	       info.totalswap == info.freeswap;
 }
 
 static void forget_absent(struct coverage *coverage, const pid_t *pids, size_t count)
@@ -305,6 +306,7 @@ static void note_32_bit(struct coverage *coverage, struct snapshot *snapshot, co
 int coverage__measure(struct coverage *coverage, struct snapshot *snapshot)
 {
 	struct by_pid *sorted = sort_by_pid(snapshot);
+	bool leave_out = may_leave_small_out(coverage);
 	size_t count = 0;
 	pid_t *pids = NULL;
 	int err;
@@ -314,7 +316,7 @@ int coverage__measure(struct coverage *coverage, struct snapshot *snapshot)
 	coverage->left_ns = SIGNS_NS;
 	err = followed__list(coverage->followed, &pids, &count);
 	for (size_t i = 0; i < count && !err; i++)
-		if (is_worth_it(coverage, pids[i]))
+		if (!leave_out || process__resident(pids[i]) >= BOUND)
 			err = measure_process(coverage, snapshot, sorted, pids[i]);
 	free(sorted);
 	note_32_bit(coverage, snapshot, pids, count);
