@@ -114,6 +114,17 @@ static int list_all(pid_t **pids, size_t *count)
 	return err;
 }
 
+static int copy_named(const struct followed *followed, pid_t **pids, size_t *count)
+{
+	*pids = calloc(followed->npids + 1, sizeof(**pids));
+	if (!*pids)
+		return -ENOMEM;
+	for (; *count < followed->npids; ++*count)
+		(*pids)[*count] = followed->pids[*count];
+	qsort(*pids, *count, sizeof(**pids), compare);
+	return 0;
+}
+
 /* Marks the children of those that are marked, until there are none. */
 static void mark_descendants(const pid_t *pids, bool *marked, size_t count)
 {
@@ -146,7 +157,9 @@ int followed__list(const struct followed *followed, pid_t **pids, size_t *count)
 
 	*pids = NULL;
 	*count = 0;
-	err = list_all(pids, &all);
+	/* Who was named need not be looked for among all. */
+	err = followed->everything || followed->follow_fork ? list_all(pids, &all) :
+							      copy_named(followed, pids, &all);
 	marked = err ? NULL : calloc(all + 1, sizeof(*marked));
 	if (!marked) {
 		free(*pids);
